@@ -1,0 +1,3 @@
+"""dmawm: being written."""
+
+marlbench_api = 1

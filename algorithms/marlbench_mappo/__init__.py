@@ -1,0 +1,3 @@
+"""mappo: being written."""
+
+marlbench_api = 1

@@ -1,0 +1,3 @@
+"""mat: being written."""
+
+marlbench_api = 1

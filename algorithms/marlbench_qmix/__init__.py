@@ -1,0 +1,3 @@
+"""qmix: being written."""
+
+marlbench_api = 1

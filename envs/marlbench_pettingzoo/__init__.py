@@ -1,0 +1,3 @@
+"""pettingzoo: being written."""
+
+marlbench_api = 1

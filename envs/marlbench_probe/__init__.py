@@ -1,0 +1,3 @@
+"""probe: being written."""
+
+marlbench_api = 1

@@ -1,0 +1,3 @@
+"""skirmish: being written."""
+
+marlbench_api = 1

@@ -1,0 +1,1 @@
+"""marlbench: multi-agent reinforcement learning compared fairly, fast and reproducibly."""

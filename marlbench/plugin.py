@@ -1,0 +1,269 @@
+"""All that a plugin author imports: the contracts between the host, algorithms and environments.
+
+One vocabulary of shapes, used in every trailing comment of the project:
+`E` environments, `B` batch, `T` time, `A` agents, `U` actions, `O` observation, `S` state,
+`H` horizon, `D` feature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import pluggy
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "API_VERSION",
+    "Agent",
+    "Algorithm",
+    "Config",
+    "Env",
+    "EnvSpec",
+    "Preset",
+    "Ring",
+    "Step",
+    "Suite",
+    "VectorEnv",
+    "hookimpl",
+]
+
+API_VERSION = 1
+"""The contract of this page. A plugin module states the one it is for: `marlbench_api = 1`."""
+
+hookimpl = pluggy.HookimplMarker("marlbench")
+"""Marks a plugin's function as the implementation of the hook of the same name (hookspecs.py)."""
+
+
+class Config(BaseModel):
+    """Frozen settings of a plugin: every field followed by its sentence, its source in brackets.
+
+    A field's docstring reads `What it is, with its unit [where the value comes from].`
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class AlgorithmConfig(Config):
+    """What every algorithm's settings have in common: the host reads nothing else of them."""
+
+    num_envs: int = Field(default=8, ge=1)
+    """Copies of the environment that are played in lockstep [ours]."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One time step: what arrived, one reading for a copy of an environment or for E of them.
+
+    For one copy the shapes are those below; the vectorised form has a leading E everywhere,
+    the three flags included, then `(E,)` bool arrays. A `last` step is answered, whatever the
+    action, by the `first` step of the next episode; that transition is not an env step.
+    """
+
+    obs: NDArray[Any]
+    """(A, *O) observations; all zeros for an agent that is not alive."""
+    avail: NDArray[np.bool_]
+    """(A, U) available actions, at least one per agent; a dead agent has the no-op alone."""
+    alive: NDArray[np.bool_]
+    """(A,) False from the step on which the agent is gone."""
+    reward: NDArray[np.float32]
+    """(A,) reward that arrived with this observation; zeros on a first step."""
+    first: Any
+    """bool: the episode begins here."""
+    last: Any
+    """bool: the episode ends here."""
+    terminal: Any
+    """bool: the end is real. `last and not terminal` is a time-out, where learners bootstrap."""
+    state: NDArray[np.float32] | None = None
+    """(S,) global state for centralised training, where the suite has one."""
+    info: Mapping[str, Any] = field(default_factory=dict)
+    """`won`: bool where the suite knows winning; `crashed`: bool, set by the host on a cut."""
+
+
+@dataclass(frozen=True)
+class EnvSpec:
+    """What a learner may know of a task before it begins."""
+
+    num_agents: int
+    obs_shape: tuple[int, ...]
+    num_actions: int
+    episode_limit: int
+    """Longest episode in env steps."""
+    obs_dtype: str = "float32"
+    """`float32` vectors or `uint8` images (height, width, channels)."""
+    state_shape: tuple[int, ...] | None = None
+    noop: int | None = None
+    """Index of the action that does nothing, a dead agent's only one; None: agents never die."""
+    reward: Literal["team", "individual"] = "team"
+    """`team`: the same number for all; `individual`: each its own, the return is their sum."""
+    metrics: tuple[Literal["return", "win"], ...] = ("return",)
+    """What an episode is scored by; the first is the one that tables show."""
+    return_bounds: tuple[float, float] | None = None
+    """(worst, best) plausible episode return, by which reports normalise; None: unknown."""
+    simulator: str = ""
+    """Name and version of what is simulated: results of different versions do not mix."""
+
+
+class Env(Protocol):
+    """One copy of a task. Raises on a crash; the host cuts the episode and builds a new copy."""
+
+    @property
+    def spec(self) -> EnvSpec:
+        """Sizes and limits of the task."""
+        ...
+
+    def reset(self, seed: int) -> Step:
+        """Begin the episode that this seed decides entirely: its `first` step."""
+        ...
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Play one joint action (A,); never called after a `last` step, the host resets."""
+        ...
+
+    def close(self) -> None:
+        """Free what the simulator holds."""
+        ...
+
+
+class VectorEnv(Protocol):
+    """E copies in lockstep. The host makes one of `Env`s; a suite may offer a faster one itself."""
+
+    @property
+    def spec(self) -> EnvSpec:
+        """Sizes and limits of the task."""
+        ...
+
+    @property
+    def num_envs(self) -> int:
+        """E."""
+        ...
+
+    def reset(self, seeds: NDArray[np.int64]) -> Step:
+        """Begin an episode in every copy, from seeds (E,)."""
+        ...
+
+    def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
+        """Play joint actions (E, A).
+
+        A copy that stood on a `last` step ignores its action and begins the episode of its
+        seed in seeds (E,); the other copies ignore their seeds.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the simulators hold."""
+        ...
+
+
+class Agent(Protocol):
+    """A learner: four verbs, two to save. The host knows nothing of buffers, models or policies."""
+
+    def start(self, num_envs: int) -> Any:
+        """Give the memory of acting for E copies that all stand on a `first` step; picklable."""
+        ...
+
+    def act(self, step: Step, memory: Any, explore: bool) -> tuple[NDArray[np.int64], Any]:
+        """Give available actions (E, A) and the next memory; change nothing.
+
+        A function of the parameters, the step and the memory alone (random draws are keyed by
+        what the memory carries), so that evaluating cannot disturb training. Copies on a
+        `first` step forget what came before. On a `last` step the action is ignored.
+        """
+        ...
+
+    def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
+        """See a training step and the actions (E, A) then taken; `last` steps are shown too."""
+        ...
+
+    def update(self) -> dict[str, float] | None:
+        """Learn if it is time, which the agent itself decides; give metrics if it did."""
+        ...
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on exactly: tensors, arrays, `Ring`s and plain values, nested."""
+        ...
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ring:
+    """A replay inside `Agent.state()`, which the host saves incrementally: only what is new.
+
+    Row k (counted from the first ever written) stands at index `k % capacity` of every array
+    and never changes until it is overwritten.
+    """
+
+    arrays: Mapping[str, NDArray[Any]]
+    """Each (capacity, ...)."""
+    written: int
+    """Rows ever written; the live ones are the newest `min(written, capacity)`."""
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """A catalogue entry for a learner."""
+
+    name: str
+    config: type[AlgorithmConfig]
+    """Its defaults are the paper's own values."""
+    build: Callable[[Any, EnvSpec, int, str], Agent]
+    """`build(config, spec, seed, device)`; imports the learner, and torch, only here."""
+    execution: Literal["decentralised", "communicating", "centralised"]
+    """What an agent's action depends on: its own history, messages, or everything. Checked."""
+    paper: str = ""
+    """Citation, e.g. `Rashid et al. 2018, arXiv:1803.11485v2`."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Settings in which this entry differs from `config`'s defaults (VDN is QMIX with a sum)."""
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings per preset name; a preset that is not listed changes nothing."""
+    wants_gpu: bool = False
+    """Whether the paper's settings take days without a GPU, so that the host can say so."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A catalogue entry for a family of tasks."""
+
+    name: str
+    tasks: tuple[str, ...]
+    """All task names, the paper's first."""
+    build: Callable[[str, Any], Env]
+    """`build(task, config)`; imports the simulator only here."""
+    default_task: str
+    """What short presets play."""
+    config: type[Config] = Config
+    build_vector: Callable[[str, Any, int], VectorEnv] | None = None
+    """`build_vector(task, config, num_envs)` where the suite steps many copies at once."""
+    extra: str | None = None
+    """The pip extra that installs the simulator: `pip install 'marlbench[extra]'`."""
+    requires: tuple[str, ...] = ()
+    """Module names that must be importable; a missing one makes the suite `not installed`."""
+    open_tasks: bool = False
+    """Whether `build` takes names that are not in `tasks` (an import path, say)."""
+    copyable: bool = False
+    """Whether copies can be pickled mid-episode, so that a resumed run goes on exactly."""
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Named settings; presets compose left to right over the defaults."""
+
+    name: str
+    summary: str
+    """One sentence for `marlbench list`."""
+    run: Mapping[str, Any] = field(default_factory=dict)
+    """The host's own settings (`marlbench.config.RunConfig`), e.g. `{"steps": 20_000}`."""
+    seeds: int | None = None
+    """How many seeds, where the user does not say."""
+    all_tasks: bool | None = None
+    """True: every task of the suite where the user names none; False: its default task."""
+    algorithms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Settings of algorithms by name, under those that an algorithm itself gives this preset."""
