@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 UNAVAILABLE = -1e9
-"""Logit of an unavailable action: its probability is exactly 0 in float32, its products are not nan."""
+"""Logit of an unavailable action: its probability is exactly 0, its products are not nan."""
 
 
 def masked_log_probs(logits: Tensor, avail: Tensor, unimix: float = 0.0) -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor
 
 
 def ppo_clip(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> Tensor:
-    """Clipped surrogate loss (...), to be minimised [Schulman et al. 2017, arXiv:1707.06347v2, Eq. 7].
+    """Clipped surrogate loss (...) to minimise [Schulman et al. 2017, arXiv:1707.06347v2, Eq. 7].
 
     `-min(ratio A, clamp(ratio, 1 - clip, 1 + clip) A)` with `ratio = exp(log_prob - old_log_prob)`.
 

@@ -1,4 +1,4 @@
-"""Returns and advantages over time-major sequences: pure functions of rewards, discounts, values."""
+"""Returns and advantages over time-major sequences, as pure functions."""
 
 import torch
 from torch import Tensor

@@ -1,0 +1,78 @@
+"""Discrete latent states: vectors of K categoricals with C classes each, their samples and KL.
+
+Hafner et al. 2021, arXiv:2010.02193v4 (straight-through categoricals, KL balancing) and
+Hafner et al. 2023, arXiv:2301.04104v2 (1 % uniform mix, free bits).
+"""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def latent_log_probs(logits: Tensor, categoricals: int, unimix: float) -> Tensor:
+    """Log-probabilities (..., K, C) from flat logits (..., K*C), mixed with the uniform."""
+    logits = logits.unflatten(-1, (categoricals, -1))  # (..., K, C)
+    if not unimix:
+        return logits.log_softmax(-1)
+    return ((1 - unimix) * logits.softmax(-1) + unimix / logits.shape[-1]).log()
+
+
+def sample_classes(log_probs: Tensor, uniform: Tensor) -> Tensor:
+    """Class indices (..., K) by inverting the distribution at uniform numbers (..., K) in [0, 1).
+
+    One uniform per categorical instead of C Gumbel draws, no sync, and the same draw for the
+    same numbers whatever else is in the batch.
+    """
+    cumulative = log_probs.detach().exp().cumsum(-1)  # (..., K, C)
+    below = cumulative <= (uniform * cumulative[..., -1]).unsqueeze(-1)
+    return below.sum(-1).clamp_(max=log_probs.shape[-1] - 1)
+
+
+def straight_through(classes: Tensor, log_probs: Tensor) -> Tensor:
+    """One-hot samples (..., K, C) whose gradient is that of the probabilities."""
+    index = torch.arange(log_probs.shape[-1], device=classes.device)
+    onehot = (classes.unsqueeze(-1) == index).to(log_probs.dtype)  # no F.one_hot: it syncs
+    probs = log_probs.exp()
+    return onehot + probs - probs.detach()
+
+
+def latent_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """KL(p || q) in nats (...), summed over all K categoricals, from (..., K, C) each."""
+    return (log_p.exp() * (log_p - log_q)).sum((-2, -1))
+
+
+def balanced_kl(posterior: Tensor, prior: Tensor, free_nats: float) -> tuple[Tensor, Tensor]:
+    """Dynamics and representation terms (...) of two log-probabilities (..., K, C).
+
+    The first trains the prior towards a fixed posterior, the second the posterior towards a
+    fixed prior; each is clipped from below at `free_nats` *after* the sum over categoricals,
+    so that a latent state within the free nats gets no gradient.
+    """
+    dynamics = latent_kl(posterior.detach(), prior).clamp(min=free_nats)
+    representation = latent_kl(posterior, prior.detach()).clamp(min=free_nats)
+    return dynamics, representation
+
+
+class LatentLinear(nn.Module):
+    """A linear layer that reads a latent state, as one-hots or (much cheaper) as class indices."""
+
+    def __init__(self, categoricals: int, classes: int, features: int) -> None:
+        super().__init__()
+        self.categoricals = categoricals
+        self.classes = classes
+        self.weight = nn.Parameter(torch.empty(categoricals * classes, features))
+        nn.init.normal_(self.weight, std=1 / math.sqrt(categoricals))
+        first = torch.arange(categoricals) * classes
+        self.register_buffer("first_row", first, persistent=False)
+
+    def forward(self, onehots: Tensor) -> Tensor:
+        """Features (..., D) of one-hots (..., K, C), differentiable in both."""
+        return onehots.flatten(-2) @ self.weight
+
+    def rows(self, classes: Tensor) -> Tensor:
+        """The same features (..., D) of class indices (..., K): a sum of K rows."""
+        rows = (classes + self.first_row).reshape(-1, self.categoricals)
+        summed = F.embedding_bag(rows, self.weight, mode="sum")
+        return summed.view(*classes.shape[:-1], -1)
