@@ -4,11 +4,11 @@ Hafner et al. 2021, arXiv:2010.02193v4 (straight-through categoricals, KL balanc
 Hafner et al. 2023, arXiv:2301.04104v2 (1 % uniform mix, free bits).
 """
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from marlbench.toolbox.networks import initialise
 
 
 def latent_log_probs(logits: Tensor, categoricals: int, unimix: float) -> Tensor:
@@ -62,8 +62,8 @@ class LatentLinear(nn.Module):
         super().__init__()
         self.categoricals = categoricals
         self.classes = classes
-        self.weight = nn.Parameter(torch.empty(categoricals * classes, features))
-        nn.init.normal_(self.weight, std=1 / math.sqrt(categoricals))
+        dense = initialise(nn.Linear(categoricals * classes, features, bias=False))
+        self.weight = nn.Parameter(dense.weight.detach().t().contiguous())  # (K*C, D)
         first = torch.arange(categoricals) * classes
         self.register_buffer("first_row", first, persistent=False)
 

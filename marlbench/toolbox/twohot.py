@@ -19,8 +19,8 @@ def symlog(x: Tensor) -> Tensor:
 def symexp(x: Tensor) -> Tensor:
     """`sign(x) (exp(|x|) - 1)`, the inverse of `symlog`.
 
-    >>> symexp(symlog(torch.tensor([-3.0, 8.0])))
-    tensor([-3.0000,  8.0000])
+    >>> symexp(torch.tensor([-1.0, 0.0, 1.0]))
+    tensor([-1.7183,  0.0000,  1.7183])
     """
     return x.sign() * x.abs().expm1()
 
