@@ -1,0 +1,54 @@
+"""What marlbench itself offers, through the same door as any plugin: presets and an executor."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from marlbench.grid.executors import Executor
+from marlbench.plugin import Preset, hookimpl
+
+marlbench_api = 1
+
+PAPER = Preset(
+    "paper",
+    "the published experiment: exact hyperparameters, 400,000 env steps, 5 seeds, all tasks",
+    run={"steps": 400_000},
+    seeds=5,
+    all_tasks=True,
+)
+QUICK = Preset(
+    "quick",
+    "small enough to learn something in minutes on two CPU cores: 40,000 env steps, 3 seeds",
+    run={
+        "steps": 40_000,
+        "checkpoint_every": 10_000,
+        "evaluation": {"every": 5_000, "episodes": 32, "num_envs": 32},
+    },
+    seeds=3,
+    all_tasks=False,
+)
+SMOKE = Preset(
+    "smoke",
+    "does everything turn: 600 env steps, 2 seeds, seconds; learns nothing",
+    run={
+        "steps": 600,
+        "checkpoint_every": 300,
+        "evaluation": {"every": 300, "episodes": 4, "num_envs": 4},
+    },
+    seeds=2,
+    all_tasks=False,
+)
+
+
+@hookimpl
+def marlbench_presets() -> Iterable[Preset]:
+    """Offer the three sizes of an experiment."""
+    return [PAPER, QUICK, SMOKE]
+
+
+@hookimpl
+def marlbench_executors() -> Iterable[Executor]:
+    """Offer this machine."""
+    from marlbench.grid.executors.local import LOCAL
+
+    return [LOCAL]

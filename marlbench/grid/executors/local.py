@@ -1,0 +1,79 @@
+"""This machine as an executor: its slots, and one child process per run."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from marlbench.grid.executors import Executor, Outcome, Resources, Watcher
+from marlbench.mistakes import Mistake
+
+__all__ = ["LOCAL", "Slot", "gpus", "slots"]
+
+THREAD_LIMITS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place for one run at a time."""
+
+    name: str
+    """What a user reads: `cpu 0`, `gpu 1`."""
+    gpu: str
+    """The one GPU that a run there sees; empty for none."""
+    threads: int
+    """Threads that a run there may use."""
+
+    def environment(self) -> dict[str, str]:
+        """Give the environment variables of a run in this slot."""
+        limits = dict.fromkeys(THREAD_LIMITS, str(self.threads))
+        return {**os.environ, **limits, "CUDA_VISIBLE_DEVICES": self.gpu}
+
+
+def gpus() -> list[str]:
+    """Name the GPUs that a run could see, without importing torch."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [gpu.strip() for gpu in visible.split(",") if gpu.strip() not in ("", "-1")]
+    if shutil.which("nvidia-smi") is None:
+        return []
+    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    lines = [line for line in listing.stdout.splitlines() if line.startswith("GPU ")]
+    return [str(index) for index in range(len(lines))]
+
+
+def slots(resources: Resources) -> list[Slot]:
+    """Give the slots of this machine: some per GPU, or one per so many cores."""
+    found = [] if resources.device == "cpu" else gpus()
+    if resources.device == "cuda" and not found:
+        raise Mistake("run.device is cuda, but this machine shows no GPU; leave it at auto or cpu")
+    if found:
+        shared = [gpu for _ in range(resources.runs_per_gpu) for gpu in found]
+        return [Slot(f"gpu {gpu}", gpu, resources.threads) for gpu in shared[: resources.workers]]
+    cores = len(os.sched_getaffinity(0))
+    number = resources.workers or max(1, cores // resources.threads)
+    return [Slot(f"cpu {index}", "", resources.threads) for index in range(number)]
+
+
+def slot_names(resources: Resources) -> list[str]:
+    """Name the slots of this machine."""
+    return [slot.name for slot in slots(resources)]
+
+
+def run(folders: Sequence[Path], resources: Resources, watcher: Watcher) -> Outcome:
+    """Play the runs of these folders in the slots of this machine."""
+    from marlbench.grid.scheduler import Scheduler
+
+    return Scheduler(slots(resources), watcher).run(folders)
+
+
+LOCAL = Executor("local", "child processes on this machine, on its GPUs or cores", run, slot_names)

@@ -1,0 +1,260 @@
+"""Finds, checks and catalogues plugins; one that is broken is set aside and takes nothing down."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import pluggy
+
+from marlbench import hookspecs
+from marlbench.grid.executors import Executor
+from marlbench.mistakes import Mistake, did_you_mean, one_line
+from marlbench.plugin import API_VERSION, Algorithm, Preset, Suite
+
+__all__ = ["Broken", "Catalogue", "UnknownName", "check_task", "load_catalogue", "missing"]
+
+GROUP = "marlbench"
+PREFIX = "marlbench_"
+NAMED: dict[str, type[Any]] = {
+    "algorithms": Algorithm,
+    "suites": Suite,
+    "presets": Preset,
+    "executors": Executor,
+}
+UNNAMED = ("sinks", "report_sections")
+HOOKS = tuple(PREFIX + kind for kind in (*NAMED, *UNNAMED))
+
+Entry = TypeVar("Entry")
+
+
+class UnknownName(Mistake):
+    """Nothing in the catalogue has this name."""
+
+
+class UnusableError(Exception):
+    """A plugin cannot be taken; the text says why in one line."""
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A plugin that was set aside."""
+
+    plugin: str
+    """Name of its entry point."""
+    distribution: str
+    """Name and version of what was installed."""
+    error: str
+    """Why, in one line."""
+
+    def __str__(self) -> str:
+        """Give the line that lists show."""
+        return f"{self.plugin} ({self.distribution}): {self.error}"
+
+
+@dataclass
+class Catalogue:
+    """All that the installed plugins offer, by name, and the plugins that were set aside."""
+
+    algorithms: dict[str, Algorithm] = field(default_factory=dict)
+    suites: dict[str, Suite] = field(default_factory=dict)
+    presets: dict[str, Preset] = field(default_factory=dict)
+    executors: dict[str, Executor] = field(default_factory=dict)
+    sinks: list[Any] = field(default_factory=list)
+    report_sections: list[Any] = field(default_factory=list)
+    plugins: dict[str, str] = field(default_factory=dict)
+    """The distribution of every plugin that lives, by the name of its entry point."""
+    offered_by: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The distribution of every entry, by kind (`algorithms`, ...) and name."""
+    broken: list[Broken] = field(default_factory=list)
+
+    def algorithm(self, name: str) -> Algorithm:
+        """Give the algorithm of this name; raises UnknownName."""
+        return self._find("algorithm", name, self.algorithms)
+
+    def suite(self, name: str) -> Suite:
+        """Give the suite of this name; raises UnknownName."""
+        return self._find("suite", name, self.suites)
+
+    def preset(self, name: str) -> Preset:
+        """Give the preset of this name; raises UnknownName."""
+        return self._find("preset", name, self.presets)
+
+    def executor(self, name: str) -> Executor:
+        """Give the executor of this name; raises UnknownName."""
+        return self._find("executor", name, self.executors)
+
+    def _find(self, kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:
+        if name in entries:
+            return entries[name]
+        for broken in self.broken:
+            if broken.plugin == name:
+                raise UnknownName(f"the plugin {name!r} is broken: {broken.error} (marlbench list)")
+        near = did_you_mean(name, entries)
+        raise UnknownName(f"no plugin offers the {kind} {name!r}{near} (marlbench list)")
+
+
+def load_catalogue() -> Catalogue:
+    """Import every installed plugin and gather what it offers; never raises for a plugin."""
+    catalogue, manager = Catalogue(), pluggy.PluginManager(GROUP)
+    manager.add_hookspecs(hookspecs)
+    for entry_point, distribution in _installed():
+        try:
+            _add(catalogue, manager, entry_point, distribution)
+        except UnusableError as error:
+            catalogue.broken.append(Broken(entry_point.name, distribution, str(error)))
+    return catalogue
+
+
+def _installed() -> Iterator[tuple[importlib.metadata.EntryPoint, str]]:
+    """Give entry points with their distributions: our own first, so that ours keep their names."""
+    found = []
+    for entry_point in importlib.metadata.entry_points(group=GROUP):
+        dist = entry_point.dist
+        found.append((entry_point, f"{dist.name} {dist.version}" if dist else "unknown"))
+    ours = f"{GROUP} "
+    yield from sorted(found, key=lambda pair: (not pair[1].startswith(ours), pair[1], pair[0].name))
+
+
+def _add(
+    catalogue: Catalogue,
+    manager: pluggy.PluginManager,
+    entry_point: importlib.metadata.EntryPoint,
+    distribution: str,
+) -> None:
+    """Take a plugin whole, or raise UnusableError and leave the catalogue as it was."""
+    name = entry_point.name
+    if name in catalogue.plugins:
+        raise UnusableError(_twice("plugin", name, catalogue.plugins[name], distribution))
+    plugin = _import(entry_point)
+    _check_version(plugin)
+    _register(manager, plugin, name)
+    try:
+        offers = _offers(manager, name)
+        _check_names(catalogue, offers, distribution)
+    except UnusableError:
+        manager.unregister(name=name)
+        raise
+    catalogue.plugins[name] = distribution
+    for kind, entries in offers.items():
+        for entry in entries:
+            _enter(catalogue, kind, entry, distribution)
+
+
+def _enter(catalogue: Catalogue, kind: str, entry: Any, distribution: str) -> None:
+    if kind in UNNAMED:
+        getattr(catalogue, kind).append(entry)
+        return
+    getattr(catalogue, kind)[entry.name] = entry
+    catalogue.offered_by[kind, entry.name] = distribution
+
+
+def _import(entry_point: importlib.metadata.EntryPoint) -> Any:
+    try:
+        return entry_point.load()
+    except (Exception, SystemExit) as error:  # a plugin may raise anything
+        raise UnusableError(one_line(error)) from error
+
+
+def _check_version(plugin: Any) -> None:
+    version = getattr(plugin, "marlbench_api", None)
+    if version is None:
+        raise UnusableError(
+            f"states no API version; add `marlbench_api = {API_VERSION}` to its module"
+        )
+    if type(version) is not int or version != API_VERSION:
+        raise UnusableError(
+            f"is for the plugin API {version!r}, this marlbench has {API_VERSION}; "
+            "upgrade whichever is older"
+        )
+
+
+def _register(manager: pluggy.PluginManager, plugin: Any, name: str) -> None:
+    """Register a plugin if all its hooks exist; pluggy alone is silent about a misspelt one."""
+    for hook in HOOKS:
+        if callable(made := getattr(plugin, hook, None)) and not hasattr(made, "marlbench_impl"):
+            raise UnusableError(f"{hook} is not marked: put @hookimpl above it")
+    try:
+        manager.register(plugin, name)
+        manager.check_pending()
+    except (pluggy.PluginValidationError, ValueError) as error:
+        if manager.has_plugin(name):
+            manager.unregister(name=name)
+        raise UnusableError(_unknown_hook(plugin) or one_line(error)) from error
+
+
+def _unknown_hook(plugin: Any) -> str | None:
+    for name in dir(plugin):
+        if name not in HOOKS and hasattr(getattr(plugin, name), "marlbench_impl"):
+            return f"there is no hook {name!r}{did_you_mean(name, HOOKS)}"
+    return None
+
+
+def _offers(manager: pluggy.PluginManager, name: str) -> dict[str, list[Any]]:
+    """Call every hook of one plugin."""
+    offers: dict[str, list[Any]] = {}
+    for kind in (*NAMED, *UNNAMED):
+        hook = getattr(manager.hook, PREFIX + kind)
+        for implementation in hook.get_hookimpls():
+            if implementation.plugin_name == name:
+                offers[kind] = _call(implementation.function, PREFIX + kind)
+                _check_types(kind, offers[kind])
+    return offers
+
+
+def _call(function: Any, hook: str) -> list[Any]:
+    try:
+        return list(function())
+    except (Exception, SystemExit) as error:  # a plugin may raise anything
+        raise UnusableError(f"{hook} failed: {one_line(error)}") from error
+
+
+def _check_types(kind: str, entries: list[Any]) -> None:
+    wanted = NAMED.get(kind, object)
+    for entry in entries:
+        if not isinstance(entry, wanted):
+            raise UnusableError(f"{PREFIX}{kind} offers {entry!r}, which is no {wanted.__name__}")
+
+
+def _check_names(catalogue: Catalogue, offers: dict[str, list[Any]], distribution: str) -> None:
+    for kind in NAMED.keys() & offers.keys():
+        names = [entry.name for entry in offers[kind]]
+        for name in names:
+            first = catalogue.offered_by.get((kind, name))
+            if first or names.count(name) > 1:
+                raise UnusableError(_twice(kind[:-1], name, first or distribution, distribution))
+
+
+def _twice(kind: str, name: str, first: str, second: str) -> str:
+    if first == second:
+        return f"the {kind} {name!r} is offered twice by {first}; rename one"
+    return f"the {kind} {name!r} is offered by {first} and by {second}; uninstall one of them"
+
+
+def missing(suite: Suite) -> str | None:
+    """Say what a suite lacks, with the remedy, without importing its simulator."""
+    absent = [name for name in suite.requires if not _importable(name)]
+    if not absent:
+        return None
+    remedy = f"'marlbench[{suite.extra}]'" if suite.extra else " ".join(absent)
+    return f"the suite {suite.name!r} needs {', '.join(absent)}: pip install {remedy}"
+
+
+def _importable(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def check_task(suite: Suite, task: str) -> None:
+    """Raise UnknownName if the suite has no such task."""
+    if task in suite.tasks or suite.open_tasks:
+        return
+    near = did_you_mean(task, suite.tasks)
+    raise UnknownName(
+        f"the suite {suite.name!r} has no task {task!r}{near} (marlbench show {suite.name})"
+    )

@@ -1,0 +1,26 @@
+"""What a user can get wrong: an error that is one line and names the remedy."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+__all__ = ["Mistake", "did_you_mean", "one_line"]
+
+
+class Mistake(Exception):  # noqa: N818 - the user's, not the program's
+    """A mistake of the user's: the command line prints its text and exits with 2."""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Give `; did you mean 'x'?` for the known word nearest to this one, or nothing.
+
+    >>> did_you_mean("qmixx", ["dmawm", "qmix"])
+    "; did you mean 'qmix'?"
+    """
+    near = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
+def one_line(error: BaseException) -> str:
+    """Give an exception as one line: its type and the first line of its text."""
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
