@@ -1,1 +1,17 @@
-"""Being written."""
+"""A run's folder: who may write it, what is in it, and how to read many of them."""
+
+from marlbench.store.folder import SpecConflict, create, read_spec, run_folder
+from marlbench.store.reading import RunRecord, load, runs
+from marlbench.store.writing import Journal, Superseded
+
+__all__ = [
+    "Journal",
+    "RunRecord",
+    "SpecConflict",
+    "Superseded",
+    "create",
+    "load",
+    "read_spec",
+    "run_folder",
+    "runs",
+]

@@ -1,0 +1,90 @@
+"""Where a run lives and what document decides it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from marlbench.config import RunSpec
+from marlbench.store.files import replace_json
+
+SPEC = "spec.json"
+PROVENANCE = "provenance.json"
+EVALUATIONS = "eval.jsonl"
+TRAINING = "train.jsonl"
+EVENTS = "events.jsonl"
+PROGRESS = "progress.json"
+DONE = "DONE"
+FAILED = "FAILED"
+ATTEMPTS = "attempts"
+CHECKPOINTS = "checkpoint"
+
+MACHINE = ("run.device", "run.threads")
+"""Settings that say where a run computes, not what."""
+
+
+class SpecConflict(ValueError):  # noqa: N818 - it is what a user reads
+    """A folder already holds a run with other settings."""
+
+
+def run_folder(results: Path, spec: RunSpec) -> Path:
+    """Give `results/<suite>/<task>/<label>/seed_<k>`, odd characters percent-encoded."""
+    parts = (_folder_name(part) for part in (spec.suite, spec.task, spec.label))
+    return Path(results).joinpath(*parts) / f"seed_{spec.seed}"
+
+
+def create(results: Path, spec: RunSpec) -> Path:
+    """Write the run's document unless it is there already; give the run's folder.
+
+    Device and threads may change between attempts: a run that is not done takes the new ones.
+    Raises `SpecConflict` where any other setting differs.
+    """
+    folder = run_folder(results, spec)
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / SPEC).exists():
+        there = read_spec(folder)
+        _refuse_difference(folder, there, spec)
+        if there.run == spec.run or (folder / DONE).exists():
+            return folder
+    replace_json(folder / SPEC, spec.model_dump(mode="json"))
+    return folder
+
+
+def read_spec(folder: Path) -> RunSpec:
+    """Give the document of the run in this folder."""
+    return RunSpec.model_validate_json((folder / SPEC).read_bytes())
+
+
+def _refuse_difference(folder: Path, there: RunSpec, asked: RunSpec) -> None:
+    """Raise `SpecConflict` for the first setting, machine settings apart, that differs."""
+    old, new = dict(_settings(there)), dict(_settings(asked))
+    for key in sorted(old.keys() | new.keys()):
+        before, after = old.get(key), new.get(key)
+        if before != after and key not in MACHINE:
+            raise SpecConflict(
+                f"{folder} holds a run with {key} = {before!r}, asked was {after!r}: "
+                f"use another --results folder, or move {folder.name} away to begin anew"
+            )
+
+
+def _settings(spec: RunSpec) -> Iterator[tuple[str, Any]]:
+    """Flatten what decides a run; where a value came from (presets, origins) does not."""
+    document = spec.model_dump(mode="json", exclude={"presets", "origins"})
+    names = {"algorithm_config": "algorithm", "suite_config": "suite"}
+    return _flat({names.get(k, k) if isinstance(v, dict) else k: v for k, v in document.items()})
+
+
+def _flat(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _folder_name(name: str) -> str:
+    """Encode a name so that no two names share a folder and none leaves it."""
+    encoded = quote(name, safe="+=,@")
+    return encoded if encoded.strip(".") else encoded.replace(".", "%2E")

@@ -1,0 +1,143 @@
+"""Reads what runs wrote, while they write it."""
+
+from __future__ import annotations
+
+import re
+import time
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from marlbench.config import RunSpec
+from marlbench.store import files
+from marlbench.store.folder import (
+    DONE,
+    EVALUATIONS,
+    EVENTS,
+    FAILED,
+    PROGRESS,
+    PROVENANCE,
+    SPEC,
+    TRAINING,
+    read_spec,
+)
+from marlbench.store.writing import alive, attempted
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Status = Literal["done", "failed", "running", "unfinished", "waiting"]
+
+FRESH = 120.0
+"""Seconds for which another machine's `progress.json` says that its worker lives."""
+
+COLUMNS = (
+    *("suite", "task", "label", "algorithm", "seed", "status", "step", "env_steps", "return"),
+    *("win", "length", "episodes", "crashed", "returns", "lengths", "wins", "wall"),
+    *("steps", "protocol", "execution", "simulator", "folder"),
+)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run's folder as it stood when it was read."""
+
+    folder: Path
+    spec: RunSpec
+    status: Status
+    progress: dict[str, Any] | None
+    failure: dict[str, Any] | None
+    provenance: dict[str, Any] | None
+
+    def evaluations(self) -> list[dict[str, Any]]:
+        """Give the rows of `eval.jsonl`."""
+        return files.read_rows(self.folder / EVALUATIONS)
+
+    def training(self) -> list[dict[str, Any]]:
+        """Give the rows of `train.jsonl`."""
+        return files.read_rows(self.folder / TRAINING)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Give the rows of `events.jsonl`."""
+        return files.read_rows(self.folder / EVENTS)
+
+
+def runs(results: Path) -> list[RunRecord]:
+    """Give every run below a results folder, in the order of suite, task, label and seed."""
+    found = (_record(path.parent) for path in Path(results).glob(f"*/*/*/seed_*/{SPEC}"))
+    return sorted((record for record in found if record), key=_order)
+
+
+def read(folder: Path) -> RunRecord:
+    """Give the run in this folder."""
+    progress = files.read_json(folder / PROGRESS)
+    failure = files.read_json(folder / FAILED)
+    provenance = files.read_json(folder / PROVENANCE)
+    status = _status(folder, progress, provenance)
+    return RunRecord(folder, read_spec(folder), status, progress, failure, provenance)
+
+
+def load(results: Path) -> pd.DataFrame:
+    """Give one row per evaluation of every run below a results folder, columns `COLUMNS`.
+
+    The way in: other readers refuse a file whose last line is torn, this one does not.
+    """
+    import pandas as pd
+
+    rows = [row for record in runs(results) for row in _table_rows(record)]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _table_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
+    spec, provenance = record.spec, record.provenance or {}
+    constant = {
+        **{key: getattr(spec, key) for key in ("suite", "task", "label", "algorithm", "seed")},
+        "status": record.status,
+        "steps": spec.run.steps,
+        "protocol": spec.run.evaluation.version,
+        "execution": provenance.get("execution"),
+        "simulator": provenance.get("env", {}).get("simulator"),
+        "folder": str(record.folder),
+    }
+    for row in record.evaluations():
+        yield row | constant | {"wall": row["wall"]["seconds"]}
+
+
+def _record(folder: Path) -> RunRecord | None:
+    """Read a run, warning of one that another version wrote."""
+    try:
+        return read(folder)
+    except ValueError as error:  # pydantic's and json's errors are ValueErrors
+        reason = str(error).splitlines()[0]
+        warnings.warn(f"{folder} is left out, it cannot be read: {reason}", stacklevel=3)
+        return None
+
+
+def _status(
+    folder: Path, progress: dict[str, Any] | None, provenance: dict[str, Any] | None
+) -> Status:
+    if (folder / DONE).exists():
+        return "done"
+    if alive(folder) or _lives_elsewhere(progress, provenance):
+        return "running"
+    if (folder / FAILED).exists():
+        return "failed"
+    return "unfinished" if attempted(folder) else "waiting"
+
+
+def _lives_elsewhere(progress: dict[str, Any] | None, provenance: dict[str, Any] | None) -> bool:
+    """Judge a worker on another machine, whose lock is not seen here, by its last sign of life."""
+    import socket
+
+    if not progress or not provenance or provenance.get("host") == socket.gethostname():
+        return False
+    return time.time() - float(progress["time"]) < FRESH
+
+
+def _order(record: RunRecord) -> list[Any]:
+    """Sort `seed_10` behind `seed_9` and `5_vs_5` before `10_vs_11`."""
+    spec = record.spec
+    text = f"{spec.suite}/{spec.task}/{spec.label}/{spec.seed:06d}"
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]

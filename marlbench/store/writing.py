@@ -1,0 +1,150 @@
+"""One attempt at a run: the only writer of its folder, for as long as no newer one has begun."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO, Any
+
+from marlbench.store import files
+from marlbench.store.folder import (
+    ATTEMPTS,
+    DONE,
+    EVALUATIONS,
+    EVENTS,
+    FAILED,
+    PROGRESS,
+    PROVENANCE,
+    TRAINING,
+)
+
+METRICS = (EVALUATIONS, TRAINING)
+"""The files whose rows are there exactly once, whatever was killed when."""
+
+
+class Superseded(RuntimeError):  # noqa: N818 - not an error of this worker's making
+    """A newer attempt at this run has begun; this one must stop without writing."""
+
+
+class Journal:
+    """The right to write into a run's folder, and the verbs to do it with."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin the next attempt: from now on every older one is refused."""
+        self.folder = folder
+        self.attempt, self._claim = _claim(folder / ATTEMPTS)
+        self.started = time.monotonic()
+        files.drop_torn_row(folder / EVENTS)
+        (folder / FAILED).unlink(missing_ok=True)
+
+    def evaluated(self, row: dict[str, Any]) -> None:
+        """Append a row to `eval.jsonl`, durably."""
+        self.own()
+        files.append_row(self.folder / EVALUATIONS, row, sync=True)
+
+    def trained(self, row: dict[str, Any]) -> None:
+        """Append a row to `train.jsonl`."""
+        self.own()
+        files.append_row(self.folder / TRAINING, row)
+
+    def event(self, event: str, **facts: Any) -> None:
+        """Append a row to `events.jsonl`."""
+        self.own()
+        row = {"event": event, "attempt": self.attempt, **facts, "wall": self.wall()}
+        files.append_row(self.folder / EVENTS, row, sync=True)
+
+    def progress(self, document: dict[str, Any]) -> None:
+        """Replace `progress.json`."""
+        self.own()
+        now = {"attempt": self.attempt, "pid": os.getpid(), "time": time.time()}
+        files.replace_json(self.folder / PROGRESS, document | now)
+
+    def provenance(self, document: dict[str, Any]) -> None:
+        """Replace `provenance.json` by that of this attempt; what older ones ran on is kept."""
+        self.own()
+        older = files.read_json(self.folder / PROVENANCE) or {}
+        past = [*older.pop("earlier_attempts", []), older] if older else []
+        document = document | {"attempt": self.attempt, "earlier_attempts": past}
+        files.replace_json(self.folder / PROVENANCE, document)
+
+    def done(self, document: dict[str, Any]) -> None:
+        """Write `DONE`."""
+        self.event("done", **document)
+        files.replace_json(self.folder / DONE, document)
+
+    def failed(self, reason: str, traceback: str) -> None:
+        """Write `FAILED`: trying again unchanged is no use."""
+        self.event("failed", reason=reason)
+        files.replace_json(self.folder / FAILED, {"reason": reason, "traceback": traceback})
+
+    def offsets(self) -> dict[str, int]:
+        """Bytes of each metric file, all of them on the disk."""
+        return {name: files.size(self.folder / name) for name in METRICS}
+
+    def reaches(self, offsets: dict[str, int]) -> bool:
+        """Say whether the metric files still hold as many bytes as `offsets`."""
+        return all(files.size(self.folder / name) >= offsets[name] for name in METRICS)
+
+    def rewind(self, offsets: dict[str, int] | None) -> None:
+        """Cut the metric files to `offsets`; None: to nothing."""
+        self.own()
+        for name in METRICS:
+            files.truncate(self.folder / name, offsets[name] if offsets else 0)
+
+    def own(self) -> None:
+        """Raise `Superseded` if a newer attempt has begun."""
+        if (self.folder / ATTEMPTS / str(self.attempt + 1)).exists():
+            raise Superseded(f"{self.folder}: attempt {self.attempt} was superseded")
+
+    def wall(self) -> dict[str, Any]:
+        """Give the time of day and the seconds of this attempt: what may differ between runs."""
+        seconds = round(time.monotonic() - self.started, 3)
+        return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": seconds}
+
+    def close(self) -> None:
+        """Give the folder up."""
+        self._claim.close()
+
+
+def alive(folder: Path) -> bool:
+    """Say whether the newest attempt's process lives, as far as this machine can tell.
+
+    A worker holds a lock on its attempt's file, which the system drops when the worker dies.
+    """
+    numbers = _numbers(folder / ATTEMPTS)
+    if not numbers:
+        return False
+    with (folder / ATTEMPTS / str(max(numbers))).open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def attempted(folder: Path) -> bool:
+    """Say whether any worker ever began this run."""
+    return bool(_numbers(folder / ATTEMPTS))
+
+
+def _claim(attempts: Path) -> tuple[int, IO[str]]:
+    """Take the next attempt number, which no two workers can both do, and lock its file."""
+    attempts.mkdir(parents=True, exist_ok=True)
+    while True:
+        number = max(_numbers(attempts), default=0) + 1
+        try:
+            file = (attempts / str(number)).open("x")
+        except FileExistsError:
+            continue  # another worker was quicker
+        fcntl.flock(file, fcntl.LOCK_EX)
+        files.sync_folder(attempts)
+        return number, file
+
+
+def _numbers(attempts: Path) -> list[int]:
+    if not attempts.is_dir():
+        return []
+    return [int(path.name) for path in attempts.iterdir() if path.name.isdigit()]
