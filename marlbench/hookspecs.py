@@ -12,7 +12,6 @@ from marlbench.plugin import Algorithm, Preset, Suite
 if TYPE_CHECKING:
     from marlbench.grid.executors import Executor
     from marlbench.report import Section
-    from marlbench.store import Sink
 
 hookspec = pluggy.HookspecMarker("marlbench")
 
@@ -35,11 +34,6 @@ def marlbench_presets() -> Iterable[Preset]:  # type: ignore[empty-body]
 @hookspec
 def marlbench_executors() -> Iterable[Executor]:  # type: ignore[empty-body]
     """Ways to start many runs."""
-
-
-@hookspec
-def marlbench_sinks() -> Iterable[Sink]:  # type: ignore[empty-body]
-    """Followers of a run's files (TensorBoard, say)."""
 
 
 @hookspec
