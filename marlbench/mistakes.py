@@ -3,21 +3,31 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["Mistake", "did_you_mean", "one_line"]
+__all__ = ["Mistake", "did_you_mean", "nearest", "one_line"]
 
 
 class Mistake(Exception):  # noqa: N818 - the user's, not the program's
     """A mistake of the user's: the command line prints its text and exits with 2."""
 
 
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Give the known word nearest to this one, or None if none is near.
+
+    >>> nearest("qmixx", ["dmawm", "qmix"])
+    'qmix'
+    """
+    near = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    return near[0] if near else None
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Give `; did you mean 'x'?` for the known word nearest to this one, or nothing.
+    """Give `; did you mean 'x'?` for the nearest known word, or nothing.
 
     >>> did_you_mean("qmixx", ["dmawm", "qmix"])
     "; did you mean 'qmix'?"
     """
-    near = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(word, known)
+    return f"; did you mean {near!r}?" if near else ""
 
 
 def one_line(error: BaseException) -> str:

@@ -1,0 +1,185 @@
+"""What is to be played: algorithms x tasks x seeds, every run resolved before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from marlbench.config import RunConfig, RunSpec
+from marlbench.host import Catalogue, check_task
+from marlbench.mistakes import Mistake
+from marlbench.plugin import Algorithm, Preset, Suite
+from marlbench.settings import (
+    Layer,
+    Resolved,
+    algorithm_layers,
+    label,
+    resolve,
+    run_layers,
+    suite_changes,
+)
+from marlbench.wishes import Sections, Wish
+
+__all__ = ["Plan", "Request", "make_plan"]
+
+PAPER = "paper"
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for, by names."""
+
+    algorithms: Sequence[str]
+    """At least one."""
+    suite: str
+    """A suite's name."""
+    tasks: Sequence[str] = ()
+    """Task names; `all` for every task; none: the presets decide."""
+    seeds: Sequence[int] | None = None
+    """None: the presets decide."""
+    presets: Sequence[str] = (PAPER,)
+    """Left to right."""
+    wishes: Sequence[Wish] = ()
+    """What is set by hand; the last one wins."""
+    document: Mapping[str, Any] = field(default_factory=dict)
+    """A settings file, under the wishes."""
+    document_name: str = ""
+    """Its name, for origins."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Every run of a grid, in the order in which they start."""
+
+    suite: Suite
+    algorithms: tuple[Algorithm, ...]
+    tasks: tuple[str, ...]
+    seeds: tuple[int, ...]
+    presets: tuple[str, ...]
+    run: RunConfig
+    """The host's settings, the same for all runs."""
+    specs: tuple[RunSpec, ...]
+    """First seeds first, so that every algorithm has a result early."""
+    tasks_by_preset: bool = False
+    """Whether the user named no task and the presets chose the suite's default one."""
+
+
+def make_plan(catalogue: Catalogue, request: Request) -> Plan:
+    """Resolve and check everything that a request means; raises Mistake, writes nothing."""
+    algorithms = [catalogue.algorithm(name) for name in _once(request.algorithms)]
+    suite = catalogue.suite(request.suite)
+    presets = [catalogue.preset(name) for name in _once(request.presets)]
+    tasks, seeds = _tasks(suite, request.tasks, presets), _seeds(request.seeds, presets)
+    own = _own_layers(catalogue, suite, algorithms, request)
+    run = resolve("run", RunConfig, [*run_layers(presets), *own["run"]])
+    suite_config = resolve("suite", suite.config, own["suite"])
+    paper = [catalogue.presets[PAPER]] if PAPER in catalogue.presets else []
+    variants = {
+        each.name: _variant(
+            each, presets, paper, own[each.name], suite_changes(suite, suite_config)
+        )
+        for each in algorithms
+    }
+    run_config = _checked(run)
+    specs = [
+        RunSpec(
+            suite=suite.name,
+            task=task,
+            algorithm=name,
+            label=variant_label,
+            seed=seed,
+            presets=tuple(preset.name for preset in presets),
+            run=run_config,
+            algorithm_config=resolved.values(),
+            suite_config=suite_config.values(),
+            origins=_origins(run, suite_config, resolved),
+        )
+        for seed in seeds
+        for task in tasks
+        for name, (resolved, variant_label) in variants.items()
+    ]
+    return Plan(
+        suite=suite,
+        algorithms=tuple(algorithms),
+        tasks=tasks,
+        seeds=seeds,
+        presets=tuple(preset.name for preset in presets),
+        run=run_config,
+        specs=tuple(specs),
+        tasks_by_preset=not request.tasks and len(tasks) < len(suite.tasks),
+    )
+
+
+def _once(names: Sequence[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _tasks(suite: Suite, named: Sequence[str], presets: Sequence[Preset]) -> tuple[str, ...]:
+    """Give the tasks that the user names, or those that the last preset to say so wants."""
+    if not named:
+        words = [each.all_tasks for each in presets if each.all_tasks is not None]
+        return suite.tasks if words and words[-1] else (suite.default_task,)
+    for task in named:
+        if task != ALL:
+            check_task(suite, task)
+    return tuple(
+        _once([each for task in named for each in (suite.tasks if task == ALL else [task])])
+    )
+
+
+def _seeds(named: Sequence[int] | None, presets: Sequence[Preset]) -> tuple[int, ...]:
+    """Give the seeds that the user names, or as many as the last preset to say so wants."""
+    if named is None:
+        numbers = [each.seeds for each in presets if each.seeds is not None]
+        return tuple(range(numbers[-1] if numbers else 1))
+    if not named or min(named) < 0:
+        raise Mistake("there is no run without a seed: --seeds 1 or more, --seed 0 or more")
+    return tuple(dict.fromkeys(named))
+
+
+def _own_layers(
+    catalogue: Catalogue, suite: Suite, algorithms: Sequence[Algorithm], request: Request
+) -> dict[str, list[Layer]]:
+    """Sort what the user sets by hand into sections, one layer each."""
+    sections = Sections(suite, algorithms, list(catalogue.algorithms))
+    layers: dict[str, list[Layer]] = {section: [] for section in sections.known}
+    by_file = sections.read(request.document, f"file {request.document_name}")
+    for wish in (*by_file, *request.wishes):
+        for section, key in sections.place(wish):
+            layers[section].append(Layer(wish.origin, {key: wish.value}))
+    return layers
+
+
+def _variant(
+    algorithm: Algorithm,
+    presets: Sequence[Preset],
+    paper: Sequence[Preset],
+    own: Sequence[Layer],
+    suite_changed: Mapping[str, Any],
+) -> tuple[Resolved, str]:
+    layers = [*algorithm_layers(algorithm, presets), *own]
+    resolved = resolve(algorithm.name, algorithm.config, layers)
+    return resolved, label(algorithm, presets, paper, resolved, suite_changed)
+
+
+def _checked(run: Resolved) -> RunConfig:
+    """Give the host's settings if the evaluation's episodes can be shared equally."""
+    config = RunConfig.model_validate(run.config)
+    evaluation = config.evaluation
+    if evaluation.episodes % evaluation.num_envs:
+        raise Mistake(
+            f"run.evaluation.episodes ({evaluation.episodes}) must be a multiple of "
+            f"run.evaluation.num_envs ({evaluation.num_envs}), so that copies share them equally"
+        )
+    return config
+
+
+def _origins(run: Resolved, suite: Resolved, algorithm: Resolved) -> dict[str, str]:
+    sections = {"run": run, "suite": suite, "algorithm": algorithm}
+    return {
+        f"{section}.{key}": origin
+        for section, resolved in sections.items()
+        for key, origin in resolved.origins.items()
+    }
