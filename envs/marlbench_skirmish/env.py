@@ -64,6 +64,7 @@ class VectorSkirmish:
     def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
         """Play joint actions (E, A); copies on a last step begin the episode of their seed."""
         first = self._last
+        actions = np.where(first[:, None], NOOP, actions)
         self._refuse_unavailable(actions, first)
         lost, kills = self._world.play(actions, self._distance)
         self._time += 1
@@ -81,7 +82,7 @@ class VectorSkirmish:
         """Hold nothing."""
 
     def _begin(self, which: Bools, seeds: NDArray[np.int64]) -> None:
-        for env in np.flatnonzero(which):
+        for env in np.flatnonzero(which).tolist():
             self._world.begin(env, int(seeds[env]))
         self._time[which] = 0
 
@@ -90,7 +91,9 @@ class VectorSkirmish:
         shape = (self._num_envs, self._world.agents)
         if actions.shape != shape:
             raise ValueError(f"skirmish wants actions {shape}, got {actions.shape}")
-        allowed = np.take_along_axis(self._avail, actions[..., None], -1)[..., 0]  # (E, A)
+        known = (actions >= 0) & (actions < self._avail.shape[-1])  # (E, A)
+        index = np.where(known, actions, NOOP)[..., None]
+        allowed = known & np.take_along_axis(self._avail, index, -1)[..., 0]  # (E, A)
         allowed |= ignored[:, None]
         if not allowed.all():
             env, agent = np.argwhere(~allowed)[0]

@@ -1,4 +1,4 @@
-"""Focus fire: the reference line for learning curves, played from local observations alone."""
+"""Policies without learning: the reference lines for learning curves."""
 
 from __future__ import annotations
 
@@ -12,16 +12,22 @@ from marlbench_skirmish.world import FIRST_ATTACK
 EAST = 4
 
 
+def uniform(step: Step, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Give actions (E, A) drawn uniformly from those that are available."""
+    return (rng.random(step.avail.shape) * step.avail).argmax(-1)
+
+
 def focus_fire(step: Step, spec: EnvSpec) -> NDArray[np.int64]:
     """Give actions (E, A): shoot the weakest enemy in reach, else walk to the nearest one seen.
 
     Among equally weak enemies the first, so that all agents choose the same one without a word.
-    Whoever sees no enemy walks east, where enemies start.
+    Whoever sees no enemy walks east, where enemies start. An agent's action depends on its own
+    observation alone. Gives (A,) for the step of one copy.
     """
     avail = step.avail  # (E, A, U)
     enemies = spec.num_actions - FIRST_ATTACK
     width = unit_width(spec, enemies)
-    seen = step.obs[..., 4 : 4 + enemies * width].reshape(*avail.shape[:2], enemies, width)
+    seen = step.obs[..., 4 : 4 + enemies * width].reshape(*avail.shape[:-1], enemies, width)
     shots = avail[..., FIRST_ATTACK:]  # (E, A, M)
     weakest = np.where(shots, seen[..., 4], np.inf).argmin(-1) + FIRST_ATTACK  # (E, A)
     actions = np.where(shots.any(-1), weakest, approach(seen, avail))
