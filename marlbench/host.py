@@ -25,7 +25,7 @@ NAMED: dict[str, type[Any]] = {
     "presets": Preset,
     "executors": Executor,
 }
-UNNAMED = ("sinks", "report_sections")
+UNNAMED = ("report_sections",)
 HOOKS = tuple(PREFIX + kind for kind in (*NAMED, *UNNAMED))
 
 Entry = TypeVar("Entry")
@@ -63,7 +63,6 @@ class Catalogue:
     suites: dict[str, Suite] = field(default_factory=dict)
     presets: dict[str, Preset] = field(default_factory=dict)
     executors: dict[str, Executor] = field(default_factory=dict)
-    sinks: list[Any] = field(default_factory=list)
     report_sections: list[Any] = field(default_factory=list)
     plugins: dict[str, str] = field(default_factory=dict)
     """The distribution of every plugin that lives, by the name of its entry point."""
