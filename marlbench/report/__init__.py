@@ -1,1 +1,6 @@
-"""Being written."""
+"""Files in, pages out: the tables and figures of any results folder, also one from elsewhere."""
+
+from marlbench.report.page import write
+from marlbench.report.sections import Material, Part, ReportError, ReportPaths, Section
+
+__all__ = ["Material", "Part", "ReportError", "ReportPaths", "Section", "write"]

@@ -1,0 +1,121 @@
+"""What must be said beside the numbers: seeds that do not count and runs that do not compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
+
+from marlbench.report.scores import AVERAGED, Cell, Run, recorded
+from marlbench.store import RunRecord
+
+MACHINE = ("device", "threads", "checkpoint_every")
+"""Settings of a run that do not touch what it measures."""
+
+
+def by_task(cells: Iterable[Cell]) -> Iterator[tuple[tuple[str, str], list[Cell]]]:
+    """(suite, task) and its cells, in order."""
+    for task, group in groupby(cells, lambda cell: (cell.suite, cell.task)):
+        yield task, list(group)
+
+
+def mixed(cells: Sequence[Cell]) -> list[str]:
+    """Sentences on settings in which the runs of one task differ; none where all compare.
+
+    Across labels these are the host's and the suite's settings and the simulator; within a
+    label, whose runs share a cell, the algorithm's own too.
+    """
+    runs = [(cell.label, run) for cell in cells for run in cell.runs]
+    found = differences(runs, lambda run: protocol(run.record))
+    for cell in cells:
+        own = [(cell.label, run) for run in cell.runs]
+        found += differences(own, lambda run: flat("algorithm", run.record.spec.algorithm_config))
+    return found
+
+
+def protocol(record: RunRecord) -> dict[str, str]:
+    """What must be equal for two runs of a task to compare, as the user's own keys."""
+    run = record.spec.run.model_dump(exclude=set(MACHINE))
+    env = recorded(record, "env") or {}
+    simulator = {"simulator": env["simulator"]} if env.get("simulator") else {}
+    return flat("run", run) | flat("suite", record.spec.suite_config) | simulator
+
+
+def flat(prefix: str, settings: dict[str, Any]) -> dict[str, str]:
+    """Nested settings as one level of dotted keys.
+
+    >>> flat("run", {"steps": 5, "evaluation": {"every": 2}})
+    {'run.steps': '5', 'run.evaluation.every': '2'}
+    """
+    pairs: dict[str, str] = {}
+    for key, value in settings.items():
+        nested = isinstance(value, dict) and value
+        pairs |= flat(f"{prefix}.{key}", value) if nested else {f"{prefix}.{key}": str(value)}
+    return pairs
+
+
+def differences(
+    runs: Sequence[tuple[str, Run]], settings: Callable[[Run], dict[str, str]]
+) -> list[str]:
+    """One sentence per key whose values differ; a run that does not know a key is left out."""
+    known = [(label, run.seed, settings(run)) for label, run in runs]
+    keys = dict.fromkeys(key for _, _, pairs in known for key in pairs)
+    found = []
+    for key in keys:
+        having: dict[str, dict[str, list[int]]] = {}
+        for label, seed, pairs in known:
+            if key in pairs:
+                having.setdefault(pairs[key], {}).setdefault(label, []).append(seed)
+        if len(having) > 1:
+            found.append(f"{key} is " + ", ".join(f"{v} ({who(at)})" for v, at in having.items()))
+    return found
+
+
+def who(seeds: dict[str, list[int]]) -> str:
+    """Labels with their seeds.
+
+    >>> who({"qmix": [0, 1, 2], "mat": [4]})
+    'qmix seeds 0-2; mat seed 4'
+    """
+    return "; ".join(f"{label} {spans(at)}" for label, at in seeds.items())
+
+
+def spans(seeds: Sequence[int]) -> str:
+    """Seeds in words, runs of them shortened.
+
+    >>> spans([0, 1, 2, 5])
+    'seeds 0-2, 5'
+    """
+    runs: list[list[int]] = []
+    for seed in sorted(seeds):
+        if runs and seed == runs[-1][-1] + 1:
+            runs[-1].append(seed)
+        else:
+            runs.append([seed])
+    said = ", ".join(str(r[0]) if len(r) == 1 else f"{r[0]}-{r[-1]}" for r in runs)
+    return f"seeds {said}" if len(seeds) > 1 else f"seed {said}"
+
+
+def missing(cell: Cell) -> list[str]:
+    """Sentences on the seeds of a cell that are not counted, are short or have crashed."""
+    where = f"{cell.suite}/{cell.task}, {cell.label}"
+    said = [f"{where}: {unfinished(run)}" for run in cell.runs if run not in cell.counted]
+    short = [run.seed for run in cell.counted if len(run.curves[cell.metric].steps) < AVERAGED]
+    if short:
+        said.append(f"{where}: {spans(short)} with fewer than {AVERAGED} evaluations, all averaged")
+    crashed = [run.seed for run in cell.runs if run.crashed]
+    if crashed:
+        total = sum(run.crashed for run in cell.runs)
+        said.append(f"{where}: {spans(crashed)} with {total} crashed episodes that are not scored")
+    return said
+
+
+def unfinished(run: Run) -> str:
+    """How far a run that does not count has come, and why if it failed."""
+    record = run.record
+    if run.finished:
+        return f"seed {run.seed} finished without a scored evaluation"
+    steps = (record.progress or {}).get("env_steps", 0)
+    reason = (record.failure or {}).get("reason", "")
+    said = f"seed {run.seed} {record.status} at {steps} of {record.spec.run.steps} env steps"
+    return f"{said} ({reason})" if reason else said

@@ -1,0 +1,181 @@
+"""The numbers of a report: what a run is worth, and what the runs of one label come to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marlbench.store import RunRecord
+
+Metric = Literal["return", "win"]
+
+AVERAGED = 5
+"""A run's value is the mean of its last so many evaluations (one alone is noisy)."""
+DDOF = 1
+"""Divisor n - 1 of standard deviations: seeds are a sample."""
+
+
+class Curve(NamedTuple):
+    """One metric of one run: wins in percent, returns as they are."""
+
+    steps: NDArray[np.int64]
+    """(T,) grid points, in env steps."""
+    values: NDArray[np.float64]
+    """(T,)"""
+
+    @property
+    def value(self) -> float | None:
+        """Mean of the last `AVERAGED` evaluations."""
+        return float(self.values[-AVERAGED:].mean()) if len(self.values) else None
+
+    @property
+    def last(self) -> float | None:
+        """The last evaluation alone."""
+        return float(self.values[-1]) if len(self.values) else None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run and its evaluations."""
+
+    record: RunRecord
+    curves: dict[Metric, Curve]
+    crashed: int
+    """Episodes of its evaluations that crashed and are not scored."""
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return self.record.spec.seed
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run came to its end: only then it counts."""
+        return self.record.status == "done"
+
+
+class Summary(NamedTuple):
+    """Over seeds: mean and standard deviation, None where there are too few."""
+
+    mean: float | None
+    std: float | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """All runs of one label on one task."""
+
+    suite: str
+    task: str
+    label: str
+    metric: Metric
+    """The task's first metric: the one that the table shows."""
+    runs: tuple[Run, ...]
+    """By seed."""
+
+    @cached_property
+    def counted(self) -> tuple[Run, ...]:
+        """The finished runs, which alone enter the table."""
+        return tuple(run for run in self.runs if run.finished and len(run.curves["return"].steps))
+
+    @property
+    def algorithm(self) -> str:
+        """The algorithm's name in the catalogue."""
+        return self.runs[0].record.spec.algorithm
+
+    @property
+    def execution(self) -> str:
+        """What the algorithm's agents act on, as its runs recorded it; empty where none has."""
+        return next((e for run in self.runs if (e := recorded(run.record, "execution"))), "")
+
+    def summary(self, metric: Metric | None = None) -> Summary:
+        """Mean and std over seeds of the runs' values."""
+        return mean_std(run.curves[metric or self.metric].value for run in self.counted)
+
+    def last(self) -> Summary:
+        """Mean and std over seeds of the last evaluation alone."""
+        return mean_std(run.curves[self.metric].last for run in self.counted)
+
+
+def mean_std(values: Iterable[float | None]) -> Summary:
+    """Mean and standard deviation (divisor n - 1) of the values that are there.
+
+    >>> mean_std([1.0, 3.0, None])
+    Summary(mean=2.0, std=1.4142135623730951)
+    >>> mean_std([4.0])
+    Summary(mean=4.0, std=None)
+    """
+    there = np.array([value for value in values if value is not None])
+    if not len(there):
+        return Summary(None, None)
+    return Summary(float(there.mean()), float(there.std(ddof=DDOF)) if len(there) > DDOF else None)
+
+
+def cells(records: Iterable[RunRecord]) -> tuple[Cell, ...]:
+    """Group runs into cells, ordered by suite, task, label; runs by seed."""
+    ordered = sorted(records, key=lambda r: (*map(natural, place(r)), r.spec.seed))
+    metrics = first_metrics(ordered)
+    return tuple(
+        Cell(suite, task, label, metrics[suite, task], tuple(map(read, group)))
+        for (suite, task, label), group in groupby(ordered, place)
+    )
+
+
+def labels_of(cells: Iterable[Cell]) -> list[str]:
+    """Every label once, in the order in which tables and figures show them."""
+    return sorted({cell.label for cell in cells}, key=natural)
+
+
+def natural(name: str) -> tuple[tuple[int, str], ...]:
+    """A sorting key by which `5_vs_5` stands before `10_vs_11`.
+
+    >>> sorted(["10_vs_11", "5_vs_5"], key=natural)
+    ['5_vs_5', '10_vs_11']
+    """
+    parts = re.split(r"(\d+)", name)  # text and digits take turns
+    key = ((int(part), "") if part.isdecimal() else (-1, part) for part in parts)
+    return (*key, (-1, name))  # no two names are equal: `m01` is not `m1`
+
+
+def place(record: RunRecord) -> tuple[str, str, str]:
+    """Suite, task and label of a run."""
+    return record.spec.suite, record.spec.task, record.spec.label
+
+
+def first_metrics(records: Iterable[RunRecord]) -> dict[tuple[str, str], Metric]:
+    """What each (suite, task) is scored by: the environment's first metric, as runs recorded it."""
+    metrics: dict[tuple[str, str], Metric] = {}
+    for record in records:
+        named = (recorded(record, "env") or {}).get("metrics")
+        task = record.spec.suite, record.spec.task
+        metrics[task] = named[0] if named else metrics.get(task, "return")
+    return metrics
+
+
+def recorded(record: RunRecord, key: str) -> Any:
+    """What a run's provenance says, None before it has begun."""
+    return (record.provenance or {}).get(key)
+
+
+def read(record: RunRecord) -> Run:
+    """A run with its evaluations; those without a scored episode are left out."""
+    rows = record.evaluations()
+    curves: dict[Metric, Curve] = {
+        "return": curve(rows, "return", 1.0),
+        "win": curve(rows, "win", 100.0),
+    }
+    return Run(record, curves, sum(row.get("crashed", 0) for row in rows))
+
+
+def curve(rows: Iterable[dict[str, Any]], metric: Metric, scale: float) -> Curve:
+    """One metric of evaluation rows, times `scale`."""
+    scored = [(row["step"], scale * row[metric]) for row in rows if row.get(metric) is not None]
+    steps, values = zip(*scored, strict=True) if scored else ((), ())
+    return Curve(np.array(steps, np.int64), np.array(values, np.float64))

@@ -1,0 +1,52 @@
+"""What a report is made of: sections, ours and third parties' alike, each read from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from marlbench.report.scores import Cell
+
+
+class ReportError(Exception):
+    """A report that cannot be written; the message is one line with the remedy."""
+
+
+@dataclass(frozen=True)
+class Material:
+    """What every section is given: the results folder, read."""
+
+    results: Path
+    cells: tuple[Cell, ...]
+    """All runs of a label on a task, ordered by suite, task and label."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a section gives: its text on the page and the files that it wrote."""
+
+    markdown: str
+    files: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class Section:
+    """One part of a report, offered through the hook `marlbench_report_sections`."""
+
+    name: str
+    """Its heading on the page."""
+    render: Callable[[Material, Path], Part]
+    """`render(material, out)`: write files into the folder `out`, give the text."""
+
+
+@dataclass(frozen=True)
+class ReportPaths:
+    """Where a report was written."""
+
+    page: Path
+    """The page that has every section in it."""
+    files: tuple[Path, ...]
+    """Tables and figures, in the order of the page."""

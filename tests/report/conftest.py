@@ -1,0 +1,86 @@
+"""Run folders as the store writes them, with numbers that a test chooses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marlbench import store
+from marlbench.config import RunSpec
+
+Record = Callable[..., Path]
+
+EVERY = 1000
+USUAL: dict[str, Any] = {
+    "task": "skirmish/3m",
+    "metric": "return",
+    "ended": "done",
+    "run": {},
+    "config": {},
+    "simulator": "skirmish 1",
+    "crashed": 0,
+}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """An empty results folder."""
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def record(results: Path) -> Record:
+    """Write one run: `record("qmix", 0, [0.1, 0.2], metric="win", ended="failed")`."""
+
+    def write(label: str, seed: int, values: Sequence[float | None] = (), **also: Any) -> Path:
+        chosen = USUAL | also
+        suite, task = chosen["task"].split("/", 1)
+        document = {
+            "suite": suite,
+            "task": task,
+            "algorithm": "qmix",
+            "label": label,
+            "seed": seed,
+            "run": {"steps": 10_000, "evaluation": {"every": EVERY}} | chosen["run"],
+            "algorithm_config": chosen["config"],
+        }
+        folder = store.create(results, RunSpec.model_validate(document))
+        metrics = ["win", "return"] if chosen["metric"] == "win" else ["return"]
+        env = {"metrics": metrics, "simulator": chosen["simulator"]}
+        write_json(folder / "provenance.json", {"env": env, "execution": "decentralised"})
+        rows = [evaluation(k * EVERY, value, chosen) for k, value in enumerate(values)]
+        (folder / "eval.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        reached = max(0, len(values) - 1) * EVERY
+        write_json(folder / "progress.json", {"env_steps": reached, "time": 0.0})
+        (folder / "attempts").mkdir()
+        (folder / "attempts" / "1").touch()  # a worker has once begun it
+        if chosen["ended"] == "done":
+            write_json(folder / "DONE", {})
+        if chosen["ended"] == "failed":
+            write_json(folder / "FAILED", {"reason": "the loss is not finite", "traceback": ""})
+        return folder
+
+    return write
+
+
+def evaluation(step: int, value: float | None, chosen: dict[str, Any]) -> dict[str, Any]:
+    """One row of `eval.jsonl`; for wins the return is ten times the win rate."""
+    win = value if chosen["metric"] == "win" else None
+    return {
+        "step": step,
+        "env_steps": step,
+        "episodes": 32,
+        "return": value if win is None else 10 * win,
+        "win": win,
+        "length": 7.0,
+        "crashed": chosen["crashed"],
+    }
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write one whole document."""
+    path.write_text(json.dumps(document))

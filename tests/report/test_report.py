@@ -1,0 +1,245 @@
+"""Reports say exactly what the files say: values by hand, and everything that is missing."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from marlbench.report import Part, ReportError, Section, write
+
+Record = Callable[..., Path]
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_cell_is_mean_and_sample_std_over_seeds_of_the_last_five_evaluations(
+    results: Path, record: Record
+) -> None:
+    record("qmix", 0, [99.0, 1.0, 2.0, 3.0, 4.0, 5.0])  # last five: mean 3
+    record("qmix", 1, [99.0, 5.0, 5.0, 5.0, 5.0, 5.0])  # 5
+    record("qmix", 2, [99.0, 5.0, 6.0, 7.0, 8.0, 9.0])  # 7
+    paths = write(results, results / "report")
+    (row,) = rows_of(results / "report" / "table.csv")
+    assert float(row["mean"]) == 5.0
+    assert float(row["std"]) == 2.0  # ((3-5)^2 + 0 + (7-5)^2) / (3 - 1) = 4
+    assert float(row["last_mean"]) == pytest.approx(19 / 3, rel=1e-15)  # one rounding
+    assert (row["ddof"], row["evaluations_averaged"]) == ("1", "5")
+    assert "5.00 (2.00) 3/3" in paths.page.read_text()
+    assert "$5.00$ ($2.00$)" in (results / "report" / "table.tex").read_text()
+
+
+def test_a_task_scored_by_wins_is_shown_in_percent(results: Path, record: Record) -> None:
+    for seed, value in enumerate([0.25, 0.75]):
+        record("qmix", seed, [value] * 5, metric="win")
+    text = write(results, results / "report").page.read_text()
+    assert "| skirmish/3m | win % | 50.0 (35.4) 2/2 |" in text  # std: 25 * sqrt(2)
+    (row,) = rows_of(results / "report" / "table.csv")
+    assert float(row["win_mean"]) == 50.0
+    assert float(row["return_mean"]) == 5.0
+
+
+def test_one_seed_has_no_std(results: Path, record: Record) -> None:
+    record("qmix", 0, [1.0] * 5)
+    assert "| 1.00 (—) 1/1 |" in write(results, results / "report").page.read_text()
+    (row,) = rows_of(results / "report" / "table.csv")
+    assert row["std"] == ""
+
+
+def test_unfinished_and_failed_seeds_are_shown_but_not_counted(
+    results: Path, record: Record
+) -> None:
+    record("qmix", 0, [1.0] * 11)
+    record("qmix", 1, [50.0] * 4, ended="no")
+    record("qmix", 2, [70.0] * 3, ended="failed")
+    text = write(results, results / "report").page.read_text()
+    assert "| 1.00 (—) 1/3 |" in text
+    assert "skirmish/3m, qmix: seed 1 unfinished at 3000 of 10000 env steps." in text
+    assert "seed 2 failed at 2000 of 10000 env steps (the loss is not finite)." in text
+    assert "Some seeds are not finished" in text
+    runs = rows_of(results / "report" / "runs.csv")
+    assert [run["counted"] for run in runs] == ["True", "False", "False"]
+    assert [run["reached"] for run in runs] == ["10000", "3000", "2000"]
+
+
+def test_a_label_without_a_finished_run_has_no_number(results: Path, record: Record) -> None:
+    record("qmix", 0, [1.0] * 3, ended="no")
+    assert "| — 0/1 |" in write(results, results / "report").page.read_text()
+
+
+def test_runs_without_any_evaluation_are_reported_without_a_figure(
+    results: Path, record: Record
+) -> None:
+    record("qmix", 0, [], ended="no")
+    paths = write(results, results / "report")
+    assert "No run has been evaluated yet." in paths.page.read_text()
+    assert not (results / "report" / "curves.png").exists()
+
+
+def test_evaluations_without_a_scored_episode_are_left_out(results: Path, record: Record) -> None:
+    record("qmix", 0, [7.0, 1.0, 1.0, None, 1.0, 1.0, 1.0])
+    write(results, results / "report")
+    (row,) = rows_of(results / "report" / "table.csv")
+    assert float(row["mean"]) == 1.0
+
+
+def test_crashed_episodes_are_told(results: Path, record: Record) -> None:
+    record("qmix", 0, [1.0] * 5)
+    record("qmix", 1, [1.0] * 5, crashed=2)
+    text = write(results, results / "report").page.read_text()
+    assert "qmix: seed 1 with 10 crashed episodes that are not scored." in text
+
+
+def test_short_runs_say_that_fewer_evaluations_are_averaged(results: Path, record: Record) -> None:
+    record("qmix", 0, [1.0, 3.0])
+    text = write(results, results / "report").page.read_text()
+    assert "| 2.00 (—) 1/1 |" in text
+    assert "qmix: seed 0 with fewer than 5 evaluations, all averaged." in text
+
+
+def test_tasks_of_two_suites_are_rows_and_gaps_stay_empty(results: Path, record: Record) -> None:
+    record("qmix", 0, [1.0] * 5)
+    record("mat", 0, [2.0] * 5, task="mpe/simple_spread_v3")
+    text = write(results, results / "report").page.read_text()
+    assert "| task | metric | mat (decentralised) | qmix (decentralised) |" in text
+    assert r"| mpe/simple\_spread\_v3 | return | 2.00 (—) 1/1 |  |" in text
+    assert "| skirmish/3m | return |  | 1.00 (—) 1/1 |" in text
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"run": {"steps": 20_000}}, "run.steps is 10000 (qmix seed 0), 20000 (qmix seed 1)"),
+        (
+            {"run": {"steps": 10_000, "evaluation": {"every": 1000, "episodes": 4}}},
+            "run.evaluation.episodes is 32 (qmix seed 0), 4 (qmix seed 1)",
+        ),
+        ({"simulator": "skirmish 2"}, "simulator is skirmish 1 (qmix seed 0), skirmish 2"),
+        ({"config": {"gamma": 0.9}}, ""),
+    ],
+)
+def test_runs_that_do_not_compare_are_marked(
+    results: Path, record: Record, change: dict[str, object], said: str
+) -> None:
+    record("qmix", 0, [1.0] * 5)
+    record("qmix", 1, [2.0] * 5, **change)
+    text = write(results, results / "report").page.read_text()
+    assert said in text
+    assert ("| skirmish/3m † |" in text) == bool(said)  # a key that only one run has is no clash
+
+
+def test_settings_of_the_algorithm_may_differ_between_labels_but_not_within_one(
+    results: Path, record: Record
+) -> None:
+    record("qmix", 0, [1.0] * 5, config={"gamma": 0.9})
+    record("qmix+x", 0, [1.0] * 5, config={"gamma": 0.8})
+    assert "†" not in write(results, results / "report").page.read_text()
+    record("qmix", 1, [1.0] * 5, config={"gamma": 0.7})
+    text = write(results, results / "report").page.read_text()
+    assert "algorithm.gamma is 0.9 (qmix seed 0), 0.7 (qmix seed 1)" in text
+
+
+def test_machine_settings_do_not_matter(results: Path, record: Record) -> None:
+    record("qmix", 0, [1.0] * 5, run={"steps": 10_000, "threads": 1})
+    record("qmix", 1, [1.0] * 5, run={"steps": 10_000, "threads": 4, "device": "cpu"})
+    text = write(results, results / "report").page.read_text()
+    assert "†" not in text.replace("† rows", "")
+
+
+def test_no_runs_is_one_clear_line(results: Path) -> None:
+    with pytest.raises(ReportError, match=r"^no runs under .*results: start some with") as caught:
+        write(results, results / "report")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_out_folder_that_is_a_file_is_one_clear_line(
+    results: Path, record: Record, tmp_path: Path
+) -> None:
+    record("qmix", 0, [1.0])
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(ReportError, match=r"cannot write to .*taken .*choose another --out"):
+        write(results, tmp_path / "taken")
+
+
+def test_a_third_partys_section_is_on_the_page_and_its_failure_costs_nothing(
+    results: Path, record: Record
+) -> None:
+    record("qmix", 0, [1.0] * 5)
+
+    def broken(*_: object) -> Part:
+        raise ZeroDivisionError("no seeds")
+
+    sections = [Section("Count", lambda m, _: Part(f"{len(m.cells)} cell")), Section("Bad", broken)]
+    text = write(results, results / "report", sections).page.read_text()
+    assert "## Count\n\n1 cell\n" in text
+    assert "## Bad\n\nThis section failed: `ZeroDivisionError: no seeds`" in text
+
+
+def test_every_named_file_is_there_and_pictures_are_sharp(results: Path, record: Record) -> None:
+    record("qmix", 0, [1.0, 2.0, 3.0])
+    paths = write(results, results / "report")
+    assert {path.name for path in paths.files} == {
+        *("table.md", "table.tex", "table.csv", "runs.csv"),
+        *("curves.png", "curves.pdf"),
+    }
+    assert all(path.stat().st_size > 0 for path in paths.files)
+    with Image.open(results / "report" / "curves.png") as image:
+        assert image.info["dpi"] == pytest.approx((150, 150), abs=0.1)  # PNG stores dots per metre
+
+
+ODD = r"q_mix & 50% $x^2$ {a}|<b>*~#\ _"
+
+
+def test_odd_characters_are_literal_everywhere(results: Path, record: Record) -> None:
+    record(ODD, 0, [1.0] * 5)
+    record("_hidden", 0, [2.0] * 5)
+    text = write(results, results / "report").page.read_text()
+    assert r"q\_mix & 50% \$x^2\$ {a}\|\<b\>\*~\#\\ \_ (decentralised)" in text
+    tex = (results / "report" / "table.tex").read_text()
+    assert (
+        r"q\_mix \& 50\% \$x\textasciicircum{}2\$ \{a\}\textbar{}\textless{}b\textgreater{}*"
+        r"\textasciitilde{}\#\textbackslash{} \_"
+    ) in tex
+    assert {row["label"] for row in rows_of(results / "report" / "table.csv")} == {ODD, "_hidden"}
+
+
+def test_latex_is_well_formed(results: Path, record: Record) -> None:
+    for label in [ODD, *(f"label_{k}" for k in range(8))]:
+        record(label, 0, [1.0] * 5)
+    write(results, results / "report")
+    tex = (results / "report" / "table.tex").read_text()
+    begun = re.findall(r"\\begin\{(\w+)\}", tex)
+    assert sorted(begun) == sorted(re.findall(r"\\end\{(\w+)\}", tex)) != []
+    for spec, body in re.findall(r"\\begin\{tabular\}\{(\w+)\}(.*?)\\end\{tabular\}", tex, re.S):
+        lines = [line for line in body.splitlines() if line.endswith(r"\\")]
+        assert len(lines) == 3
+        assert {len(re.findall(r"(?<!\\)&", line)) for line in lines} == {len(spec) - 1}
+    bare = re.sub(r"\\.", "", tex)
+    assert bare.count("{") == bare.count("}")
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no pdflatex on this machine")
+def test_latex_compiles(results: Path, record: Record, tmp_path: Path) -> None:
+    record(ODD, 0, [1.0] * 5)
+    record("qmix", 0, [1.0] * 5, run={"steps": 5})
+    write(results, results / "report")
+    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{booktabs}\begin{document}"
+    tex = (results / "report" / "table.tex").read_text()
+    (tmp_path / "page.tex").write_text(f"{head}\n{tex}\n\\end{{document}}\n")
+    done = subprocess.run(
+        ["pdflatex", "-halt-on-error", "page.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
