@@ -1,3 +1,34 @@
-"""dmawm: being written."""
+"""DMAWM, "Learning Disentangled Multi-Agent World Model for Decentralized Control", ICML 2026.
+
+Equations, tables and appendices are cited by the numbers of the anonymous review version.
+"""
+
+from collections.abc import Iterable
+
+from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
+from marlbench_dmawm.config import PRESETS, Config
 
 marlbench_api = 1
+
+
+def build(config: Config, spec: EnvSpec, seed: int, device: str) -> Agent:
+    """Import the learner only when a run asks for it."""
+    from marlbench_dmawm.agent import Dmawm
+
+    return Dmawm(config, spec, seed, device)
+
+
+@hookimpl
+def marlbench_algorithms() -> Iterable[Algorithm]:
+    """Offer DMAWM."""
+    return [
+        Algorithm(
+            name="dmawm",
+            config=Config,
+            build=build,
+            execution="decentralised",
+            paper="Learning Disentangled Multi-Agent World Model for Decentralized Control, 2026",
+            presets=PRESETS,
+            wants_gpu=True,
+        )
+    ]

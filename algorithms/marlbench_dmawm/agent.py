@@ -1,0 +1,188 @@
+"""DMAWM: learn a world model from play, and the policy in its imagination [section 4].
+
+Every 32 env steps: sample windows, one gradient step of the model [Eq. 3], imagine from the very
+states that the model just gave [section 4.3], PPO on what was imagined [Eqs. 7-9].
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from marlbench.plugin import EnvSpec, Ring, Step
+from marlbench.toolbox.latents import sample_classes
+from marlbench.toolbox.policies import gumbel, sample
+from marlbench.toolbox.sequence_replay import SequenceReplay
+from marlbench_dmawm.absorbing import Batch, absorbed, fields, relabel
+from marlbench_dmawm.config import Config
+from marlbench_dmawm.imagination import Start, advantages, imagine
+from marlbench_dmawm.networks import Actor, Critic
+from marlbench_dmawm.policy import Decisions, PolicyLearner
+from marlbench_dmawm.world_model import States, WorldModel
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What each agent carries from step to step while acting."""
+
+    h: Tensor
+    """(E, A, D)."""
+    z: Tensor
+    """(E, A, K) class indices."""
+    action: Tensor
+    """(E, A)."""
+    t: int
+    """Vector steps acted so far: with the seed, the key of the random draws."""
+
+
+class Dmawm:
+    """The learner, as the host knows it."""
+
+    def __init__(self, config: Config, spec: EnvSpec, seed: int, device: str) -> None:
+        self.config, self.spec, self.seed, self.device = config, spec, seed, device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = WorldModel(config, spec).to(device)
+            actor, critic = Actor(config, spec).to(device), Critic(config, spec).to(device)
+        self.policy = PolicyLearner(config, actor, critic)
+        self.optimiser = torch.optim.Adam(
+            self.model.parameters(), config.model_lr, eps=config.model_eps, fused=True
+        )
+        self.replay = SequenceReplay(config.buffer, config.num_envs, fields(spec))
+        self.rng = np.random.default_rng(seed)
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.env_steps = 0
+        self.updates = 0
+
+    # Acting
+
+    def start(self, num_envs: int) -> Memory:
+        """An empty memory of num_envs copies."""
+        agents, c = (num_envs, self.spec.num_agents), self.config
+        h = torch.zeros(*agents, c.deter, device=self.device)
+        z = torch.zeros(*agents, c.latents, dtype=torch.int64, device=self.device)
+        return Memory(h, z, torch.zeros_like(z[..., 0]), t=0)
+
+    @torch.no_grad()
+    def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
+        """Each agent's action from its own history: sampled, or greedy [section 4.1]."""
+        keyed = torch.Generator().manual_seed(hash((self.seed, memory.t)) & 0x7FFF_FFFF_FFFF)
+        uniform = torch.rand(memory.z.shape, generator=keyed).to(self.device)
+        noise = gumbel(step.avail.shape, keyed).to(self.device)
+        h, z = self.filter(step, memory, uniform)
+        avail = torch.from_numpy(step.avail).to(self.device)
+        policy = self.policy.actor(h, z, avail)  # (E, A, U)
+        action = sample(policy, noise) if explore else policy.argmax(-1)
+        return action.cpu().numpy(), Memory(h, z, action, memory.t + 1)
+
+    def filter(self, step: Step, memory: Memory, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        """The agents' states h (E, A, D), z (E, A, K) once they see a step [Eq. 1]."""
+        module = self.model.agent
+        read = module.read_latent.rows(memory.z) + module.read_action(memory.action)  # (E, A, F)
+        h = module.recurrent(memory.h.flatten(0, 1), read.flatten(0, 1)).view_as(memory.h)
+        first = torch.from_numpy(step.first).to(self.device)[:, None, None]
+        h = torch.where(first, module.first_state(1), h)  # (E, A, D)
+        obs = torch.from_numpy(step.obs).to(self.device, torch.float32)
+        log_q = module.posterior((module.read_state(h) + module.embed(obs)).flatten(0, 1))
+        return h, sample_classes(log_q, uniform.flatten(0, 1)).view_as(memory.z)
+
+    # Learning
+
+    def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
+        """Keep a training step and the actions taken at it."""
+        self.replay.add(relabel(step, actions, self.spec))
+        self.env_steps += int((~step.last).sum())
+
+    def update(self) -> dict[str, float] | None:
+        """Train once per `train_every` env steps after the warm-up [section 5.1]."""
+        due = (self.env_steps - self.config.warmup) // self.config.train_every + 1
+        if self.env_steps < self.config.warmup or self.updates >= due:
+            return None
+        while self.updates < due:
+            metrics = self.train()
+            self.updates += 1
+        values = torch.stack([m.float() for m in metrics.values()]).tolist()  # the one sync
+        return dict(zip(metrics, values, strict=True))
+
+    def train(self) -> dict[str, Tensor]:
+        """One training step of the model and, in its imagination, of the policy."""
+        batch = self.sample_batch()
+        states, model_metrics = self.train_model(batch)
+        start = self.imagination_start(batch, states)
+        rollout = imagine(self.model, self.policy.actor, start, self.config.horizon, self.generator)
+        advantage, target = advantages(self.policy.critic, rollout, self.config, self.spec)
+        metrics = self.policy.learn(Decisions.of(rollout, advantage, target), self.generator)
+        imagined = {"imagined_reward": rollout.reward.mean(), "imagined_value": target.mean()}
+        return model_metrics | metrics | imagined
+
+    def sample_batch(self) -> Batch:
+        """Windows of the replay with their absorbing states [section 4.2]."""
+        c = self.config
+        window, real = self.replay.sample(self.rng, c.batch, c.length, c.tail)
+        return absorbed(window, real, self.spec, c.tail, c.death_ends).to(self.device)
+
+    def train_model(self, batch: Batch) -> tuple[States, dict[str, Tensor]]:
+        """One gradient step of the world model; the states are those before it [Eq. 3]."""
+        shape = (*batch.reward.shape, self.config.latents)  # (T, B, A, K)
+        uniform = torch.rand(shape, generator=self.generator, device=self.device)
+        states = self.model.observe(batch, uniform)
+        loss, terms = self.model.loss(batch, states)
+        self.optimiser.zero_grad()
+        loss.backward()
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
+        self.optimiser.step()
+        metrics = {f"model_{name}": term.detach() for name, term in terms.items()}
+        return states, metrics | {"model_loss": loss.detach(), "model_grad_norm": norm}
+
+    def imagination_start(self, batch: Batch, states: States) -> Start:
+        """The batch's own states, all of them or as many as `rollouts` [section 4.3].
+
+        Fewer are drawn without replacement among the rows with an agent left; all in order
+        otherwise, 16 x 64 being the paper's 1024.
+        """
+        weight = (batch.weight[..., None] * batch.cont).flatten(0, 1)  # (T B, A)
+        rows = torch.arange(len(weight), device=self.device)
+        if self.config.rollouts < len(weight):
+            chance = weight.amax(-1) + 1e-6  # never without enough rows to draw
+            rows = chance.multinomial(self.config.rollouts, generator=self.generator)
+        return Start(
+            h=states.h.detach().flatten(0, 1)[rows],
+            z=states.z.detach().argmax(-1).flatten(0, 1)[rows],
+            avail=batch.avail.flatten(0, 1)[rows],
+            weight=weight[rows],
+        )
+
+    # Saving
+
+    def state(self) -> dict[str, Any]:
+        """Everything to go on exactly."""
+        return {
+            "model": self.model.state_dict(),
+            "actor": self.policy.actor.state_dict(),
+            "critic": self.policy.critic.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "actor_optimiser": self.policy.actor_optimiser.state_dict(),
+            "critic_optimiser": self.policy.critic_optimiser.state_dict(),
+            "rng": self.rng.bit_generator.state,
+            "generator": self.generator.get_state(),
+            "replay": Ring(self.replay.arrays, self.replay.written),
+            "env_steps": self.env_steps,
+            "updates": self.updates,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        self.model.load_state_dict(state["model"])
+        self.policy.actor.load_state_dict(state["actor"])
+        self.policy.critic.load_state_dict(state["critic"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.policy.actor_optimiser.load_state_dict(state["actor_optimiser"])
+        self.policy.critic_optimiser.load_state_dict(state["critic_optimiser"])
+        self.rng.bit_generator.state = state["rng"]
+        self.generator.set_state(state["generator"].cpu())
+        self.replay.restore(state["replay"].arrays, state["replay"].written)
+        self.env_steps = state["env_steps"]
+        self.updates = state["updates"]

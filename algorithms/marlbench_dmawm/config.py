@@ -1,0 +1,150 @@
+"""DMAWM's settings: the defaults are the paper's Table 2, what it leaves open says its source."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from marlbench.plugin import AlgorithmConfig
+
+
+class Config(AlgorithmConfig):
+    """Every setting of DMAWM.
+
+    `dv3t` is the public PyTorch DreamerV3, whose learning rates and batch Table 2 shares; `MAMBA`
+    the public MAMBA, whose agent and buffer it shares.
+    """
+
+    # When to learn
+    warmup: int = Field(default=5000, ge=0)
+    """Env steps before the first training step [paper, section 5.1]."""
+    train_every: int = Field(default=32, ge=1)
+    """Env steps per training step of model and policy [paper, section 5.1]."""
+    buffer: int = Field(default=250_000, ge=1)
+    """Env steps that the replay holds, all copies together [paper, Table 2]."""
+    batch: int = Field(default=16, ge=1)
+    """Sequences per model batch [paper, Table 2]."""
+    length: int = Field(default=64, ge=2)
+    """Steps per sequence [paper, Table 2]."""
+
+    # Agent module
+    deter: int = Field(default=256, ge=1)
+    """Size D of the deterministic state h, also the width of the transformers [open; MAMBA]."""
+    latents: int = Field(default=32, ge=1)
+    """Categoricals K of the stochastic state z [paper, Table 2]."""
+    classes: int = Field(default=32, ge=2, le=256)
+    """Classes C of each categorical [paper, Table 2]."""
+    units: int = Field(default=512, ge=1)
+    """Width of encoder, recurrent input, posterior and actor [open; dv3t]."""
+    encoder_layers: int = Field(default=2, ge=1)
+    """Hidden layers of the observation encoder [open; dv3t]."""
+    symlog_obs: bool = True
+    """Whether observations are squashed by symlog before encoding and as targets [open; dv3t]."""
+    unimix: float = Field(default=0.01, ge=0, lt=1)
+    """Share of the uniform in posterior, prior and policy [open; dv3t]."""
+
+    # Environment module
+    layers: int = Field(default=3, ge=1)
+    """Blocks of each of the three transformers [paper, Table 2]."""
+    heads: int = Field(default=8, ge=1)
+    """Attention heads of the transformers [paper, Table 2]."""
+    feedforward: int = Field(default=4, ge=1)
+    """Width of a block's feed-forward map as a multiple of D [open; Vaswani et al.]."""
+    decoder_units: int = Field(default=1024, ge=1)
+    """Width of predictor head and decoders [paper, Table 2]."""
+    decoder_layers: int = Field(default=2, ge=1)
+    """Hidden layers of predictor head and decoders [paper, Table 2]."""
+    bins: int = Field(default=255, ge=3)
+    """Bins of the two-hot reward and value, at symexp(-20..20); odd [open; DreamerV3]."""
+
+    # Model loss
+    beta_dyn: float = Field(default=0.8, ge=0)
+    """Weight of the dynamics loss [paper, Table 2: KL balancing cross entropy weight]."""
+    beta_rep: float = Field(default=0.2, ge=0)
+    """Weight of the representation loss [paper, Table 2: KL balancing entropy weight]."""
+    beta_dec: float = Field(default=1.0, ge=0)
+    """Weight of the decoder loss [open; DreamerV3]."""
+    free_nats: float = Field(default=1.0, ge=0)
+    """Free bits per agent and step on the KL summed over categoricals [open; DreamerV3]."""
+    model_lr: float = Field(default=1e-4, gt=0)
+    """Adam's learning rate for the world model [paper, Table 2]."""
+    model_eps: float = Field(default=1e-8, gt=0)
+    """Adam's epsilon for the world model [open; dv3t]."""
+    max_grad_norm: float = Field(default=100.0, gt=0)
+    """Gradient norm at which model, actor and critic are each clipped [paper, Table 2]."""
+
+    # Absorbing state
+    tail: int = Field(default=4, ge=1)
+    """Absorbing steps appended to a terminated episode [open; MAMBA has 2]."""
+    death_ends: Literal["agent", "episode"] = "agent"
+    """Whether an absent agent's continuation is 0, or only that of all at the end [section 4.2]."""
+
+    # Policy learning in imagination
+    horizon: int = Field(default=16, ge=1)
+    """Imagined steps per rollout [paper, Table 2]."""
+    rollouts: int = Field(default=1024, ge=1)
+    """Rollouts per training step, from the model batch's own states [paper, section 5.1]."""
+    gamma: float = Field(default=0.99, gt=0, le=1)
+    """Discount factor [paper, Table 2]."""
+    lambda_: float = Field(default=0.95, ge=0, le=1)
+    """Lambda of the advantage estimates [paper, Table 2]."""
+    epochs: int = Field(default=5, ge=1)
+    """Passes of PPO over the imagined batch [paper, Table 2]."""
+    minibatch: int = Field(default=2048, ge=1)
+    """Joint states per PPO update [open; MAMBA has 2000]."""
+    clip: float = Field(default=0.2, gt=0)
+    """PPO's clip [paper, Table 2]."""
+    entropy: float = Field(default=0.01, ge=0)
+    """Weight of the entropy bonus [paper, Table 2]."""
+    actor_lr: float = Field(default=3e-5, gt=0)
+    """Adam's learning rate for the actor [paper, Table 2]."""
+    critic_lr: float = Field(default=3e-5, gt=0)
+    """Adam's learning rate for the critic [paper, Table 2]."""
+    policy_eps: float = Field(default=1e-5, gt=0)
+    """Adam's epsilon for actor and critic [open; dv3t]."""
+    actor_layers: int = Field(default=2, ge=1)
+    """Hidden layers of the actor [open; dv3t]."""
+    critic_layers: int = Field(default=1, ge=1)
+    """Hidden layers of the critic's head, behind its transformer [open; MAMBA]."""
+
+
+QUICK: dict[str, Any] = {
+    "warmup": 1000,
+    "train_every": 64,
+    "buffer": 50_000,
+    "batch": 16,
+    "length": 24,
+    "deter": 64,
+    "latents": 16,
+    "classes": 16,
+    "units": 128,
+    "layers": 1,
+    "heads": 4,
+    "feedforward": 2,
+    "decoder_units": 128,
+    "horizon": 10,
+    "rollouts": 192,
+    "epochs": 3,
+    "minibatch": 960,
+    "model_lr": 1e-3,
+    "actor_lr": 5e-4,
+    "critic_lr": 5e-4,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "quick": QUICK,
+    "smoke": {
+        **QUICK,
+        "warmup": 200,
+        "train_every": 100,
+        "batch": 4,
+        "length": 12,
+        "deter": 32,
+        "latents": 8,
+        "classes": 8,
+        "units": 32,
+        "decoder_units": 32,
+        "horizon": 5,
+        "rollouts": 32,
+    },
+}
+"""`quick` learns small tasks in minutes on a CPU core, `smoke` shows in seconds that all works."""

@@ -1,0 +1,187 @@
+"""The paper's modules as layers: agent, environment, actor, critic [sections 4.1, 4.3, A.3].
+
+Symbol      meaning                                              name
+psi         agent module, shared by the agents, local inputs     `AgentModule`
+f           recurrent model                             [Eq. 1]  `AgentModule.recurrent`
+q           representation model                        [Eq. 1]  `AgentModule.posterior`
+phi         environment module, couples the agents               `EnvironmentModule`
+p(z|h)      interaction predictor                       [Eq. 2]  `EnvironmentModule.prior`
+p(o|h,z)    observation decoder                         [Eq. 2]  `EnvironmentModule.decode`
+p(r,c,m|h)  reward, continuation, available actions     [Eq. 2]  `EnvironmentModule.context`, heads
+pi          actor, shared by the agents                          `Actor`
+v           centralised critic, reads h only                     `Critic`
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from marlbench.plugin import EnvSpec
+from marlbench.toolbox.attention import AgentTransformer
+from marlbench.toolbox.latents import (
+    LatentLinear,
+    latent_log_probs,
+    sample_classes,
+    straight_through,
+)
+from marlbench.toolbox.networks import NormGRU, NormSiLU, hidden_layers, initialise, mlp
+from marlbench.toolbox.policies import masked_log_probs
+from marlbench.toolbox.twohot import TwoHot, symlog
+from marlbench_dmawm.config import Config
+
+
+class AgentModule(nn.Module):
+    """One agent's own state from its own history: decentralised by construction [Eq. 1]."""
+
+    def __init__(self, config: Config, spec: EnvSpec) -> None:
+        super().__init__()
+        self.config = config
+        units, deter = config.units, config.deter
+        (features,) = spec.obs_shape
+        self.encoder = nn.Sequential(*hidden_layers(features, units, config.encoder_layers))
+        self.read_obs = initialise(nn.Linear(units, units, bias=False))
+        self.read_latent = LatentLinear(config.latents, config.classes, units)
+        self.read_action = nn.Embedding(spec.num_actions, units)
+        nn.init.normal_(self.read_action.weight, std=0.1)
+        self.input = NormSiLU(units)
+        self.gru = NormGRU(units, deter)
+        self.read_state = initialise(nn.Linear(deter, units, bias=False))
+        self.posterior_hidden = NormSiLU(units)
+        self.posterior_out = initialise(nn.Linear(units, config.latents * config.classes))
+
+    def squash(self, obs: Tensor) -> Tensor:
+        """Observations (..., O) as the encoder reads and the decoder predicts them."""
+        return symlog(obs) if self.config.symlog_obs else obs
+
+    def embed(self, obs: Tensor) -> Tensor:
+        """What the posterior reads of observations (..., O): (..., F). Stateless, so hoisted."""
+        return self.read_obs(self.encoder(self.squash(obs)))
+
+    def recurrent(self, h: Tensor, read: Tensor) -> Tensor:
+        """h_t = f(h_{t-1}, z_{t-1}, a_{t-1}) (N, D), z and a read and summed (N, F) [Eq. 1]."""
+        return self.gru(self.input(read), h)
+
+    def first_state(self, n: int) -> Tensor:
+        """H of an episode's first step, f(0, 0, 0): (N, D)."""
+        weight = self.read_state.weight  # (F, D)
+        return self.recurrent(
+            weight.new_zeros(n, weight.shape[1]), weight.new_zeros(n, len(weight))
+        )
+
+    def posterior(self, read: Tensor) -> Tensor:
+        """Log q(z_t | h_t, o_t) (N, K, C), h and o read and summed (N, F) [Eq. 1]."""
+        logits = self.posterior_out(self.posterior_hidden(read))
+        return latent_log_probs(logits, self.config.latents, self.config.unimix)
+
+    def unroll(self, embed: Tensor, action: Tensor, uniform: Tensor) -> tuple[Tensor, ...]:
+        """States h (T, N, D), samples z (T, N, K, C) and log q (T, N, K, C) of T steps [Eq. 1].
+
+        From embedded observations (T, N, F), actions (T, N) and uniform numbers (T, N, K). Only
+        what is sequential stands in the loop, and the products of h with the weights of the cell
+        and of the posterior are one product.
+        """
+        read_action = self.read_action(action[:-1]).unbind(0)  # T-1 times (N, F)
+        merged = torch.cat([self.gru.weight_h, self.read_state.weight])  # (3D + F, D)
+        sizes = [len(self.gru.weight_h), len(self.read_state.weight)]
+        h = self.first_state(embed.shape[1])
+        states, samples, posteriors = [], [], []
+        for t, embed_t in enumerate(embed.unbind(0)):
+            gates_h, read_h = F.linear(h, merged).split(sizes, -1)
+            log_q = self.posterior(read_h + embed_t)
+            z = straight_through(sample_classes(log_q, uniform[t]), log_q)
+            states.append(h)
+            samples.append(z)
+            posteriors.append(log_q)
+            if t < len(read_action):
+                x = self.input(self.read_latent(z) + read_action[t])
+                h = self.gru.gates(F.linear(x, self.gru.weight_x) + gates_h, h)
+        return torch.stack(states), torch.stack(samples), torch.stack(posteriors)
+
+
+class StateReader(nn.Module):
+    """A perceptron that reads an agent's (h, z); z as one-hots or, cheaply, as class indices."""
+
+    def __init__(self, config: Config, units: int, layers: int) -> None:
+        super().__init__()
+        self.read_state = initialise(nn.Linear(config.deter, units, bias=False))
+        self.read_latent = LatentLinear(config.latents, config.classes, units)
+        self.norm = NormSiLU(units)
+        self.rest = nn.Sequential(*hidden_layers(units, units, layers - 1)) if layers > 1 else None
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        """Features (..., F) of h (..., D) and one-hots z (..., K, C)."""
+        return self.hidden(self.read_state(h) + self.read_latent(z))
+
+    def rows(self, h: Tensor, classes: Tensor) -> Tensor:
+        """Features (..., F) of h (..., D) and class indices (..., K)."""
+        return self.hidden(self.read_state(h) + self.read_latent.rows(classes))
+
+    def hidden(self, read: Tensor) -> Tensor:
+        """What follows the first products (..., F)."""
+        read = self.norm(read)
+        return read if self.rest is None else self.rest(read)
+
+
+def transformer(config: Config, spec: EnvSpec) -> AgentTransformer:
+    """The encoder over the n tokens h^{1:n} that predictor, heads and critic each have [A.3]."""
+    width, feedforward = config.deter, config.feedforward * config.deter
+    return AgentTransformer(spec.num_agents, width, config.layers, config.heads, feedforward)
+
+
+class EnvironmentModule(nn.Module):
+    """What couples the agents in imagination, in place of the environment [Eq. 2, A.3]."""
+
+    def __init__(self, config: Config, spec: EnvSpec) -> None:
+        super().__init__()
+        self.config = config
+        deter, units, layers = config.deter, config.decoder_units, config.decoder_layers
+        (features,) = spec.obs_shape
+        self.predictor = transformer(config, spec)
+        self.predictor_out = mlp(deter, units, config.latents * config.classes, layers)
+        self.context = transformer(config, spec)
+        self.reward = mlp(deter, units, config.bins, layers, out_scale=0.0)
+        self.cont = mlp(deter, units, 1, layers)
+        self.avail = mlp(deter, units, spec.num_actions, layers)
+        self.decoder = StateReader(config, units, layers)
+        self.decoder_out = initialise(nn.Linear(units, features))
+
+    def prior(self, h: Tensor) -> Tensor:
+        """Log p(z_t | h_t^{1:n}) (..., A, K, C), from all agents' h (..., A, D) [Eq. 2]."""
+        logits = self.predictor_out(self.predictor(h))
+        return latent_log_probs(logits, self.config.latents, self.config.unimix)
+
+    def decode(self, h: Tensor, z: Tensor) -> Tensor:
+        """Predicted observations (..., O), squashed, from own h and one-hots z [Eq. 2]."""
+        return self.decoder_out(self.decoder(h, z))
+
+
+class Actor(nn.Module):
+    """pi(a_t | h_t, z_t), shared by the agents, over the available actions [section 4.1]."""
+
+    def __init__(self, config: Config, spec: EnvSpec) -> None:
+        super().__init__()
+        self.unimix = config.unimix
+        self.reader = StateReader(config, config.units, config.actor_layers)
+        self.out = initialise(nn.Linear(config.units, spec.num_actions), scale=0.01)
+
+    def forward(self, h: Tensor, classes: Tensor, avail: Tensor) -> Tensor:
+        """Log-probabilities (..., U) from h (..., D), z (..., K) and avail (..., U)."""
+        return masked_log_probs(self.out(self.reader.rows(h, classes)), avail, self.unimix)
+
+
+class Critic(nn.Module):
+    """v^i(h_t^{1:n}), from all agents' deterministic states [section 4.3]."""
+
+    def __init__(self, config: Config, spec: EnvSpec) -> None:
+        super().__init__()
+        self.encoder = transformer(config, spec)
+        self.out = mlp(config.deter, config.units, config.bins, config.critic_layers, 0.0)
+        self.twohot = TwoHot(config.bins)
+
+    def forward(self, h: Tensor) -> Tensor:
+        """Two-hot logits (..., A, bins) from h (..., A, D)."""
+        return self.out(self.encoder(h))
+
+    def value(self, h: Tensor) -> Tensor:
+        """Values (..., A)."""
+        return self.twohot.mean(self(h))

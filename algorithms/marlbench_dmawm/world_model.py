@@ -1,0 +1,92 @@
+"""The multi-agent world model: agent and environment module, trained together [section 4.2].
+
+Symbol    meaning                                       name
+L_dyn     dynamics loss, trains the prior     [Eq. 4]   `dyn`
+L_rep     representation loss                 [Eq. 5]   `rep`
+L_dec     decoder loss                        [Eq. 6]   `obs`, `reward`, `cont`, `avail`
+L         the model's objective               [Eq. 3]   `WorldModel.loss`
+
+Equation 6 prints the reward term twice; the second is read as the continuation's.
+"""
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from marlbench.plugin import EnvSpec
+from marlbench.toolbox.latents import balanced_kl
+from marlbench.toolbox.twohot import TwoHot
+from marlbench_dmawm.absorbing import Batch
+from marlbench_dmawm.config import Config
+from marlbench_dmawm.networks import AgentModule, EnvironmentModule
+
+
+@dataclass(frozen=True)
+class States:
+    """The agents' states over a batch of windows."""
+
+    h: Tensor
+    """(T, B, A, D) deterministic."""
+    z: Tensor
+    """(T, B, A, K, C) stochastic, straight-through one-hots."""
+    log_q: Tensor
+    """(T, B, A, K, C) posterior log-probabilities."""
+
+
+class WorldModel(nn.Module):
+    """Both modules and their common objective."""
+
+    def __init__(self, config: Config, spec: EnvSpec) -> None:
+        super().__init__()
+        self.config = config
+        self.agent = AgentModule(config, spec)
+        self.environment = EnvironmentModule(config, spec)
+        self.twohot = TwoHot(config.bins)
+
+    def observe(self, batch: Batch, uniform: Tensor) -> States:
+        """The states that the agents reach on a batch, from uniforms (T, B, A, K) [Eq. 1]."""
+        embed = self.agent.embed(batch.obs).flatten(1, 2)  # (T, B A, F)
+        unrolled = self.agent.unroll(embed, batch.action.flatten(1, 2), uniform.flatten(1, 2))
+        h, z, log_q = (x.unflatten(1, batch.reward.shape[1:]) for x in unrolled)
+        return States(h, z, log_q)
+
+    def loss(self, batch: Batch, states: States) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective and its terms, each a mean over weighted rows and agents [Eq. 3]."""
+        c = self.config
+        terms = {**self.latent_terms(states), **self.decoder_terms(batch, states)}
+        weight = batch.weight[..., None].expand_as(batch.reward)  # (T, B, A)
+        informed = weight.clone()  # h of a window's first row knows nothing of what came before
+        informed[0] *= batch.first[0, :, None]
+        means = {
+            name: (term * w).sum() / w.sum().clamp(min=1)
+            for name, term in terms.items()
+            for w in [informed if name in ("reward", "cont", "avail") else weight]
+        }
+        decoder = means["obs"] + means["reward"] + means["cont"] + means["avail"]
+        kl = c.beta_dyn * means["dyn"] + c.beta_rep * means["rep"]
+        return kl + c.beta_dec * decoder, means
+
+    def latent_terms(self, states: States) -> dict[str, Tensor]:
+        """Both KL terms (T, B, A), free bits per agent and step [Eqs. 4, 5]."""
+        prior = self.environment.prior(states.h)  # (T, B, A, K, C)
+        dyn, rep = balanced_kl(states.log_q, prior, self.config.free_nats)
+        return {"dyn": dyn, "rep": rep}
+
+    def decoder_terms(self, batch: Batch, states: States) -> dict[str, Tensor]:
+        """Negative log-likelihoods (T, B, A) of what arrived at t [Eq. 6]."""
+        env = self.environment
+        context = env.context(states.h)  # (T, B, A, D)
+        error = env.decode(states.h, states.z) - self.agent.squash(batch.obs)  # (T, B, A, O)
+        cont, avail = env.cont(context).squeeze(-1), env.avail(context)
+        avail_loss = F.binary_cross_entropy_with_logits(
+            avail, batch.avail.to(avail.dtype), reduction="none"
+        )  # (T, B, A, U)
+        return {
+            "obs": error.square().sum(-1),
+            "reward": self.twohot.loss(env.reward(context), batch.reward),
+            "cont": F.binary_cross_entropy_with_logits(
+                cont, batch.cont.to(cont.dtype), reduction="none"
+            ),
+            "avail": avail_loss.sum(-1),
+        }
