@@ -1,3 +1,34 @@
-"""probe: being written."""
+"""Tiny environments whose right answers are known: what learners and buffers are tested on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from marlbench.plugin import Config, Env, Suite, hookimpl
 
 marlbench_api = 1
+
+TASKS = ("two_step", "matrix", "counting", "deaths", "timeout", "pixels")
+
+
+def build(task: str, config: Config) -> Env:
+    """Give one copy of a task; numpy is imported here."""
+    from marlbench_probe import clocks, games, pixels
+
+    kinds: dict[str, type[Env]] = {
+        "two_step": games.TwoStep,
+        "matrix": games.Matrix,
+        "counting": clocks.Counting,
+        "deaths": clocks.Deaths,
+        "timeout": clocks.TimeOut,
+        "pixels": pixels.Pixels,
+    }
+    if task not in kinds:
+        raise ValueError(f"probe has no task {task!r}; it has {', '.join(TASKS)}")
+    return kinds[task]()
+
+
+@hookimpl
+def marlbench_suites() -> Iterable[Suite]:
+    """Offer `probe`."""
+    return [Suite("probe", TASKS, build, default_task="two_step", copyable=True)]
