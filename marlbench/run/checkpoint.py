@@ -1,0 +1,113 @@
+"""Everything a run needs to go on as if nothing had happened."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from marlbench.run.rings import Damaged, Segments, checksum, put_rings, take_rings, verify
+from marlbench.store import files
+from marlbench.store.folder import CHECKPOINTS
+
+if TYPE_CHECKING:
+    from marlbench.plugin import Ring
+    from marlbench.store import Journal
+
+KEEP = 2
+"""Checkpoints that stay: the newest, and one to fall back on."""
+
+
+class Checkpoints:
+    """The checkpoint folder of a run: `<n>.json` names the files of the n-th, and is written last.
+
+    A state is saved less its rings, whose rows lie in segment files that checkpoints share.
+    """
+
+    def __init__(self, journal: Journal, device: str) -> None:
+        """Open the folder; tensors are loaded for this device."""
+        self.folder = journal.folder / CHECKPOINTS
+        self.folder.mkdir(exist_ok=True)
+        self._journal = journal
+        self._device = device
+        self._segments = Segments(self.folder)
+
+    def save(self, content: dict[str, Any], env_steps: int) -> None:
+        """Write the next checkpoint, then let go of all but the newest two.
+
+        Rings are looked for in `content["agent"]` alone.
+        """
+        self._journal.own()
+        number = max(self._numbers(), default=0) + 1
+        rings: dict[str, Ring] = {}
+        state = content | {"agent": take_rings(content["agent"], rings)}
+        document = {"env_steps": env_steps, "rings": self._segments.save(rings, number)}
+        path = self.folder / f"{number:06d}.pt"
+        with files.replacing(path) as file:
+            torch.save(state, file)
+        document |= {"state": {"file": path.name, "crc": checksum(path)}}
+        document |= {"offsets": self._journal.offsets()}
+        self._journal.own()
+        files.replace_json(self._manifest(number), document)
+        self._collect_garbage()
+        self._journal.event("checkpoint", env_steps=env_steps, number=number)
+
+    def load(self) -> tuple[dict[str, Any] | None, list[str]]:
+        """Give the newest usable content, None without one, and why newer ones were passed over.
+
+        The metric files are cut to where they were when it was taken.
+        """
+        damages: list[str] = []
+        for number in sorted(self._numbers(), reverse=True):
+            try:
+                document = self._read_manifest(number)
+                content = self._read(document)
+            except Damaged as damage:
+                damages.append(f"checkpoint {number}: {damage}")
+                self._journal.own()
+                self._manifest(number).unlink()
+                continue
+            self._journal.rewind(document["offsets"])
+            return content, damages
+        self._journal.rewind(None)
+        return None, damages
+
+    def _read_manifest(self, number: int) -> dict[str, Any]:
+        try:
+            document: dict[str, Any] = json.loads(self._manifest(number).read_bytes())
+        except ValueError as error:
+            raise Damaged(f"{self._manifest(number).name} is unreadable") from error
+        return document
+
+    def _read(self, document: dict[str, Any]) -> dict[str, Any]:
+        if not self._journal.reaches(document["offsets"]):
+            raise Damaged("the metric files have lost rows")
+        path = self.folder / document["state"]["file"]
+        verify(path, document["state"]["crc"])
+        rings = self._segments.load(document["rings"])
+        # a run that computes on the CPU may go on from a GPU's checkpoint; the file is our own
+        place = None if self._device == "cuda" else "cpu"
+        content: dict[str, Any] = torch.load(path, map_location=place, weights_only=False)
+        return content | {"agent": put_rings(content["agent"], rings)}
+
+    def _collect_garbage(self) -> None:
+        """Remove old manifests first, then every file that no manifest names."""
+        for number in sorted(self._numbers())[:-KEEP]:
+            self._manifest(number).unlink()
+        used = {name for number in self._numbers() for name in self._names(number)}
+        for path in self.folder.iterdir():
+            if path.name not in used:
+                path.unlink()
+
+    def _names(self, number: int) -> list[str]:
+        document = self._read_manifest(number)
+        segments = [s["file"] for ring in document["rings"].values() for s in ring["segments"]]
+        return [self._manifest(number).name, document["state"]["file"], *segments]
+
+    def _numbers(self) -> list[int]:
+        return [int(path.stem) for path in self.folder.glob("*.json")]
+
+    def _manifest(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.json"

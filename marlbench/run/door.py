@@ -1,0 +1,121 @@
+"""The door between environments and learners: nothing of a wrong shape or value passes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from marlbench.plugin import EnvSpec, Step, VectorEnv
+
+
+class SpecViolation(ValueError):  # noqa: N818 - names what a plugin did
+    """A plugin broke the contract of `marlbench.plugin`."""
+
+
+class Door:
+    """A `VectorEnv` that checks what the suite gives and what the learner answers."""
+
+    def __init__(self, inside: VectorEnv) -> None:
+        """Stand before these copies."""
+        self.inside = inside
+        self.spec = inside.spec
+        self.num_envs = inside.num_envs
+        self._now: Step | None = None
+
+    def reset(self, seeds: NDArray[np.int64]) -> Step:
+        """Begin an episode in every copy, from seeds (E,)."""
+        step = self.inside.reset(seeds)
+        require(bool(np.all(step.first)), "a copy's reset gave a step that is not first", step)
+        return self._pass(step)
+
+    def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
+        """Play joint actions (E, A); see `VectorEnv.step`."""
+        assert self._now is not None, "step before reset"
+        check_actions(actions, self._now)
+        return self._pass(self.inside.step(actions, seeds))
+
+    def close(self) -> None:
+        """Free what the simulators hold."""
+        self.inside.close()
+
+    def resume(self, inside: VectorEnv, step: Step) -> None:
+        """Go on with copies that stand on this step."""
+        self.inside, self._now = inside, step
+
+    def _pass(self, step: Step) -> Step:
+        check_step(step, self.spec, (self.num_envs,))
+        self._now = step
+        return step
+
+
+def check_actions(actions: NDArray[np.int64], step: Step) -> None:
+    """Raise `SpecViolation` unless actions (E, A) are available on this step."""
+    shape = step.avail.shape[:-1]
+    _require_array("actions", actions, shape, "int64")
+    within = (actions >= 0) & (actions < step.avail.shape[-1])
+    allowed = np.take_along_axis(step.avail, np.where(within, actions, 0)[..., None], -1)[..., 0]
+    wrong = ~(within & allowed) & ~np.asarray(step.last)[..., None]  # (E, A)
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        offered = np.flatnonzero(step.avail[place]).tolist()
+        raise SpecViolation(
+            f"the algorithm chose action {int(actions[place])} for (copy, agent) {place}, "
+            f"available are {offered}"
+        )
+
+
+def check_step(step: Step, spec: EnvSpec, lead: tuple[int, ...] = ()) -> None:
+    """Raise `SpecViolation` unless a step, with leading axes `lead`, is as the spec says."""
+    agents = (*lead, spec.num_agents)
+    _require_array("obs", step.obs, (*agents, *spec.obs_shape), spec.obs_dtype)
+    _require_array("avail", step.avail, (*agents, spec.num_actions), "bool")
+    _require_array("alive", step.alive, agents, "bool")
+    _require_array("reward", step.reward, agents, "float32")
+    for name in ("first", "last", "terminal"):
+        _require_flag(name, getattr(step, name), lead)
+    if spec.state_shape is not None:
+        _require_array("state", step.state, (*lead, *spec.state_shape), "float32")
+    _check_values(step, spec)
+
+
+def _check_values(step: Step, spec: EnvSpec) -> None:
+    require(bool(step.avail.any(-1).all()), "an agent has no available action", step.avail)
+    require(_finite(step.obs), "an observation is not finite", step.obs)
+    require(_finite(step.reward), "a reward is not finite", step.reward)
+    require(step.state is None or _finite(step.state), "a state is not finite", step.state)
+    require(not np.any(step.terminal & ~np.asarray(step.last)), "terminal but not last", step)
+    require(not np.any(np.asarray(step.first) & step.last), "first and last at once", step)
+    if spec.reward == "team":
+        same = bool((step.reward == step.reward[..., :1]).all())
+        require(same, "agents of a team were given different rewards", step.reward)
+
+
+def _finite(values: NDArray[Any]) -> bool:
+    return values.dtype == np.uint8 or bool(np.isfinite(values).all())
+
+
+def _require_array(name: str, value: Any, shape: tuple[int, ...], dtype: str) -> None:
+    if not isinstance(value, np.ndarray):
+        raise SpecViolation(f"{name} is a {type(value).__name__}, not a numpy array: {value!r}")
+    if value.shape != shape or value.dtype != dtype:
+        raise SpecViolation(
+            f"{name} has shape {value.shape} and dtype {value.dtype}, "
+            f"the spec says {shape} and {dtype}"
+        )
+
+
+def _require_flag(name: str, value: Any, lead: tuple[int, ...]) -> None:
+    if lead:
+        _require_array(name, value, lead, "bool")
+    elif not isinstance(value, bool | np.bool_):
+        raise SpecViolation(f"{name} is {value!r}, not a bool")
+
+
+def require(holds: bool, sentence: str, value: Any) -> None:
+    """Raise `SpecViolation` with the sentence and the offending value unless it holds."""
+    if not holds:
+        raise SpecViolation(f"{sentence}: {value!r}")

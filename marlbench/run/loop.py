@@ -1,0 +1,135 @@
+"""One run, from its first step to its last evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from marlbench.run import evaluation, vector
+from marlbench.run.episodes import Tally, crashed
+from marlbench.run.seeding import TrainingSeeds
+
+if TYPE_CHECKING:
+    from marlbench.config import RunSpec
+    from marlbench.plugin import Agent, Step
+    from marlbench.run.door import Door
+    from marlbench.run.interrupt import Stop
+    from marlbench.run.pace import Pace
+    from marlbench.store import Journal
+
+
+@dataclass
+class Training:
+    """Where training stands; a checkpoint is this, the agent's state and the copies."""
+
+    step: Step
+    """What the agent has not seen yet."""
+    memory: Any
+    """The agent's memory of acting."""
+    seeds: TrainingSeeds
+    tally: Tally
+    env_steps: int = 0
+    """Real transitions, all copies together."""
+    updates: int = 0
+    evaluations: int = 0
+    """Points of the evaluation grid that are done."""
+    returns: list[float] = field(default_factory=list)
+    """Of the training episodes that ended since the last row of `train.jsonl`."""
+    saved: int = 0
+    """Env steps at the last checkpoint."""
+    seconds: float = 0.0
+    """Spent on the run, for `progress.json` alone."""
+
+    def arrive(self, step: Step) -> None:
+        """Go on to the step that the copies answered."""
+        self.env_steps += int(np.sum(~self.step.last & ~crashed(step)))
+        self.returns += [e.total for e in self.tally.add(step) if not e.crashed]
+        self.step = step
+
+
+@dataclass
+class Run:
+    """What a run is made of."""
+
+    spec: RunSpec
+    agent: Agent
+    env: Door
+    evaluation_env: Door
+    journal: Journal
+    pace: Pace
+    stop: Stop
+    save: Callable[[Training], None]
+
+
+def train(run: Run, now: Training) -> None:
+    """Play, learn, evaluate and save until the env steps are used up."""
+    agent, env, steps = run.agent, run.env, run.spec.run.steps
+    evaluate_if_due(run, now)
+    while now.env_steps < steps:
+        actions, now.memory = agent.act(now.step, now.memory, explore=True)  # (E, A)
+        agent.observe(now.step, actions)
+        now.arrive(env.step(actions, now.seeds.take(now.step.last)))
+        if (metrics := agent.update()) is not None:
+            log(run, now, metrics)
+        evaluate_if_due(run, now)
+        save_if_due(run, now)
+        look_around(run, now)
+
+
+def log(run: Run, now: Training, metrics: dict[str, float]) -> None:
+    """Append what an update gave, and the training episodes since the last one."""
+    now.updates += 1
+    row = {
+        "env_steps": now.env_steps,
+        "update": now.updates,
+        "metrics": metrics,
+        "episodes": len(now.returns),
+        "return": float(np.mean(now.returns)) if now.returns else None,
+        "wall": run.journal.wall(),
+    }
+    run.journal.trained(row)
+    now.returns = []
+    run.pace.updated(now.env_steps)
+
+
+def evaluate_if_due(run: Run, now: Training) -> None:
+    """Play the evaluations whose point of the grid has been reached."""
+    grid = evaluation.grid(run.spec.run)
+    while now.evaluations < len(grid) and grid[now.evaluations] <= now.env_steps:
+        evaluate(run, now, grid[now.evaluations])
+
+
+def evaluate(run: Run, now: Training, point: int) -> None:
+    """Play one evaluation and append its row."""
+    run.pace.show(now, "evaluating", at_once=True)
+    with run.pace.evaluating():
+        episodes, crashes = evaluation.evaluate(
+            run.agent, run.evaluation_env, run.spec.run.evaluation, run.stop.check
+        )
+    row = evaluation.score(episodes, run.env.spec)
+    place = {"step": point, "env_steps": now.env_steps, "crashed": crashes}
+    run.journal.evaluated(place | row | {"wall": run.journal.wall()})
+    now.evaluations += 1
+    run.pace.scores = {"return": row["return"], "win": row["win"]}
+    run.pace.show(now, "training", at_once=True)
+
+
+def save_if_due(run: Run, now: Training) -> None:
+    """Take a checkpoint every so many env steps, and at the end."""
+    if (
+        now.env_steps - now.saved >= run.spec.run.checkpoint_every
+        or now.env_steps >= run.spec.run.steps
+    ):
+        run.save(now)
+
+
+def look_around(run: Run, now: Training) -> None:
+    """Note crashes, show the progress, and stop if that was asked for."""
+    for env, during in ((run.env, "training"), (run.evaluation_env, "evaluation")):
+        for crash in vector.drain_crashes(env):
+            run.journal.event("env_crash", env_steps=now.env_steps, during=during, **crash)
+    run.pace.show(now, "training")
+    run.stop.check()

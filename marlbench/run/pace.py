@@ -1,0 +1,86 @@
+"""How fast a run goes and when it will be done: `progress.json`."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from marlbench.run.evaluation import grid
+
+if TYPE_CHECKING:
+    from marlbench.config import RunConfig
+    from marlbench.run.loop import Training
+
+Phase = Literal["starting", "training", "evaluating"]
+
+
+class Pace:
+    """Times training and evaluating apart, and writes the progress at most once a second."""
+
+    def __init__(
+        self, run: RunConfig, write: Callable[[dict[str, Any]], None], elapsed: float = 0.0
+    ) -> None:
+        """Begin an attempt of a run on which `elapsed` seconds were spent before."""
+        self.scores: dict[str, Any] = {"return": None, "win": None}
+        self._run = run
+        self._write = write
+        self._began = time.monotonic() - elapsed
+        self._written = 0.0
+        self._evaluating = 0.0
+        self._one_evaluation = 0.0
+        self._stamps: deque[tuple[float, int]] = deque(maxlen=120)
+
+    def elapsed(self) -> float:
+        """Give the seconds spent on the run, earlier attempts included up to their checkpoint."""
+        return time.monotonic() - self._began
+
+    def updated(self, env_steps: int) -> None:
+        """Note an update: rates are of learning alone, not of what is played before it begins."""
+        clock = self._training_clock()
+        if not self._stamps or clock - self._stamps[-1][0] >= 1.0:
+            self._stamps.append((clock, env_steps))
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Time an evaluation."""
+        began = time.monotonic()
+        yield
+        self._one_evaluation = time.monotonic() - began
+        self._evaluating += self._one_evaluation
+
+    def show(self, now: Training, phase: Phase, at_once: bool = False) -> None:
+        """Write `progress.json`, unless that was done less than a second ago."""
+        if at_once or time.monotonic() - self._written >= 1.0:
+            self._write(self._document(now, phase))
+            self._written = time.monotonic()
+
+    def _document(self, now: Training, phase: Phase) -> dict[str, Any]:
+        rate = self._rate(now.env_steps)
+        return {
+            "env_steps": now.env_steps,
+            "steps": self._run.steps,
+            "updates": now.updates,
+            "phase": phase,
+            "elapsed_s": round(self.elapsed(), 1),
+            "steps_per_s": None if rate is None else round(rate, 2),
+            "eta_s": None if rate is None else round(self._eta(now, rate), 1),
+            **self.scores,
+        }
+
+    def _rate(self, env_steps: int) -> float | None:
+        """Give recent env steps per second of training; None until updates were timed."""
+        if len(self._stamps) < 2:
+            return None
+        clock, steps = self._stamps[0]
+        return (env_steps - steps) / (self._training_clock() - clock)
+
+    def _eta(self, now: Training, rate: float) -> float:
+        """Give the seconds left: env steps at the recent rate, and the evaluations ahead."""
+        evaluations = len(grid(self._run)) - now.evaluations
+        return (self._run.steps - now.env_steps) / rate + evaluations * self._one_evaluation
+
+    def _training_clock(self) -> float:
+        return self.elapsed() - self._evaluating

@@ -1,0 +1,179 @@
+"""E copies of an environment in lockstep, each rebuilt when it crashes."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from marlbench.run.door import Door
+from marlbench.run.seeding import further_seed
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from marlbench.plugin import Env, Step, Suite, VectorEnv
+
+CRASHES_IN_A_ROW = 5
+"""A copy that crashes so often without a real step between makes the run a failed one."""
+
+
+class EnvironmentFailure(RuntimeError):  # noqa: N818 - the reason of a failed run
+    """An environment crashes again and again: rebuilding it does not help."""
+
+
+def build(suite: Suite, task: str, config: Any, num_envs: int) -> Door:
+    """Build E checked copies of a task, by the suite's own vector form where it has one."""
+    if suite.build_vector is not None:
+        return Door(suite.build_vector(task, config, num_envs))
+    return Door(Copies(partial(suite.build, task, config), num_envs))
+
+
+def snapshot(door: Door) -> bytes:
+    """Pickle copies mid-episode (`Suite.copyable`)."""
+    inside = door.inside
+    return pickle.dumps(inside.envs if isinstance(inside, Copies) else inside)
+
+
+def restore(door: Door, blob: bytes, step: Step) -> None:
+    """Go on with pickled copies that stand on this step."""
+    content = pickle.loads(blob)
+    if isinstance(door.inside, Copies):
+        door.inside.resume(content, step)
+        content = door.inside
+    door.resume(content, step)
+
+
+def drain_crashes(door: Door) -> list[dict[str, Any]]:
+    """Take the crashes since the last call: copy and error of each."""
+    inside: VectorEnv = door.inside
+    if not isinstance(inside, Copies):
+        return []
+    crashes, inside.crashes = inside.crashes, []
+    return crashes
+
+
+class Copies:
+    """A `VectorEnv` made of single `Env`s.
+
+    A crash cuts the episode: the last observation comes again as a time-out with no reward and
+    `info["crashed"]`, and the copy is rebuilt. A crash of a reset is tried again with a further
+    seed.
+    """
+
+    def __init__(self, make: Callable[[], Env], num_envs: int) -> None:
+        """Build the copies."""
+        self.num_envs = num_envs
+        self.crashes: list[dict[str, Any]] = []
+        self.envs: list[Env | None] = [make() for _ in range(num_envs)]
+        self._make = make
+        self._now: list[Step] = []
+        self._strikes = [0] * num_envs
+        assert self.envs[0] is not None
+        self.spec = self.envs[0].spec
+
+    def reset(self, seeds: NDArray[np.int64]) -> Step:
+        """Begin an episode in every copy, from seeds (E,)."""
+        self._now = [self._begin(copy, int(seed)) for copy, seed in enumerate(seeds)]
+        return stack(self._now)
+
+    def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
+        """Play joint actions (E, A); copies on a `last` step begin the episode of their seed."""
+        self._now = [
+            self._begin(copy, int(seeds[copy])) if now.last else self._play(copy, actions[copy])
+            for copy, now in enumerate(self._now)
+        ]
+        return stack(self._now)
+
+    def close(self) -> None:
+        """Free what the simulators hold."""
+        for env in self.envs:
+            if env is not None:
+                env.close()
+
+    def resume(self, envs: list[Env | None], step: Step) -> None:
+        """Go on with copies that stand on this step, (E, ...)."""
+        self.close()
+        self.envs, self._now = envs, unstack(step)
+
+    def _begin(self, copy: int, seed: int) -> Step:
+        """Reset a copy, as often as it takes."""
+        while True:
+            try:
+                env = self.envs[copy] = self.envs[copy] or self._make()
+                return env.reset(seed)
+            except Exception as error:  # noqa: BLE001 - a simulator may raise anything
+                self._crashed(copy, error)
+                seed = further_seed(seed, self._strikes[copy])
+
+    def _play(self, copy: int, actions: NDArray[np.int64]) -> Step:
+        """Play one joint action (A,), cutting the episode if the copy crashes."""
+        env = self.envs[copy]
+        assert env is not None, "a crashed copy stands on a last step"
+        try:
+            step = env.step(actions)
+        except Exception as error:  # noqa: BLE001 - a simulator may raise anything
+            self._crashed(copy, error)
+            return cut(self._now[copy])
+        self._strikes[copy] = 0
+        return step
+
+    def _crashed(self, copy: int, error: Exception) -> None:
+        """Count a crash and let go of the copy; raise when it is one too many."""
+        self.crashes.append({"copy": copy, "error": f"{type(error).__name__}: {error}"})
+        env, self.envs[copy] = self.envs[copy], None
+        self._strikes[copy] += 1
+        if self._strikes[copy] == CRASHES_IN_A_ROW:
+            raise EnvironmentFailure(
+                f"the environment crashed {CRASHES_IN_A_ROW} times in a row without a real step "
+                f"between, at last with {type(error).__name__}: {error}"
+            ) from error
+        with suppress(Exception):  # what crashed may not even close
+            if env is not None:
+                env.close()
+
+
+def cut(step: Step) -> Step:
+    """Give the time-out that stands for a crash after this step of one copy."""
+    reward = np.zeros_like(step.reward)
+    info = {**step.info, "crashed": True}
+    return replace(step, reward=reward, first=False, last=True, terminal=False, info=info)
+
+
+def stack(steps: list[Step]) -> Step:
+    """Give one step with a leading E for those of E copies."""
+    fields = {
+        name: np.stack([getattr(step, name) for step in steps])
+        for name in ("obs", "avail", "alive", "reward")
+    }
+    flags = {
+        name: np.array([getattr(step, name) for step in steps], dtype=bool)
+        for name in ("first", "last", "terminal")
+    }
+    states = [step.state for step in steps if step.state is not None]
+    info = {
+        name: np.array([bool(step.info.get(name, False)) for step in steps])
+        for name in ("won", "crashed")
+    }
+    return replace(
+        steps[0], **fields, **flags, state=np.stack(states) if states else None, info=info
+    )
+
+
+def unstack(step: Step) -> list[Step]:
+    """Give the steps of E copies for one with a leading E."""
+    return [
+        replace(
+            step,
+            **{name: getattr(step, name)[copy] for name in ("obs", "avail", "alive", "reward")},
+            **{name: bool(getattr(step, name)[copy]) for name in ("first", "last", "terminal")},
+            state=None if step.state is None else step.state[copy],
+            info={name: bool(values[copy]) for name, values in step.info.items()},
+        )
+        for copy in range(len(step.last))
+    ]

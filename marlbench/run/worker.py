@@ -1,0 +1,122 @@
+"""The process of one run: `python -m marlbench.run.worker FOLDER`.
+
+Exit codes: 0 done; 1 failed, `FAILED` says why and trying again is no use; 3 a newer attempt has
+taken the run over; 130 interrupted, a checkpoint was taken. Anything else is worth a retry.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from marlbench.run.interrupt import Interrupted, Stop
+from marlbench.store import Journal, Superseded, read_spec
+from marlbench.store.folder import DONE
+
+if TYPE_CHECKING:
+    from marlbench.config import RunConfig, RunSpec
+    from marlbench.plugin import Algorithm, Suite
+
+OK, FAILED, SUPERSEDED, INTERRUPTED = 0, 1, 3, 130
+
+Entries = Callable[[], "tuple[Algorithm, Suite]"]
+
+
+def run(
+    spec: RunSpec, folder: Path, algorithm: Algorithm, suite: Suite, stop: Stop | None = None
+) -> int:
+    """Run or resume a run with these catalogue entries; give the exit code."""
+    return attempt(spec, folder, lambda: (algorithm, suite), stop or Stop())
+
+
+def attempt(spec: RunSpec, folder: Path, entries: Entries, stop: Stop) -> int:
+    """Make one attempt at a run, whatever happens in it; give the exit code."""
+    if (folder / DONE).exists():
+        return OK
+    journal = Journal(folder)
+    try:
+        work(spec, journal, entries, stop)
+    except Interrupted:
+        return INTERRUPTED
+    except Superseded as newer:
+        print(f"marlbench: {newer}", file=sys.stderr)
+        return SUPERSEDED
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything, FAILED keeps it
+        return fail(journal, error)
+    finally:
+        journal.close()
+    return OK
+
+
+def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
+    """Train to the end and write `DONE`; on a stop take a checkpoint first."""
+    algorithm, suite = entries()
+    device = prepare_torch(spec.run, spec.seed)
+    journal.event("attempt", device=device, pid=os.getpid())
+
+    from marlbench.run.loop import train
+    from marlbench.run.session import Job, Session
+
+    session = Session(Job(spec, algorithm, suite), journal, device, stop)
+    try:
+        train(session.run, session.now)
+    except Interrupted:
+        session.save(session.now)
+        raise
+    finally:
+        session.close()
+    journal.done({"env_steps": session.now.env_steps, "updates": session.now.updates})
+
+
+def prepare_torch(run: RunConfig, seed: int) -> str:
+    """Set torch up for this process; give the device, `cpu` or `cuda`."""
+    import torch
+
+    from marlbench.run.seeding import seed_global_generators
+
+    available = torch.cuda.is_available()
+    if run.device == "cuda" and not available:
+        raise ValueError("there is no GPU here that torch can use: --set run.device=cpu")
+    device = "cuda" if available and run.device != "cpu" else "cpu"
+    torch.set_num_threads(run.threads)
+    torch.use_deterministic_algorithms(device == "cpu")
+    seed_global_generators(seed)
+    return device
+
+
+def fail(journal: Journal, error: Exception) -> int:
+    """Write `FAILED` and one line for whoever started this process."""
+    first_line = (str(error).strip().splitlines() or [""])[0]
+    reason = f"{type(error).__name__}: {first_line}"
+    trace = "".join(traceback.format_exception(error))
+    journal.failed(reason, trace)
+    print(f"marlbench: {journal.folder} failed: {reason}", file=sys.stderr)
+    return FAILED
+
+
+def from_catalogue(spec: RunSpec) -> tuple[Algorithm, Suite]:
+    """Find what the run's document names among the installed plugins."""
+    from marlbench.host import load_catalogue
+
+    catalogue = load_catalogue()
+    return catalogue.algorithm(spec.algorithm), catalogue.suite(spec.suite)
+
+
+def main(arguments: list[str]) -> int:
+    """Work on the folder named on the command line."""
+    if len(arguments) != 1:
+        print("usage: python -m marlbench.run.worker FOLDER", file=sys.stderr)
+        return 2
+    folder = Path(arguments[0])
+    stop = Stop()
+    stop.listen()
+    spec = read_spec(folder)
+    return attempt(spec, folder, lambda: from_catalogue(spec), stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,138 @@
+"""Tasks made of random numbers, with everything that a real one may do to a learner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marlbench.plugin import Config, Env, EnvSpec, Step, Suite
+
+NOOP = 0
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How big a synthetic task is and what happens in it."""
+
+    agents: int = 2
+    actions: int = 4
+    """The no-op included."""
+    obs_shape: tuple[int, ...] = (5,)
+    """Three axes make it an image task."""
+    state: int | None = 6
+    limit: int = 12
+    death: float = 0.1
+    """Probability per step that a living agent dies."""
+    end: float = 0.05
+    """Probability per step that the episode really ends."""
+
+
+class Synthetic:
+    """Random observations, masks, deaths, ends and time-outs.
+
+    The team earns the fraction of living agents that chose the available action of the largest
+    number in the observation, so that there is something to learn. All is drawn from the episode's
+    seed, not from the actions.
+    """
+
+    def __init__(self, sizes: Sizes = Sizes()) -> None:
+        """Make a task of these sizes."""
+        self.sizes = sizes
+        image = len(sizes.obs_shape) == 3
+        self.spec = EnvSpec(
+            num_agents=sizes.agents,
+            obs_shape=sizes.obs_shape,
+            num_actions=sizes.actions,
+            episode_limit=sizes.limit,
+            obs_dtype="uint8" if image else "float32",
+            state_shape=None if sizes.state is None else (sizes.state,),
+            noop=NOOP,
+            metrics=("return", "win"),
+            return_bounds=(0.0, float(sizes.limit)),
+            simulator="synthetic 1",
+        )
+
+    def reset(self, seed: int) -> Step:
+        """Begin the episode of this seed."""
+        self._draws = np.random.default_rng(seed)
+        self._alive = np.ones(self.sizes.agents, dtype=bool)
+        self._time = 0
+        return self._observe(reward=0.0, terminal=False)
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Play one joint action (A,)."""
+        assert self._avail[np.arange(self.sizes.agents), actions].all(), actions
+        right = (actions == self._right) & self._alive
+        reward = float(right.sum() / self.sizes.agents)
+        self._time += 1
+        self._alive &= self._draws.random(self.sizes.agents) >= self.sizes.death
+        terminal = bool(self._draws.random() < self.sizes.end or not self._alive.any())
+        return self._observe(reward, terminal)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _observe(self, reward: float, terminal: bool) -> Step:
+        obs = self._draw_obs()
+        last = terminal or self._time == self.sizes.limit
+        return Step(
+            obs=obs,
+            avail=self._mask(obs),
+            alive=self._alive.copy(),
+            reward=np.full(self.sizes.agents, reward, dtype=np.float32),
+            first=self._time == 0,
+            last=last,
+            terminal=terminal,
+            state=self._draw_state(),
+            info={"won": terminal and reward > 0.5},
+        )
+
+    def _draw_obs(self) -> NDArray[np.float32] | NDArray[np.uint8]:
+        shape = (self.sizes.agents, *self.sizes.obs_shape)
+        image = self.spec.obs_dtype == "uint8"
+        obs = self._draws.integers(256, size=shape) if image else self._draws.normal(size=shape)
+        obs[~self._alive] = 0
+        return obs.astype(self.spec.obs_dtype)  # (A, *O)
+
+    def _mask(self, obs: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Draw the available actions (A, U), and remember which of them earns a reward."""
+        agents, actions = self.sizes.agents, self.sizes.actions
+        avail = self._draws.random((agents, actions)) < 0.6
+        avail[np.arange(agents), self._draws.integers(1, actions, agents)] = True
+        avail[:, NOOP] = False
+        avail[~self._alive] = np.arange(actions) == NOOP
+        worth = np.resize(obs.reshape(agents, -1).astype(np.float64), (agents, actions))
+        self._right = np.where(avail, worth, -np.inf).argmax(-1)
+        self._avail = avail
+        return avail.copy()
+
+    def _draw_state(self) -> NDArray[np.float32] | None:
+        if self.sizes.state is None:
+            return None
+        return self._draws.normal(size=self.sizes.state).astype(np.float32)
+
+
+class SyntheticConfig(Config):
+    """Sizes of the synthetic task as settings."""
+
+    agents: int = 2
+    """Agents [ours]."""
+    limit: int = 12
+    """Longest episode [ours]."""
+
+
+def _build(task: str, config: SyntheticConfig) -> Env:
+    return Synthetic(Sizes(agents=config.agents, limit=config.limit))
+
+
+suite = Suite(
+    name="synthetic",
+    tasks=("random",),
+    build=_build,
+    default_task="random",
+    config=SyntheticConfig,
+    copyable=True,
+)
+"""For tests of whole runs; in no catalogue."""
