@@ -1,0 +1,199 @@
+"""The command line: each command parses, calls one function and prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from marlbench.mistakes import Mistake
+
+__all__ = ["app", "main"]
+
+RESULTS = Path("results")
+USAGE, INTERRUPTED = 2, 130
+
+app = typer.Typer(
+    name="marlbench",
+    help="Multi-agent reinforcement learning compared fairly, fast and reproducibly.",
+    epilog="Start with: marlbench list",
+    invoke_without_command=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
+
+
+def main() -> None:
+    """Run the command line; every mistake is one line on stderr and exit code 2."""
+    usage_error = typer.BadParameter.__mro__[2]  # click's own root of them: typer exports no name
+    try:
+        code = app(standalone_mode=False)
+    except usage_error as error:
+        _end(_usage_line(error), USAGE)
+    except Mistake as error:
+        _end(str(error), USAGE)
+    except (KeyboardInterrupt, typer.Abort):
+        _end("interrupted; the same command goes on where it stopped", INTERRUPTED)
+    except BrokenPipeError:  # `marlbench list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code or 0)
+
+
+def _usage_line(error: BaseException) -> str:
+    message = " ".join(error.format_message().split())  # type: ignore[attr-defined]
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "marlbench"
+    return f"{message.rstrip('.')} ({command} --help)"
+
+
+def _end(line: str, code: int) -> None:
+    print(f"marlbench: {line}", file=sys.stderr)
+    sys.exit(code)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"marlbench {version('marlbench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Multi-agent reinforcement learning compared fairly, fast and reproducibly."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def run(  # noqa: PLR0913 - one parameter per option
+    algo: Annotated[
+        list[str], typer.Option(metavar="NAME", help="Algorithms: dmawm,qmix or one --algo each.")
+    ],
+    suite: Annotated[str, typer.Option(metavar="NAME", help="Suite of tasks.")],
+    task: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Tasks, `all` for every one; else the preset decides."),
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(metavar="N", help="This many seeds, from 0.")] = None,
+    seed: Annotated[
+        list[int] | None, typer.Option(metavar="K", help="This seed; may be repeated.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(metavar="N", help="Env steps per run.")] = None,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Presets, left to right.  [default: paper]"),
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings file (TOML).")
+    ] = None,
+    results: Results = RESULTS,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Runs at a time; else as many as fit.")
+    ] = None,
+    runs_per_gpu: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Runs that share a GPU.")
+    ] = 1,
+    executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
+) -> int:
+    """Train algorithms on tasks; the same command again goes on where it stopped."""
+    from marlbench.commands.run import Options, run_grid
+
+    options = Options(
+        algorithms=_split(algo),
+        suite=suite,
+        tasks=_split(task),
+        seeds=seeds,
+        seed=seed or [],
+        steps=steps,
+        presets=_split(preset) or ["paper"],
+        sets=set_ or [],
+        config=config,
+        results=results,
+        workers=workers,
+        runs_per_gpu=runs_per_gpu,
+        executor=executor,
+    )
+    return run_grid(options)
+
+
+@app.command()
+def status(results: Results = RESULTS) -> None:
+    """Show every run: done, running, failed with its reason, waiting."""
+    from marlbench.grid.status import overview
+
+    _print(overview(results))
+
+
+@app.command("list")
+def list_() -> None:
+    """Show algorithms, suites, presets and executors, and plugins that are broken."""
+    from marlbench.commands.listing import listing
+    from marlbench.host import load_catalogue
+
+    _print(listing(load_catalogue()))
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="An algorithm, suite or preset, or `run`.")],
+) -> None:
+    """Show settings, each with its sentence, default and source."""
+    from marlbench.commands.show import shown
+    from marlbench.host import load_catalogue
+
+    _print(shown(load_catalogue(), name))
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="An algorithm or suite.")],
+    task: Annotated[str | None, typer.Option(help="Task of a suite; else its default.")] = None,
+) -> int:
+    """Check that a plugin keeps its promises."""
+    from marlbench.commands.check import checked
+    from marlbench.host import load_catalogue
+
+    lines, passed = checked(load_catalogue(), name, task)
+    _print(lines)
+    return 0 if passed else 1
+
+
+@app.command()
+def report(
+    results: Results = RESULTS,
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the pages.")] = None,
+) -> None:
+    """Turn results into tables, figures and one page."""
+    from marlbench.commands.report import reported
+    from marlbench.host import load_catalogue
+
+    _print(reported(load_catalogue(), results, out))
+
+
+def _split(values: list[str] | None) -> list[str]:
+    """Open `a,b` into its names."""
+    return [name.strip() for value in values or [] for name in value.split(",") if name.strip()]
+
+
+def _print(lines: Iterable[str]) -> None:
+    for line in lines:
+        print(line)

@@ -1,0 +1,38 @@
+"""`marlbench check`: does a plugin keep its promises."""
+
+from __future__ import annotations
+
+from marlbench.host import Catalogue, UnknownName, check_task, missing
+from marlbench.mistakes import Mistake, did_you_mean
+
+__all__ = ["checked"]
+
+
+def checked(catalogue: Catalogue, name: str, task: str | None) -> tuple[list[str], bool]:
+    """Give a line per promise and whether all are kept; raises Mistake."""
+    findings = _findings(catalogue, name, task)
+    lines = [
+        f"{'ok  ' if each.passed else 'FAIL'}  {each.name}  ({each.seconds:.1f} s)"
+        + (f": {each.detail}" if each.detail else "")
+        for each in findings
+    ]
+    failed = sum(not each.passed for each in findings)
+    lines.append(f"{name}: {len(findings) - failed} of {len(findings)} promises kept")
+    return lines, failed == 0
+
+
+def _findings(catalogue: Catalogue, name: str, task: str | None) -> list[object]:
+    from marlbench.testing import check_algorithm, check_suite
+
+    if name in catalogue.algorithms:
+        if task is not None:
+            raise Mistake(f"--task is for suites; {name} is an algorithm")
+        return check_algorithm(catalogue.algorithms[name])
+    if name in catalogue.suites:
+        suite = catalogue.suites[name]
+        if lack := missing(suite):
+            raise Mistake(lack)
+        check_task(suite, task or suite.default_task)
+        return check_suite(suite, task or suite.default_task)
+    near = did_you_mean(name, [*catalogue.algorithms, *catalogue.suites])
+    raise UnknownName(f"no plugin offers an algorithm or suite {name!r}{near} (marlbench list)")

@@ -1,0 +1,82 @@
+"""`marlbench run`: plan, check, announce, play, sum up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from marlbench.grid.executors import Resources
+from marlbench.grid.launch import announcement, play, prepare, summary
+from marlbench.grid.plan import Plan, Request, make_plan
+from marlbench.host import Catalogue, load_catalogue, missing
+from marlbench.mistakes import Mistake
+from marlbench.wishes import Wish, parse_set, read_file
+
+__all__ = ["Options", "run_grid"]
+
+OK, FAILED, INTERRUPTED = 0, 1, 130
+
+
+@dataclass(frozen=True)
+class Options:
+    """The command's options as typed."""
+
+    algorithms: Sequence[str]
+    suite: str
+    tasks: Sequence[str]
+    seeds: int | None
+    seed: Sequence[int]
+    steps: int | None
+    presets: Sequence[str]
+    sets: Sequence[str]
+    config: Path | None
+    results: Path
+    workers: int | None
+    runs_per_gpu: int
+    executor: str
+
+
+def run_grid(options: Options) -> int:
+    """Do what the options say; give the exit code. Raises Mistake before anything is written."""
+    catalogue = load_catalogue()
+    plan = _plan(catalogue, options)
+    resources = Resources(options.workers, options.runs_per_gpu, plan.run.threads, plan.run.device)
+    executor = catalogue.executor(options.executor)
+    grid = prepare(plan, options.results, executor, resources)
+    for line in announcement(grid):
+        print(line, flush=True)
+    outcome = play(grid)
+    for line in summary(grid, outcome):
+        print(line, flush=True)
+    if outcome.interrupted:
+        return INTERRUPTED
+    return FAILED if outcome.failures else OK
+
+
+def _plan(catalogue: Catalogue, options: Options) -> Plan:
+    """Plan the runs; raises Mistake, also for a suite whose simulator is not installed."""
+    if lack := missing(catalogue.suite(options.suite)):
+        raise Mistake(lack)
+    wishes = [parse_set(text) for text in options.sets]
+    if options.steps is not None:
+        wishes.append(Wish("run.steps", options.steps, "--steps"))
+    request = Request(
+        algorithms=options.algorithms,
+        suite=options.suite,
+        tasks=options.tasks,
+        seeds=_seeds(options),
+        presets=options.presets,
+        wishes=wishes,
+        document=read_file(options.config) if options.config else {},
+        document_name=options.config.name if options.config else "",
+    )
+    return make_plan(catalogue, request)
+
+
+def _seeds(options: Options) -> Sequence[int] | None:
+    if options.seeds is not None and options.seed:
+        raise Mistake("--seeds N means seeds 0 to N-1, --seed K one seed: give one of the two")
+    if options.seeds is not None:
+        return range(options.seeds)
+    return options.seed or None

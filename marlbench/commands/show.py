@@ -1,0 +1,111 @@
+"""`marlbench show`: the settings of an algorithm, a suite, a preset or of the host itself."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from marlbench.config import RunConfig
+from marlbench.fields import Setting, settings_of
+from marlbench.host import Catalogue, UnknownName, missing
+from marlbench.mistakes import did_you_mean
+from marlbench.plugin import Algorithm, Preset, Suite
+from marlbench.settings import algorithm_layers, run_layers
+
+__all__ = ["shown"]
+
+HOST = "run"
+WIDTH = 100
+
+
+def shown(catalogue: Catalogue, name: str) -> Iterator[str]:
+    """Give the lines that describe what has this name; raises UnknownName."""
+    presets = list(catalogue.presets.values())
+    if name == HOST:
+        return _host(presets)
+    if name in catalogue.algorithms:
+        return _algorithm(catalogue.algorithms[name], presets)
+    if name in catalogue.suites:
+        return _suite(catalogue.suites[name])
+    if name in catalogue.presets:
+        return _preset(catalogue.presets[name], list(catalogue.algorithms.values()))
+    known = [HOST, *catalogue.algorithms, *catalogue.suites, *catalogue.presets]
+    for broken in catalogue.broken:
+        if broken.plugin == name:
+            raise UnknownName(f"the plugin {name!r} is broken: {broken.error} (marlbench list)")
+    raise UnknownName(f"no plugin offers {name!r}{did_you_mean(name, known)} (marlbench list)")
+
+
+def _host(presets: Iterable[Preset]) -> Iterator[str]:
+    yield "run: the host's own settings, the same for every algorithm"
+    yield ""
+    by_preset = {each.name: _joined(run_layers([each])) for each in presets}
+    yield from _settings("run.", settings_of(RunConfig), {}, by_preset)
+
+
+def _algorithm(algorithm: Algorithm, presets: Iterable[Preset]) -> Iterator[str]:
+    yield f"{algorithm.name}: {algorithm.paper}" if algorithm.paper else algorithm.name
+    gpu = "; the paper's settings want a GPU" if algorithm.wants_gpu else ""
+    yield f"{algorithm.execution} execution{gpu}"
+    yield ""
+    by_preset = {each.name: _joined(algorithm_layers(algorithm, [each])[1:]) for each in presets}
+    own = _joined(algorithm_layers(algorithm, []))
+    prefix = f"{algorithm.name}."
+    yield from _settings(prefix, settings_of(algorithm.config), own, by_preset)
+
+
+def _suite(suite: Suite) -> Iterator[str]:
+    others = ", or any that it can build" if suite.open_tasks else ""
+    yield f"{suite.name}: tasks {', '.join(suite.tasks)}{others}"
+    yield f"short presets play {suite.default_task}"
+    if lack := missing(suite):
+        yield f"not installed: {lack}"
+    yield ""
+    yield from _settings("suite.", settings_of(suite.config), {}, {})
+
+
+def _preset(preset: Preset, algorithms: Iterable[Algorithm]) -> Iterator[str]:
+    yield f"{preset.name}: {preset.summary}"
+    yield ""
+    if preset.seeds is not None:
+        yield f"seeds {preset.seeds}"
+    for key, value in _joined(run_layers([preset])).items():
+        yield f"run.{key} = {_spelt(value)}"
+    for algorithm in algorithms:
+        for key, value in _joined(algorithm_layers(algorithm, [preset])[1:]).items():
+            yield f"{algorithm.name}.{key} = {_spelt(value)}"
+
+
+def _joined(layers: Iterable[Any]) -> dict[str, Any]:
+    return {key: value for layer in layers for key, value in layer.values.items()}
+
+
+def _settings(
+    prefix: str,
+    settings: Mapping[str, Setting],
+    own: Mapping[str, Any],
+    by_preset: Mapping[str, Mapping[str, Any]],
+) -> Iterator[str]:
+    """Give per key its default, its value by preset where that differs, sentence and source."""
+    if not settings:
+        yield "no settings"
+    for key, setting in settings.items():
+        default = own.get(key, setting.default)
+        values = [f"{prefix}{key} = {_spelt(default)}"]
+        values += [
+            f"{name} {_spelt(changes[key])}"
+            for name, changes in by_preset.items()
+            if key in changes and changes[key] != default
+        ]
+        source = f" [{setting.source}]" if setting.source else ""
+        yield "   ".join(values)
+        yield from _wrapped(f"{setting.sentence.rstrip('.')}{source}; {setting.allowed}")
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    ")
+
+
+def _spelt(value: Any) -> str:
+    return value if isinstance(value, str) else repr(value)

@@ -1,0 +1,153 @@
+"""The state of every run of a grid, from the grid's events and the runs' own `progress.json`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from marlbench.config import RunSpec
+
+__all__ = ["Board", "Row", "count", "duration", "score"]
+
+State = Literal["waiting", "running", "retrying", "done", "failed"]
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+@dataclass
+class Row:
+    """One run as it stands."""
+
+    folder: Path
+    spec: RunSpec
+    state: State = "waiting"
+    attempt: int = 0
+    reason: str = ""
+    """Why it failed or is tried again."""
+    progress: dict[str, Any] = field(default_factory=dict)
+    """What its `progress.json` last said."""
+    began: float = 0.0
+    """Unix time at which its worker was started."""
+    took: float | None = None
+    """Seconds from there to its end."""
+
+    @property
+    def name(self) -> str:
+        """Give what tells it from other runs of a suite."""
+        return f"{self.spec.task} {self.spec.label} seed {self.spec.seed}"
+
+    @property
+    def steps(self) -> int:
+        """Give the env steps played."""
+        return self.spec.run.steps if self.state == "done" else self.progress.get("env_steps", 0)
+
+    @property
+    def eta(self) -> float | None:
+        """Give the seconds to its end, once its first updates have been timed."""
+        seconds: float | None = self.progress.get("eta_s")
+        return seconds if self.state == "running" else None
+
+    def read(self) -> None:
+        """Look at its `progress.json` again."""
+        with suppress(OSError, ValueError):
+            self.progress = json.loads((self.folder / "progress.json").read_bytes())
+        if self.progress.get("time", 0.0) < self.began:  # an earlier worker's speed is not ours
+            self.progress |= {"eta_s": None, "steps_per_s": None, "phase": "starting"}
+
+
+class Board:
+    """All runs of a grid in the order in which they start."""
+
+    def __init__(self, runs: Iterable[tuple[Path, RunSpec]], slots: int) -> None:
+        self.rows = {folder: Row(folder, spec) for folder, spec in runs}
+        self.slots = slots
+        self.began = time.time()
+
+    def started(self, folder: Path, attempt: int) -> Row:
+        """Note that a worker begins."""
+        row = self.rows[folder]
+        row.state, row.attempt, row.began = "running", attempt, time.time()
+        row.read()
+        return row
+
+    def retrying(self, folder: Path, reason: str) -> Row:
+        """Note that a worker died and another will follow."""
+        row = self.rows[folder]
+        row.state, row.reason = "retrying", reason
+        return row
+
+    def finished(self, folder: Path, failure: str | None) -> Row:
+        """Note the end of a run."""
+        row = self.rows[folder]
+        row.read()
+        row.state, row.reason = ("failed", failure) if failure else ("done", "")
+        row.took = time.time() - row.began
+        return row
+
+    def refresh(self) -> None:
+        """Look at the files of the runs that are being played."""
+        for row in self.rows.values():
+            if row.state == "running":
+                row.read()
+
+    def number(self, state: State) -> int:
+        """Count the runs in a state."""
+        return sum(row.state == state for row in self.rows.values())
+
+    def eta(self) -> float | None:
+        """Estimate the seconds to the end of all: None until a run's first updates were timed.
+
+        Runs that wait are taken to last as long as those of which that is known.
+        """
+        rows = list(self.rows.values())
+        left = [row.eta for row in rows if row.eta is not None]
+        open_rows = [row for row in rows if row.state in ("waiting", "running", "retrying")]
+        if not open_rows or not left:
+            return None
+        lasting = [time.time() - row.began + row.eta for row in rows if row.eta is not None]
+        lasting += [row.took for row in rows if row.took is not None and row.state == "done"]
+        unknown = (len(open_rows) - len(left)) * sum(lasting) / len(lasting)
+        return max(*left, (sum(left) + unknown) / max(1, min(self.slots, len(open_rows))))
+
+
+def duration(seconds: float | None) -> str:
+    """Say a duration in at most two units.
+
+    >>> duration(7.4), duration(187), duration(7500), duration(200_000), duration(None)
+    ('7 s', '3 min', '2 h 05 min', '2 d 7 h', '')
+    """
+    if seconds is None:
+        return ""
+    if seconds < 2 * MINUTE:
+        return f"{seconds:.0f} s"
+    if seconds < 2 * HOUR:
+        return f"{seconds / MINUTE:.0f} min"
+    if seconds < DAY:
+        return f"{seconds // HOUR:.0f} h {seconds % HOUR // MINUTE:02.0f} min"
+    return f"{seconds // DAY:.0f} d {seconds % DAY // HOUR:.0f} h"
+
+
+def count(number: float) -> str:
+    """Say a number of env steps briefly.
+
+    >>> count(600), count(12_345), count(400_000), count(2_500_000)
+    ('600', '12.3k', '400k', '2.5M')
+    """
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if number >= size:
+            return f"{number / size:.1f}".removesuffix(".0") + unit
+    return f"{number:.0f}"
+
+
+def score(row: dict[str, Any]) -> str:
+    """Say what an evaluation or a `progress.json` holds: `return 3.20, win 0.25`.
+
+    >>> score({"return": 3.2, "win": 0.25}), score({"return": 3.2, "win": None}), score({})
+    ('return 3.20, win 0.25', 'return 3.20', '')
+    """
+    known = [(name, row.get(name)) for name in ("return", "win")]
+    return ", ".join(f"{name} {value:.2f}" for name, value in known if value is not None)

@@ -1,0 +1,180 @@
+"""From a plan to its end: check the folders, say what will happen, play, say what came of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from marlbench.grid.board import Board, count, score
+from marlbench.grid.executors import Executor, Outcome, Resources, Watcher
+from marlbench.grid.plain import PlainView
+from marlbench.grid.plan import PAPER, Plan
+from marlbench.mistakes import Mistake
+from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
+
+__all__ = ["Grid", "announcement", "play", "prepare", "summary"]
+
+LONG = 100_000
+"""Env steps from which the paper's settings of a heavy learner take days without a GPU."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A plan that may start."""
+
+    plan: Plan
+    results: Path
+    executor: Executor
+    resources: Resources
+    slots: tuple[str, ...]
+    """Names of the slots that the executor has."""
+    folders: tuple[Path, ...]
+    """Of all runs, in the plan's order."""
+    records: dict[Path, RunRecord] = field(default_factory=dict)
+    """The runs that were there before."""
+
+    def status(self, folder: Path) -> str:
+        """Give a run's status before this grid: as in a `RunRecord`, or `new`."""
+        return self.records[folder].status if folder in self.records else "new"
+
+    def todo(self) -> list[Path]:
+        """Give the runs to play: neither done nor being played by another process."""
+        return [each for each in self.folders if self.status(each) not in ("done", "running")]
+
+
+def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources) -> Grid:
+    """Check the machine and the results folder; raises Mistake, starts and writes nothing."""
+    slots = tuple(executor.slots(resources))
+    check_writable(results)
+    folders = tuple(run_folder(results, spec) for spec in plan.specs)
+    records = {record.folder: record for record in runs(results) if record.folder in set(folders)}
+    for folder, spec in zip(folders, plan.specs, strict=True):
+        if folder in records:
+            _same(results, spec)
+    return Grid(plan, results, executor, resources, slots, folders, records)
+
+
+def _same(results: Path, spec: object) -> None:
+    """Raise Mistake if the run that is there has other settings."""
+    try:
+        create(results, spec)  # type: ignore[arg-type]
+    except SpecConflict as error:
+        raise Mistake(str(error)) from error
+
+
+def check_writable(folder: Path) -> None:
+    """Raise Mistake if nothing can be written below this folder."""
+    there = folder.absolute()
+    while not there.exists():
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        raise Mistake(f"--results {folder}: cannot write to {there}; name another folder")
+
+
+def announcement(grid: Grid) -> Iterator[str]:
+    """Say what is about to happen, a line each."""
+    plan, number = grid.plan, len(grid.folders)
+    labels = ", ".join(dict.fromkeys(spec.label for spec in plan.specs))
+    runs_ = f"{number} run{'s' if number > 1 else ''} of {plan.run.steps:,} env steps"
+    seeds = ", ".join(str(seed) for seed in plan.seeds)
+    yield f"{runs_}: {labels} on {plan.suite.name} ({', '.join(plan.tasks)}), seed {seeds}"
+    if plan.tasks_by_preset:
+        yield (
+            f"  tasks    preset {plan.presets[-1]} plays the suite's default task alone; "
+            f"--task all plays all {len(plan.suite.tasks)}"
+        )
+    yield f"  preset   {', '.join(plan.presets)} (marlbench show {plan.algorithms[0].name})"
+    at_once = min(len(grid.slots), max(1, len(grid.todo())))
+    yield (
+        f"  machine  {_device(grid)}, {at_once} at a time, "
+        f"{grid.resources.threads} thread{'s' if grid.resources.threads > 1 else ''} each"
+    )
+    yield f"  results  {grid.results}"
+    yield from _already(grid)
+    yield from _long_without_gpu(grid)
+
+
+def _device(grid: Grid) -> str:
+    return "GPU" if any(name.startswith("gpu") for name in grid.slots) else "CPU"
+
+
+def _already(grid: Grid) -> Iterator[str]:
+    """Say what of the plan is there already."""
+    words = {
+        "done": "done already, skipped",
+        "running": "being played by another process, left alone",
+        "unfinished": "to go on where they stopped",
+        "failed": "failed before, tried again",
+    }
+    for status, meaning in words.items():
+        if number := sum(grid.status(folder) == status for folder in grid.folders):
+            yield f"  {number:>7}  {meaning}"
+
+
+def _long_without_gpu(grid: Grid) -> Iterator[str]:
+    """Warn of days of waiting, with the preset that avoids them."""
+    heavy = [each.name for each in grid.plan.algorithms if each.wants_gpu]
+    paper = grid.plan.presets[-1:] == (PAPER,) and grid.plan.run.steps >= LONG
+    if heavy and paper and grid.todo() and _device(grid) == "CPU":
+        yield (
+            f"  WARNING  no GPU here: with the paper's settings {', '.join(heavy)} will take days "
+            "per run on this machine; --preset quick learns something in minutes"
+        )
+
+
+def play(grid: Grid) -> Outcome:
+    """Write the runs' documents and play those that are open."""
+    try:
+        for spec in grid.plan.specs:
+            create(grid.results, spec)
+    except OSError as error:
+        raise Mistake(f"--results {grid.results}: {error.strerror}; name another folder") from error
+    todo = grid.todo()
+    if not todo:
+        return Outcome({}, interrupted=False)
+    specs = dict(zip(grid.folders, grid.plan.specs, strict=True))
+    board = Board([(folder, specs[folder]) for folder in todo], len(grid.slots))
+    with _view(board) as view:
+        return grid.executor.run(todo, grid.resources, view)
+
+
+def _view(board: Board) -> AbstractContextManager[Watcher]:
+    """Give the picture for a terminal, lines for anything else."""
+    if sys.stdout.isatty():
+        from marlbench.grid.live import LiveView
+
+        return LiveView(board)
+    return nullcontext(PlainView(board))
+
+
+def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
+    """Say how every run stands and what to do next, a line each."""
+    wanted = set(grid.folders)
+    for record in runs(grid.results):
+        if record.folder in wanted:
+            yield f"  {verdict(record)}"
+    if outcome.interrupted:
+        yield "interrupted; nothing is lost, the same command goes on where it stopped"
+    elif outcome.failures:
+        yield "some runs failed; the same command tries them again, the others are done"
+    yield f"next: marlbench report --results {grid.results}"
+
+
+def verdict(record: RunRecord) -> str:
+    """Say how a run stands, in one line."""
+    spec, said = record.spec, record.status.ljust(10)
+    name = f"{said} {spec.suite}/{spec.task} {spec.label} seed {spec.seed}"
+    played = (record.progress or {}).get("env_steps", 0)
+    at = "" if record.status == "done" else f"{count(played)} of {count(spec.run.steps)} steps"
+    rows = record.evaluations()
+    failed = record.status == "failed"
+    reason = (record.failure or {}).get("reason", "") if failed else ""
+    return ": ".join(filter(None, [name, reason, ", ".join(filter(None, [at, _last(rows)]))]))
+
+
+def _last(rows: list[dict[str, object]]) -> str:
+    return score(rows[-1]) if rows else ""

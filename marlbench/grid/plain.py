@@ -1,0 +1,70 @@
+"""Follows a grid in plain lines, for pipes and log files."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from marlbench.grid.board import Board, Row, count, duration, score
+
+__all__ = ["PlainView"]
+
+
+class PlainView:
+    """A line when a run starts or ends, and one per running run every so often."""
+
+    def __init__(self, board: Board, every: float = 20.0) -> None:
+        self.board = board
+        self.every = every
+        self._due = time.monotonic() + every
+        self._told = False
+
+    def started(self, folder: Path, attempt: int) -> None:
+        """Say that a run begins, or goes on where an earlier worker left it."""
+        row = self.board.started(folder, attempt)
+        again = f", attempt {attempt}" if attempt > 1 else ""
+        at = f" at {count(row.steps)} of {count(row.spec.run.steps)} steps" if row.steps else ""
+        self._say(row, f"{'goes on' if row.steps else 'starts'}{at}{again}")
+
+    def retrying(self, folder: Path, reason: str, seconds: float) -> None:
+        """Say that a worker died and when the next one begins."""
+        self._say(self.board.retrying(folder, reason), f"{reason}; again in {seconds:.0f} s")
+
+    def finished(self, folder: Path, failure: str | None) -> None:
+        """Say how a run ended."""
+        row = self.board.finished(folder, failure)
+        took = f"in {duration(row.took)}"
+        self._say(row, f"failed: {failure}" if failure else f"done {took}, {score(row.progress)}")
+
+    def tick(self) -> None:
+        """Say how far every running run is, if it is time."""
+        self.board.refresh()
+        self._tell_length()
+        if time.monotonic() < self._due:
+            return
+        self._due = time.monotonic() + self.every
+        for row in self.board.rows.values():
+            if row.state == "running":
+                self._say(row, pace(row))
+
+    def _tell_length(self) -> None:
+        """Say once how long all will take, as soon as a run has timed its first updates."""
+        if not self._told and (eta := self.board.eta()) is not None:
+            self._told = True
+            left = len(self.board.rows) - self.board.number("done") - self.board.number("failed")
+            print(f"about {duration(eta)} to go for {left} runs at this speed", flush=True)
+
+    def _say(self, row: Row, text: str) -> None:
+        done = self.board.number("done") + self.board.number("failed")
+        print(f"[{done}/{len(self.board.rows)}] {row.name}: {text}", file=sys.stdout, flush=True)
+
+
+def pace(row: Row) -> str:
+    """Say how far a running run is, how fast, how long to go, and how good it was last."""
+    said = [f"{count(row.steps)} of {count(row.spec.run.steps)} steps"]
+    if rate := row.progress.get("steps_per_s"):
+        said.append(f"{count(rate)}/s")
+    if row.eta is not None:
+        said.append(f"{duration(row.eta)} to go")
+    return ", ".join([*said, *filter(None, [score(row.progress)])])

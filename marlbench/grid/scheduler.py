@@ -1,0 +1,195 @@
+"""Keeps the slots of a machine busy with worker processes until every run has ended."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from marlbench.grid.executors import Outcome, Watcher
+from marlbench.grid.executors.local import Slot
+from marlbench.store.files import replace_json
+from marlbench.store.folder import FAILED
+
+__all__ = ["LOG", "Scheduler"]
+
+LOG = "worker.log"
+"""What a worker wrote to its standard output and error."""
+DONE_CODE, FAILED_CODE, INTERRUPTED_CODE = 0, 1, 130
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass
+class Job:
+    """A run that waits for a slot."""
+
+    folder: Path
+    attempt: int = 1
+    """The n-th worker that this grid starts for it."""
+    not_before: float = 0.0
+    """Time (monotonic) before which it is not tried again."""
+
+
+@dataclass
+class Worker:
+    """A run in a slot."""
+
+    job: Job
+    process: subprocess.Popen[bytes]
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the worker and all that it started."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, number)
+
+
+@dataclass
+class Scheduler:
+    """Plays runs in slots, one child process each; a killed worker is tried again."""
+
+    slots: Sequence[Slot]
+    watcher: Watcher
+    attempts: int = 3
+    """Workers that a run may use up by being killed."""
+    backoff: float = 2.0
+    """Seconds before the second worker, doubled for the third."""
+    grace: float = 20.0
+    """Seconds that workers have for their checkpoint when all is to stop."""
+    poll: float = 0.1
+    """Seconds between two looks."""
+    failures: dict[Path, str] = field(default_factory=dict)
+    """Why, for every run that failed."""
+    interrupted: bool = False
+    """Whether something stopped a worker or all of it."""
+
+    def run(self, folders: Sequence[Path]) -> Outcome:
+        """Play the runs of these folders to their ends, or until a signal says to stop."""
+        queue = deque(Job(folder) for folder in folders)
+        busy: dict[Slot, Worker] = {}
+        with _stop_requests() as requests:
+            try:
+                while (queue or busy) and not requests:
+                    self._start(queue, busy)
+                    self._reap(queue, busy)
+                    self.watcher.tick()
+                    time.sleep(self.poll)
+            finally:
+                if busy:
+                    self._stop(busy, requests)
+            self.interrupted |= bool(requests)
+        return Outcome(self.failures, self.interrupted)
+
+    def _start(self, queue: deque[Job], busy: dict[Slot, Worker]) -> None:
+        """Give every free slot the first run that may begin."""
+        for slot in self.slots:
+            job = next((job for job in queue if job.not_before <= time.monotonic()), None)
+            if job is None:
+                return
+            if slot not in busy:
+                queue.remove(job)
+                busy[slot] = Worker(job, _spawn(job.folder, slot))
+                self.watcher.started(job.folder, job.attempt)
+
+    def _reap(self, queue: deque[Job], busy: dict[Slot, Worker]) -> None:
+        """Free the slots of workers that ended."""
+        for slot, worker in list(busy.items()):
+            code = worker.process.poll()
+            if code is not None:
+                worker.signal(signal.SIGKILL)  # whatever it left behind
+                del busy[slot]
+                self._ended(worker.job, code, queue)
+
+    def _ended(self, job: Job, code: int, queue: deque[Job]) -> None:
+        if code == DONE_CODE:
+            self.watcher.finished(job.folder, None)
+        elif code == FAILED_CODE:
+            self._fail(job, _written_reason(job.folder))
+        elif code == INTERRUPTED_CODE:
+            self.interrupted = True
+            self.watcher.finished(job.folder, "interrupted from outside; run again to go on")
+        elif job.attempt < self.attempts:
+            wait = self.backoff * 2 ** (job.attempt - 1)
+            queue.append(Job(job.folder, job.attempt + 1, time.monotonic() + wait))
+            self.watcher.retrying(job.folder, _death(code), wait)
+        else:
+            self._give_up(job, f"{_death(code)} in each of {job.attempt} attempts, see {LOG}")
+
+    def _give_up(self, job: Job, reason: str) -> None:
+        """Leave the reason in the folder, where a worker that is killed could not."""
+        replace_json(job.folder / FAILED, {"reason": reason, "traceback": ""})
+        self._fail(job, reason)
+
+    def _fail(self, job: Job, reason: str) -> None:
+        self.failures[job.folder] = reason
+        self.watcher.finished(job.folder, reason)
+
+    def _stop(self, busy: dict[Slot, Worker], requests: list[int]) -> None:
+        """Let the workers write their checkpoints, and kill those that take too long."""
+        for worker in busy.values():
+            worker.signal(signal.SIGTERM)
+        asked, until = len(requests), time.monotonic() + self.grace
+        while any(worker.process.poll() is None for worker in busy.values()):
+            if time.monotonic() > until or len(requests) > asked:
+                break  # out of patience, ours or the user's
+            self.watcher.tick()
+            time.sleep(self.poll)
+        for worker in busy.values():
+            worker.signal(signal.SIGKILL)
+            worker.process.wait()
+
+
+def _spawn(folder: Path, slot: Slot) -> subprocess.Popen[bytes]:
+    """Start a worker in a session of its own, so that a Ctrl-C reaches the grid alone."""
+    with (folder / LOG).open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "marlbench.run.worker", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env=slot.environment(),
+            start_new_session=True,
+        )
+
+
+def _written_reason(folder: Path) -> str:
+    """Give the reason that the worker left, else the last line of its log."""
+    with suppress(OSError, ValueError, KeyError):
+        return str(json.loads((folder / FAILED).read_bytes())["reason"])
+    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+    said = [line.strip() for line in lines if line.strip()]
+    return said[-1] if said else f"the worker ended with code {FAILED_CODE} and said nothing"
+
+
+def _death(code: int) -> str:
+    """Say how a worker died."""
+    if code >= 0:
+        return f"the worker ended with code {code}"
+    with suppress(ValueError):
+        name = signal.Signals(-code).name
+        return f"the worker was killed by {name}" + (" (memory?)" if name == "SIGKILL" else "")
+    return f"the worker was killed by signal {-code}"
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """Collect the signals that ask to stop, for as long as the context lasts."""
+    requests: list[int] = []
+
+    def note(number: int, _: Any) -> None:
+        requests.append(number)
+
+    before = {number: signal.signal(number, note) for number in STOPPING}
+    try:
+        yield requests
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
