@@ -1,0 +1,82 @@
+"""Every check of the project by name: `nox -s lint types tests slow wheel demo`."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.options.sessions = ["lint", "types", "tests", "wheel"]
+nox.options.default_venv_backend = "virtualenv"
+
+TORCH = "torch==2.13.0"
+"""Installed before anything else, so that nothing can pull in another one."""
+PINNED = ("-c", "constraints.txt")
+QUICK = ("report", "store", "grid")
+"""Folders of tests that the installed wheel is tried with: quick, and child processes too."""
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style: ruff's rules and its formatting."""
+    session.install(*PINNED, "ruff")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types: mypy, strict."""
+    install(session, ".[mpe,lbf,test,dev]")
+    session.run("mypy")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The tests, as the README runs them."""
+    install(session, ".[mpe,lbf,test]")
+    session.run("pytest", "-n", "2", *session.posargs)
+
+
+@nox.session
+def slow(session: nox.Session) -> None:
+    """The tests of minutes: learning, chaos, whole suites."""
+    install(session, ".[mpe,lbf,test]")
+    session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build sdist and wheel, and try the wheel where the source tree is out of reach."""
+    built = Path(session.create_tmp()).resolve()
+    session.install(*PINNED, "build")
+    session.run("python", "-m", "build", "--outdir", str(built / "dist"))
+    (file,) = (built / "dist").glob("*.whl")
+    install(session, f"{file}[mpe,lbf,test]", editable=False)
+    away = built / "away"
+    shutil.rmtree(away, ignore_errors=True)
+    shutil.copytree("tests", away / "tests")
+    shutil.copy("pyproject.toml", away)
+    with session.chdir(away):
+        session.run("marlbench", "list")
+        session.run("pytest", *(f"tests/{folder}" for folder in QUICK))
+    shutil.rmtree(built / "dist")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """The README's main command: install, run, report."""
+    install(session, ".")
+    session.run("marlbench", *RUN.split())
+    session.run("marlbench", "report")
+
+
+RUN = "run --algo dmawm,mappo,qmix --suite skirmish --preset quick"
+"""What the README begins with."""
+
+
+def install(session: nox.Session, what: str, editable: bool = True) -> None:
+    """Install torch, then the project with pinned dependencies."""
+    session.install(TORCH)
+    session.install(*PINNED, *(["-e"] if editable else []), what)
