@@ -1,0 +1,302 @@
+"""MAPPO, Yu et al. 2022, arXiv:2103.01955v4, as its public code runs it.
+
+pi      policy of every agent, from its own history            `actor`
+V       value, in normalised units, from the critic's view     `critic`
+A_t     advantage                                 [Eq. 16 of GAE]  `advantages`
+L(pi)   clipped surrogate and entropy bonus       [App. A]     `policy_loss`
+L(V)    clipped Huber error of the value          [App. A]     `value_loss`
+
+One critic's view serves G of the A agents: the state serves all of them (G = A), an agent's own
+observation itself alone (G = 1). A copy of the environment has C = A / G views.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.normalise import ValueNorm, standardise
+from marlbench.toolbox.policies import entropy, gumbel, log_prob, masked_log_probs, sample
+from marlbench.toolbox.policy_losses import ppo_clip
+from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_gae
+from marlbench.toolbox.value_losses import clipped_huber
+from marlbench_mappo.config import MappoConfig
+from marlbench_mappo.networks import Network, RecurrentNetwork
+from marlbench_mappo.sequences import Sequences
+
+
+class Memory(NamedTuple):
+    """What acting passes on."""
+
+    state: Tensor
+    """(E * A, D) of the actor."""
+    draws: int
+    """Steps acted so far: with the seed, the key of the next random draw."""
+
+
+class Mappo:
+    """The learner."""
+
+    def __init__(self, config: MappoConfig, spec: EnvSpec, seed: int, device: str) -> None:
+        self.config, self.spec, self.seed, self.device = config, spec, seed, device
+        self.views = 1 if config.central_value else spec.num_agents  # C
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.actor = self.network(spec.obs_shape, spec.num_actions, config.action_gain)
+            self.critic = self.network(self.view_shape, 1, gain=1.0)
+        self.value_norm = ValueNorm(config.value_norm_beta).to(device)
+        self.actor_optimiser = self.adam(self.actor, config.actor_lr)
+        self.critic_optimiser = self.adam(self.critic, config.critic_lr)
+        self.generator = torch.Generator().manual_seed(seed)
+        self.rollout = Rollout(config.rollout_steps)
+        self.actor_state = self.start(config.num_envs).state  # (E * A, D) after the noted rows
+        self.critic_state = self.critic_zeros(config.num_envs)  # (E * C, D)
+
+    # ------------------------------------------------------------------------------- building
+
+    def network(self, shape: tuple[int, ...], outputs: int, gain: float) -> Network:
+        """An actor or a critic for inputs of this shape."""
+        kind = RecurrentNetwork if self.config.recurrent else Network
+        sizes = {"hidden": self.config.hidden, "extra_layers": self.config.extra_layers}
+        return kind(shape, outputs, gain=gain, **sizes).to(self.device)
+
+    def adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
+        """The network's own optimiser."""
+        return torch.optim.Adam(network.parameters(), lr=lr, eps=self.config.adam_eps)
+
+    @property
+    def view_shape(self) -> tuple[int, ...]:
+        """What a critic sees: the state, all observations side by side, or its agent's own."""
+        obs = self.spec.obs_shape
+        if not self.config.central_value:
+            return obs
+        if self.spec.state_shape is not None:
+            return self.spec.state_shape
+        agents = self.spec.num_agents
+        return (agents, *obs) if len(obs) == 3 else (agents * obs[0],)
+
+    def critic_zeros(self, num_envs: int) -> Tensor:
+        """States (E * C, D) of critics that have seen nothing."""
+        return torch.zeros(num_envs * self.views, self.critic.state_size, device=self.device)
+
+    # --------------------------------------------------------------------------------- acting
+
+    def start(self, num_envs: int) -> Memory:
+        """Memory of acting for copies that stand on a first step."""
+        rows = num_envs * self.spec.num_agents
+        return Memory(torch.zeros(rows, self.actor.state_size, device=self.device), draws=0)
+
+    @torch.no_grad()
+    def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
+        """Sample actions (E, A), or take the likeliest."""
+        obs = self.tensor(step.obs)[None]  # (1, E, A, *O)
+        logits, states = self.policy(obs, self.tensor(~step.first)[None], memory.state)
+        log_probs = masked_log_probs(logits[0], self.tensor(step.avail))  # (E, A, U)
+        if explore:
+            key = hash((self.seed, memory.draws)) & 0xFFFF_FFFF_FFFF
+            noise = gumbel(tuple(log_probs.shape), torch.Generator().manual_seed(key))
+            actions = sample(log_probs, noise.to(self.device))  # (E, A)
+        else:
+            actions = log_probs.argmax(-1)  # (E, A)
+        return actions.cpu().numpy(), Memory(states[-1], memory.draws + 1)
+
+    def policy(self, obs: Tensor, keep: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits (T, N, G, U) and states (T, N * G, D): obs (T, N, G, *O), keep (T, N)."""
+        agents = obs.shape[2]
+        logits, states = self.actor(
+            obs.flatten(1, 2), keep.repeat_interleave(agents, dim=1), state
+        )  # (T, N * G, U), (T, N * G, D)
+        return logits.unflatten(1, (-1, agents)), states
+
+    def tensor(self, array: NDArray[Any]) -> Tensor:
+        """The array on the learner's device."""
+        return torch.as_tensor(array, device=self.device)
+
+    # ------------------------------------------------------------------------------ collecting
+
+    def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
+        """Keep the row; what acting knew of it is computed again, by `behaviour`."""
+        expected = (self.config.num_envs, self.spec.num_agents)
+        assert actions.shape == expected, f"actions {actions.shape}, expected {expected}"
+        row = {name: getattr(step, name) for name in ("obs", "avail", "alive", "reward")}
+        row |= {name: getattr(step, name) for name in ("first", "last", "terminal")}
+        if self.config.central_value and self.spec.state_shape is not None:
+            row["state"] = step.state
+        self.rollout.add(row | {"action": actions})
+
+    @torch.no_grad()
+    def behaviour(self, rows: Rows) -> Rows:
+        """Log-probabilities, values and states of rows (R, E, ...) that these parameters acted on.
+
+        The parameters change only in `update`, so one pass over whole rows gives what a pass
+        per step would have given.
+        """
+        keep = self.tensor(~rows["first"])  # (R, E)
+        logits, states = self.policy(self.tensor(rows["obs"]), keep, self.actor_state)
+        log_probs = masked_log_probs(logits, self.tensor(rows["avail"]))  # (R, E, A, U)
+        view = self.view(rows)  # (R, E, C, *S)
+        value, critic_states = self.critic(
+            view.flatten(1, 2), keep.repeat_interleave(self.views, dim=1), self.critic_state
+        )  # (R, E * C, 1), (R, E * C, D)
+        before = torch.cat([self.actor_state[None], states[:-1]])  # (R, E * A, D)
+        critic_before = torch.cat([self.critic_state[None], critic_states[:-1]])  # (R, E * C, D)
+        self.actor_state, self.critic_state = states[-1].clone(), critic_states[-1].clone()
+        notes = {
+            "log_prob": log_prob(log_probs, self.tensor(rows["action"])),  # (R, E, A)
+            "value": value.squeeze(-1).unflatten(1, (-1, self.views)),  # (R, E, C)
+            "actor_state": before.unflatten(1, (-1, self.spec.num_agents)),  # (R, E, A, D)
+            "critic_state": critic_before.unflatten(1, (-1, self.views)),  # (R, E, C, D)
+        }
+        return {name: note.cpu().numpy() for name, note in notes.items()}
+
+    def view(self, rows: Rows) -> Tensor:
+        """What the critics see of rows (R, E, ...): (R, E, C, *S)."""
+        if "state" in rows:
+            return self.tensor(rows["state"]).unsqueeze(2)  # (R, E, 1, S)
+        obs = self.tensor(rows["obs"])  # (R, E, A, *O)
+        return obs.reshape(*obs.shape[:2], self.views, *self.view_shape)
+
+    # -------------------------------------------------------------------------------- learning
+
+    def update(self) -> dict[str, float] | None:
+        """Learn once every copy has a whole rollout."""
+        if not self.rollout.ready:
+            return None
+        self.rollout.note(self.behaviour(self.rollout.unnoted()))
+        return self.train(
+            self.sequences(self.rollout.take(["reward", "last", "terminal", "value"]))
+        )
+
+    def advantages(self, stream: Stream) -> tuple[Tensor, Tensor]:
+        """A_t (T, E, C, G) in units of reward, and V_t (T, E, C, 1) [Eq. 16 of GAE].
+
+        A real end is worth nothing, and so is a time-out unless `bootstrap_timeouts`; the cut
+        after T steps is worth the next row's value. A dead agent goes on to collect reward.
+        """
+        gamma = self.config.gamma
+        value, next_value = (
+            self.value_norm.denormalise(self.tensor(rows["value"]))[..., None]
+            for rows in (stream.now, stream.next)
+        )  # (T, E, C, 1)
+        end = stream.next["terminal" if self.config.bootstrap_timeouts else "last"]  # (T, E)
+        bootstrap = gamma * next_value * self.tensor(~end)[..., None, None]
+        discount = gamma * self.tensor(stream.goes_on)[..., None, None]  # (T, E, 1, 1)
+        reward = self.tensor(stream.next["reward"]).unflatten(2, (self.views, -1))  # (T, E, C, G)
+        return stream_gae(reward, discount, value, bootstrap, self.config.gae_lambda), value
+
+    def sequences(self, stream: Stream) -> Sequences:
+        """Everything that training needs of a stream, cut into chunks."""
+        advantage, value = self.advantages(stream)  # (T, E, C, G), (T, E, C, 1)
+        now = {
+            name: self.tensor(field).unflatten(2, (self.views, -1))  # (T, E, C, G, ...)
+            for name, field in stream.now.items()
+            if name in ("obs", "avail", "alive", "action", "log_prob", "actor_state")
+        }
+        whole = Sequences(
+            **now,
+            advantage=standardise(advantage, now["alive"]),
+            target=advantage + value,
+            view=self.view(stream.now),
+            old_value=self.tensor(stream.now["value"])[..., None],
+            critic_state=self.tensor(stream.now["critic_state"]),
+            keep=self.tensor(~stream.now["first"])[..., None].expand(-1, -1, self.views),
+        )
+        return whole.chunks(self.config.chunk if self.config.recurrent else 1)
+
+    def train(self, batch: Sequences) -> dict[str, float]:
+        """Several passes over a batch; the means of what they report."""
+        log = [
+            self.improve_policy(part) | self.improve_value(part)
+            for _ in range(self.config.epochs)
+            for part in self.minibatches(batch)
+        ]
+        means = torch.stack([torch.stack(list(entry.values())) for entry in log]).mean(0)
+        return dict(zip(log[0], means.tolist(), strict=True))
+
+    def minibatches(self, batch: Sequences) -> Iterator[Sequences]:
+        """The batch in equal parts of chunks in random order; as it is if there is one part."""
+        parts = self.config.minibatches
+        if parts == 1:
+            yield batch
+            return
+        order = torch.randperm(batch.count, generator=self.generator).to(self.device)
+        for index in order[: batch.count // parts * parts].chunk(parts):
+            yield batch.part(index)
+
+    def improve_policy(self, batch: Sequences) -> dict[str, Tensor]:
+        """One step of the actor's optimiser."""
+        loss, report = self.policy_loss(batch)
+        norm = self.descend(loss, self.actor, self.actor_optimiser)
+        return report | {"actor_grad_norm": norm}
+
+    def improve_value(self, batch: Sequences) -> dict[str, Tensor]:
+        """One step of the critic's optimiser, after the targets' moments were updated."""
+        self.value_norm.update(batch.target)
+        loss = self.value_loss(batch)
+        norm = self.descend(loss, self.critic, self.critic_optimiser)
+        return {"value_loss": loss.detach(), "critic_grad_norm": norm}
+
+    def policy_loss(self, batch: Sequences) -> tuple[Tensor, dict[str, Tensor]]:
+        """Clipped surrogate less entropy bonus, each a mean over living agents [App. A]."""
+        logits, _ = self.policy(batch.obs, batch.keep, batch.actor_state[0].flatten(0, 1))
+        log_probs = masked_log_probs(logits, batch.avail)  # (L, N, G, U)
+        new = log_prob(log_probs, batch.action)  # (L, N, G)
+        surrogate = ppo_clip(new, batch.log_prob, batch.advantage, self.config.clip)
+        share = batch.alive / batch.alive.sum()  # (L, N, G)
+        policy_loss, bonus = (surrogate * share).sum(), (entropy(log_probs) * share).sum()
+        ratio = (new.detach() - batch.log_prob).exp().mean()
+        report = {"policy_loss": policy_loss.detach(), "entropy": bonus.detach(), "ratio": ratio}
+        return policy_loss - self.config.entropy_coef * bonus, report
+
+    def value_loss(self, batch: Sequences) -> Tensor:
+        """Mean clipped Huber error over all agents, dead ones too [App. A]."""
+        value, _ = self.critic(batch.view, batch.keep, batch.critic_state[0])  # (L, N, 1)
+        target = self.value_norm.normalise(batch.target)  # (L, N, G)
+        old = batch.old_value  # (L, N, 1)
+        clip, delta = self.config.clip, self.config.huber_delta
+        return clipped_huber(value, old, target, clip, delta).mean()
+
+    def descend(self, loss: Tensor, network: nn.Module, optimiser: torch.optim.Adam) -> Tensor:
+        """One gradient step; the gradient's norm () before it is clipped."""
+        optimiser.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(network.parameters(), self.config.max_grad_norm)
+        optimiser.step()
+        return norm
+
+    # ---------------------------------------------------------------------------------- saving
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What has a `state_dict`."""
+        return {
+            "actor": self.actor,
+            "critic": self.critic,
+            "value_norm": self.value_norm,
+            "actor_optimiser": self.actor_optimiser,
+            "critic_optimiser": self.critic_optimiser,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on exactly, an unfinished rollout too."""
+        return {name: part.state_dict() for name, part in self.parts.items()} | {
+            "generator": self.generator.get_state(),
+            "rollout": self.rollout.state(),
+            "actor_state": self.actor_state,
+            "critic_state": self.critic_state,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        self.generator.set_state(state["generator"])
+        self.rollout.load(state["rollout"])
+        self.actor_state = state["actor_state"].to(self.device)
+        self.critic_state = state["critic_state"].to(self.device)
