@@ -51,6 +51,18 @@ class Row:
         seconds: float | None = self.progress.get("eta_s")
         return seconds if self.state == "running" else None
 
+    def lasts(self) -> float | None:
+        """Give the seconds from its worker's start to its end, known or foreseen."""
+        if self.eta is not None:
+            return time.time() - self.began + self.eta
+        return self.took if self.state == "done" else None
+
+    def left(self, typical: float) -> float:
+        """Give the seconds to its end, if a run whose speed is not known lasts the typical time."""
+        if self.eta is not None:
+            return self.eta
+        return max(0.0, typical - (time.time() - self.began if self.state == "running" else 0.0))
+
     def read(self) -> None:
         """Look at its `progress.json` again."""
         with suppress(OSError, ValueError):
@@ -101,17 +113,15 @@ class Board:
     def eta(self) -> float | None:
         """Estimate the seconds to the end of all: None until a run's first updates were timed.
 
-        Runs that wait are taken to last as long as those of which that is known.
+        Runs of which nothing is known yet are taken to last as long as those that are known.
         """
-        rows = list(self.rows.values())
-        left = [row.eta for row in rows if row.eta is not None]
-        open_rows = [row for row in rows if row.state in ("waiting", "running", "retrying")]
-        if not open_rows or not left:
+        still = [row for row in self.rows.values() if row.state not in ("done", "failed")]
+        lasting = [seconds for row in self.rows.values() if (seconds := row.lasts()) is not None]
+        if not still or not lasting:
             return None
-        lasting = [time.time() - row.began + row.eta for row in rows if row.eta is not None]
-        lasting += [row.took for row in rows if row.took is not None and row.state == "done"]
-        unknown = (len(open_rows) - len(left)) * sum(lasting) / len(lasting)
-        return max(*left, (sum(left) + unknown) / max(1, min(self.slots, len(open_rows))))
+        typical = sum(lasting) / len(lasting)
+        left = [row.left(typical) for row in still]
+        return max(*left, sum(left) / min(self.slots, len(left)), 0.0)
 
 
 def duration(seconds: float | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -18,6 +19,7 @@ from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
 
 __all__ = ["Grid", "announcement", "play", "prepare", "summary"]
 
+WIDTH = 78
 LONG = 100_000
 """Env steps from which the paper's settings of a heavy learner take days without a GPU."""
 
@@ -78,24 +80,37 @@ def check_writable(folder: Path) -> None:
 def announcement(grid: Grid) -> Iterator[str]:
     """Say what is about to happen, a line each."""
     plan, number = grid.plan, len(grid.folders)
-    labels = ", ".join(dict.fromkeys(spec.label for spec in plan.specs))
-    runs_ = f"{number} run{'s' if number > 1 else ''} of {plan.run.steps:,} env steps"
-    seeds = ", ".join(str(seed) for seed in plan.seeds)
-    yield f"{runs_}: {labels} on {plan.suite.name} ({', '.join(plan.tasks)}), seed {seeds}"
-    if plan.tasks_by_preset:
-        yield (
-            f"  tasks    preset {plan.presets[-1]} plays the suite's default task alone; "
-            f"--task all plays all {len(plan.suite.tasks)}"
-        )
-    yield f"  preset   {', '.join(plan.presets)} (marlbench show {plan.algorithms[0].name})"
+    labels = dict.fromkeys(spec.label for spec in plan.specs)
+    yield f"{number} run{'s' if number > 1 else ''} of {plan.run.steps:,} env steps"
+    yield from _entry("play", ", ".join(labels))
+    yield from _entry("on", f"{plan.suite.name}: {', '.join(plan.tasks)}{_other_tasks(plan)}")
+    yield from _entry("seeds", ", ".join(str(seed) for seed in plan.seeds))
+    yield from _entry("preset", ", ".join(plan.presets))
     at_once = min(len(grid.slots), max(1, len(grid.todo())))
-    yield (
-        f"  machine  {_device(grid)}, {at_once} at a time, "
-        f"{grid.resources.threads} thread{'s' if grid.resources.threads > 1 else ''} each"
-    )
-    yield f"  results  {grid.results}"
+    threads = f"{grid.resources.threads} thread{'s' if grid.resources.threads > 1 else ''} each"
+    yield from _entry("machine", f"{_device(grid)}, {at_once} at a time, {threads}")
+    yield from _entry("results", str(grid.results))
     yield from _already(grid)
     yield from _long_without_gpu(grid)
+
+
+def _entry(name: str, text: str) -> list[str]:
+    """Give a name and what it is, in as many lines as it needs."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=f"  {name:<9}",
+        subsequent_indent=" " * 11,
+        break_long_words=False,  # paths are copied whole
+        break_on_hyphens=False,
+    )
+
+
+def _other_tasks(plan: Plan) -> str:
+    if not plan.tasks_by_preset:
+        return ""
+    number = len(plan.suite.tasks)
+    return f" (its default task, as preset {plan.presets[-1]} says; --task all plays all {number})"
 
 
 def _device(grid: Grid) -> str:
@@ -112,7 +127,7 @@ def _already(grid: Grid) -> Iterator[str]:
     }
     for status, meaning in words.items():
         if number := sum(grid.status(folder) == status for folder in grid.folders):
-            yield f"  {number:>7}  {meaning}"
+            yield from _entry("there", f"{number} {meaning}")
 
 
 def _long_without_gpu(grid: Grid) -> Iterator[str]:
@@ -120,9 +135,10 @@ def _long_without_gpu(grid: Grid) -> Iterator[str]:
     heavy = [each.name for each in grid.plan.algorithms if each.wants_gpu]
     paper = grid.plan.presets[-1:] == (PAPER,) and grid.plan.run.steps >= LONG
     if heavy and paper and grid.todo() and _device(grid) == "CPU":
-        yield (
-            f"  WARNING  no GPU here: with the paper's settings {', '.join(heavy)} will take days "
-            "per run on this machine; --preset quick learns something in minutes"
+        yield from _entry(
+            "WARNING",
+            f"no GPU here: with the paper's settings {', '.join(heavy)} will take days per run on "
+            "this machine; --preset quick learns something in minutes",
         )
 
 

@@ -18,10 +18,13 @@ __all__ = ["LiveView"]
 
 REDRAW = 0.4
 """Seconds between two pictures."""
-FRAME = 6
+FRAME = 7
 """Lines of the picture that are not runs."""
 NARROW = 100
 """Columns below which the bar is short and the rate is left out."""
+WIDTHS = {"steps": 10, "steps/s": 7, "to go": 9, "return": 6, "win": 4}
+"""Columns of numbers, wide enough that they do not dance."""
+WIDE_ONLY = "steps/s"
 SIGNS = {
     "running": ("●", "cyan"),
     "retrying": ("↻", "yellow"),
@@ -77,7 +80,7 @@ class LiveView:
     def picture(self) -> RenderableType:
         """Give heading, table of runs, and the failures."""
         shown = self._shown()
-        parts: list[RenderableType] = [self._heading(), self._table(shown)]
+        parts: list[RenderableType] = [Text(), self._heading(), self._table(shown)]
         if hidden := len(self.board.rows) - len(shown):
             parts.append(Text(f"  and {hidden} more", style="dim"))
         return Group(*parts, *self._troubles(shown))
@@ -106,8 +109,9 @@ class LiveView:
         table.add_column("")
         table.add_column("run", no_wrap=True, overflow="ellipsis")
         table.add_column("", width=24 if wide else 10)
-        for title in ("steps", *(["steps/s"] if wide else []), "to go", "return", "win"):
-            table.add_column(title, justify="right", no_wrap=True)
+        for title, width in WIDTHS.items():
+            if wide or title != WIDE_ONLY:
+                table.add_column(title, justify="right", no_wrap=True, min_width=width)
         for row in rows:
             table.add_row(*_cells(row, wide))
         return table

@@ -24,7 +24,7 @@ __all__ = ["LOG", "Scheduler"]
 
 LOG = "worker.log"
 """What a worker wrote to its standard output and error."""
-DONE_CODE, FAILED_CODE, INTERRUPTED_CODE = 0, 1, 130
+DONE_CODE, FAILED_CODE, SUPERSEDED_CODE, INTERRUPTED_CODE = 0, 1, 3, 130
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -48,7 +48,7 @@ class Worker:
 
     def signal(self, number: int) -> None:
         """Send a signal to the worker and all that it started."""
-        with suppress(ProcessLookupError):
+        with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.process.pid, number)
 
 
@@ -113,6 +113,8 @@ class Scheduler:
             self.watcher.finished(job.folder, None)
         elif code == FAILED_CODE:
             self._fail(job, _written_reason(job.folder))
+        elif code == SUPERSEDED_CODE:
+            self.watcher.finished(job.folder, "taken over by another process, which goes on")
         elif code == INTERRUPTED_CODE:
             self.interrupted = True
             self.watcher.finished(job.folder, "interrupted from outside; run again to go on")
