@@ -22,6 +22,7 @@ __all__ = [
     "API_VERSION",
     "Agent",
     "Algorithm",
+    "AlgorithmConfig",
     "Config",
     "Env",
     "EnvSpec",
