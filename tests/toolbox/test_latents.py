@@ -1,0 +1,107 @@
+"""Discrete latents against torch.distributions and by hand."""
+
+import torch
+from torch.distributions import Categorical, Independent, kl_divergence
+
+from marlbench.toolbox.latents import (
+    LatentLinear,
+    balanced_kl,
+    latent_kl,
+    latent_log_probs,
+    sample_classes,
+    straight_through,
+)
+
+
+def random_log_probs(seed: int, *shape: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return latent_log_probs(
+        torch.randn(*shape[:-1], shape[-2] * shape[-1], generator=generator).double()
+        if len(shape) == 2
+        else torch.randn(*shape[:-2], shape[-2] * shape[-1], generator=generator).double(),
+        shape[-2],
+        unimix=0.01,
+    )
+
+
+def test_unimix_mixes_in_the_uniform() -> None:
+    log_probs = latent_log_probs(torch.tensor([100.0, 0.0, 0.0, 0.0, 0.0, 0.0]), 2, unimix=0.3)
+    expected = torch.tensor([[0.8, 0.1, 0.1], [1 / 3, 1 / 3, 1 / 3]])
+    torch.testing.assert_close(log_probs.exp(), expected)
+
+
+def test_kl_is_the_sum_over_categoricals_of_the_distributions_own() -> None:
+    p, q = random_log_probs(0, 7, 4, 5), random_log_probs(1, 7, 4, 5)
+    expected = kl_divergence(
+        Independent(Categorical(logits=p), 1), Independent(Categorical(logits=q), 1)
+    )
+    torch.testing.assert_close(latent_kl(p, q), expected)
+
+
+def test_free_nats_clip_the_sum_and_stop_its_gradient() -> None:
+    posterior, prior = random_log_probs(2, 50, 4, 5), random_log_probs(3, 50, 4, 5)
+    prior[::2] = posterior[::2] + 1e-3 * prior[::2]  # nearly equal: within the free nats
+    prior = prior.log_softmax(-1).requires_grad_()
+    dynamics, representation = balanced_kl(posterior, prior, free_nats=0.5)
+    plain = latent_kl(posterior, prior)
+    torch.testing.assert_close(dynamics, plain.clamp(min=0.5))
+    torch.testing.assert_close(representation, dynamics)
+    assert (plain[::2] < 0.5).all()
+    assert (plain[1::2] > 0.5).any()
+    (gradient,) = torch.autograd.grad(dynamics.sum(), prior)
+    assert (gradient[::2] == 0).all()
+    assert (gradient[1::2][plain[1::2] > 0.5] != 0).any()
+
+
+def test_each_balanced_term_trains_its_own_side_alone() -> None:
+    posterior = random_log_probs(4, 6, 3, 4).requires_grad_()
+    prior = random_log_probs(5, 6, 3, 4).requires_grad_()
+    dynamics, representation = balanced_kl(posterior, prior, free_nats=0.0)
+    inputs = (posterior, prior)
+    to_posterior, to_prior = torch.autograd.grad(dynamics.sum(), inputs, allow_unused=True)
+    assert to_posterior is None
+    assert to_prior.abs().sum() > 0
+    to_posterior, to_prior = torch.autograd.grad(representation.sum(), inputs, allow_unused=True)
+    assert to_posterior.abs().sum() > 0
+    assert to_prior is None
+
+
+def test_classes_are_drawn_as_often_as_they_are_likely() -> None:
+    probs = torch.tensor([[0.5, 0.0, 0.3, 0.2], [0.0, 0.1, 0.9, 0.0]])
+    uniform = torch.rand(40_000, 2, generator=torch.Generator().manual_seed(0))
+    drawn = sample_classes(probs.log().expand(40_000, 2, 4), uniform)
+    for k in range(2):
+        frequency = torch.bincount(drawn[:, k], minlength=4) / 40_000
+        # three standard errors of a frequency at 40 000 draws are at most 0.0075
+        torch.testing.assert_close(frequency, probs[k], rtol=0, atol=0.0075)
+        assert (frequency[probs[k] == 0] == 0).all()
+
+
+def test_the_extreme_uniform_numbers_give_classes_that_exist() -> None:
+    log_probs = random_log_probs(6, 1000, 3, 32).float()
+    for uniform in (torch.zeros(1000, 3), torch.full((1000, 3), 1 - 2**-24)):
+        drawn = sample_classes(log_probs, uniform)
+        assert drawn.min() >= 0
+        assert drawn.max() < 32
+
+
+def test_straight_through_has_the_samples_value_and_the_probabilities_gradient() -> None:
+    logits = torch.randn(5, 12, dtype=torch.float64, requires_grad=True)
+    log_probs = latent_log_probs(logits, 3, unimix=0.01)
+    classes = log_probs.argmax(-1)
+    onehots = straight_through(classes, log_probs)
+    assert torch.equal(onehots.detach().round(), torch.nn.functional.one_hot(classes, 4).double())
+    weight = torch.randn(5, 3, 4, dtype=torch.float64)
+    (got,) = torch.autograd.grad((onehots * weight).sum(), logits, retain_graph=True)
+    (expected,) = torch.autograd.grad((log_probs.exp() * weight).sum(), logits)
+    torch.testing.assert_close(got, expected)
+
+
+def test_rows_of_indices_equal_the_product_with_onehots() -> None:
+    layer = LatentLinear(categoricals=3, classes=4, features=7).double()
+    classes = torch.randint(0, 4, (2, 5, 3), generator=torch.Generator().manual_seed(0))
+    onehots = torch.nn.functional.one_hot(classes, 4).double()
+    torch.testing.assert_close(layer.rows(classes), layer(onehots))
+    (dense,) = torch.autograd.grad(layer(onehots).square().sum(), layer.weight)
+    (gathered,) = torch.autograd.grad(layer.rows(classes).square().sum(), layer.weight)
+    torch.testing.assert_close(gathered, dense)
