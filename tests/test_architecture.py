@@ -153,7 +153,7 @@ def test_a_plugins_door_is_light() -> None:
 def test_modules_import_without_a_loop() -> None:
     names = {name_of(file) for file in FILES}
     graph = {
-        name_of(file): {nearest(n, names) for n in imports(at_import(tree_of(file)))} - {None}
+        name_of(file): {m for n in imports(at_import(tree_of(file))) if (m := nearest(n, names))}
         for file in FILES
     }
     done: set[str] = set()
@@ -162,7 +162,7 @@ def test_modules_import_without_a_loop() -> None:
         assert name not in path, " -> ".join((*path[path.index(name) :], name))
         if name not in done:
             for other in sorted(graph[name] - {name}):
-                visit(str(other), (*path, name))
+                visit(other, (*path, name))
             done.add(name)
 
     for name in sorted(graph):
