@@ -1,0 +1,79 @@
+"""The agents' shared recurrent value network, with its inputs, for vectors and for images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from marlbench.plugin import EnvSpec
+from marlbench.toolbox.linear import linear
+from marlbench.toolbox.mixers import MonotonicMixer, NoMixer, SumMixer
+from marlbench.toolbox.packed_gru import PackedGRU
+from marlbench.toolbox.vision import ImageEncoder
+from marlbench_qmix.config import QmixConfig
+
+__all__ = ["Utility", "mixer"]
+
+
+class Utility(nn.Module):
+    """Q_a: Linear, ReLU, GRU, Linear, shared by the agents [code: n_rnn_agent.py@8ccac7c].
+
+    The input is the agent's observation, its last action and its index; of an image, the
+    vector that a convolutional trunk makes of it.
+    """
+
+    def __init__(self, config: QmixConfig, spec: EnvSpec) -> None:
+        """Build for the task's shapes."""
+        super().__init__()
+        self.num_agents, self.none = spec.num_agents, spec.num_actions
+        self.sees_images = len(spec.obs_shape) == 3
+        self.features = config.image_features if self.sees_images else spec.obs_shape[0]
+        if self.sees_images:
+            trunk = ImageEncoder(spec.obs_shape)
+            self.trunk = nn.Sequential(trunk, nn.Linear(trunk.features, self.features), nn.ReLU())
+        inputs = self.features + spec.num_actions + spec.num_agents
+        self.input = nn.Linear(inputs, config.hidden)
+        self.gru = PackedGRU(config.hidden, config.hidden)
+        self.output = nn.Linear(config.hidden, spec.num_actions)
+        self.register_buffer("labels", labels(spec.num_agents, spec.num_actions), persistent=False)
+        self.labels: Tensor
+
+    def embed(self, obs: Tensor) -> Tensor:
+        """Give what the network reads (N, A, D) of observations (N, A, *O)."""
+        return self.trunk(obs) if self.sees_images else obs
+
+    def inputs(self, embedding: Tensor, last_action: Tensor) -> Tensor:
+        """Join embeddings (N, A, D), last actions (N, A) and indices: (N, A, I)."""
+        agents = torch.arange(self.num_agents, device=embedding.device)
+        return torch.cat([embedding, self.labels[agents, last_action]], -1)
+
+    def forward(self, obs: Tensor, last_action: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Play one step: values (E, A, U) and states (E, A, D), from states (E, A, D)."""
+        x = self.input(self.inputs(self.embed(obs), last_action)).relu_()  # (E, A, D)
+        h = self.gru(x.flatten(0, 1), h.flatten(0, 1)).view_as(h)  # (E, A, D)
+        return self.output(h), h
+
+    def unroll(self, inputs: Tensor, sizes: Sequence[int]) -> Tensor:
+        """Give values (N, A, U) of packed episodes' inputs (N, A, I), from their beginning."""
+        x = linear(inputs.flatten(0, 1), self.input.weight, self.input.bias).relu()  # (N A, D)
+        h = self.gru.unroll(x, [size * self.num_agents for size in sizes])  # (N A, D)
+        q = linear(h, self.output.weight, self.output.bias)  # (N A, U)
+        return q.view(-1, self.num_agents, self.none)  # (N, A, U)
+
+
+def labels(num_agents: int, num_actions: int) -> Tensor:
+    """One-hot last action (zeros for the last one, none), then one-hot index: (A, U + 1, U + A)."""
+    actions = torch.eye(num_actions + 1)[:, :num_actions].expand(num_agents, -1, -1)
+    agents = torch.eye(num_agents)[:, None].expand(-1, num_actions + 1, -1)
+    return torch.cat([actions, agents], -1)
+
+
+def mixer(config: QmixConfig, num_agents: int, state_features: int) -> nn.Module:
+    """Build the mixer that the settings name."""
+    if config.mixer == "none":
+        return NoMixer()
+    if config.mixer == "sum":
+        return SumMixer()
+    return MonotonicMixer(num_agents, state_features, config.mixer_embed, config.mixer_hyper)

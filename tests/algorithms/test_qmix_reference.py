@@ -1,0 +1,194 @@
+"""QMIX is the reference's: every number of one recorded learner, from inputs to new weights.
+
+The numbers were recorded from hijkzzz/pymarl2 at 8ccac7c on made-up episodes, float32, one thread.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.episode_replay import Episodes
+from marlbench_qmix.agent import Qmix
+from marlbench_qmix.config import QmixConfig
+
+Oracle = dict[str, NDArray[Any]]
+AGENTS, ACTIONS, LIMIT = 3, 7, 12
+SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
+FORWARD = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums in another order, values near 1
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Oracle:
+    with np.load(Path(__file__).parents[1] / "oracles" / "qmix.npz") as file:
+        return dict(file)
+
+
+@pytest.fixture
+def agent(oracle: Oracle) -> Qmix:
+    agent = Qmix(QmixConfig(batch_episodes=8), SPEC, seed=0, device="cpu")
+    load(agent.live, oracle, "init")
+    load(agent.slow, oracle, "target")
+    return agent
+
+
+def names(module: nn.ModuleDict) -> dict[str, str]:
+    """Our weights' names to the reference's."""
+    layers = {
+        "utility.input.": "agent/fc1.",
+        "utility.gru.": "agent/rnn.",
+        "utility.output.": "agent/fc2.",
+        "mixer.hyper_b1.": "mixer/hyper_b1.0.",
+        "mixer.": "mixer/",
+    }
+    found = {}
+    for name in dict(module.named_parameters()):
+        prefix = next(prefix for prefix in layers if name.startswith(prefix))
+        found[name] = layers[prefix] + name.removeprefix(prefix)
+    return found
+
+
+def load(module: nn.ModuleDict, oracle: Oracle, prefix: str) -> None:
+    weights = {
+        ours: torch.as_tensor(oracle[f"{prefix}/{theirs}"])
+        for ours, theirs in names(module).items()
+    }
+    module.load_state_dict(weights)
+
+
+def played(agent: Qmix, oracle: Oracle) -> Episodes:
+    """Show the recorded episodes to the agent, one copy after the other, and draw them all."""
+    for episode in range(8):
+        for step, action in steps_of(oracle, episode):
+            agent.observe(step, action)
+    assert agent.replay.written == 8
+    return agent.replay.packed(np.arange(8))
+
+
+def steps_of(oracle: Oracle, episode: int) -> list[tuple[Step, NDArray[np.int64]]]:
+    batch = {key: oracle[f"batch/{key}"][episode] for key in ("obs", "state", "reward")}
+    avail = oracle["batch/avail_actions"][episode].astype(bool)
+    length = int(oracle["batch/length"][episode])
+    terminal = bool(oracle["batch/terminated"][episode].any())
+    rewards = np.concatenate([[[0.0]], batch["reward"]]).astype(np.float32)  # as it arrives
+    found = []
+    for t in range(length + 1):
+        step = Step(
+            obs=batch["obs"][t][None],
+            avail=avail[t][None],
+            alive=np.ones((1, AGENTS), bool),
+            reward=np.full((1, AGENTS), rewards[t], np.float32),
+            first=np.array([t == 0]),
+            last=np.array([t == length]),
+            terminal=np.array([t == length and terminal]),
+            state=batch["state"][t][None],
+        )
+        found.append((step, oracle["batch/actions"][episode, t, :, 0].astype(np.int64)[None]))
+    return found
+
+
+def padded(rows: Tensor, episodes: Episodes, oracle: Oracle) -> NDArray[Any]:
+    """Lay packed rows (N, ...) out as the oracle's (8, 13, ...), zeros in the padding."""
+    order = np.argsort(-oracle["batch/length"], kind="stable")
+    laid = np.zeros((8, LIMIT + 1, *rows.shape[1:]), rows.numpy().dtype)
+    laid[order[episodes.episode], episodes.time] = rows.numpy()
+    return laid
+
+
+def close(ours: Any, theirs: Any, rtol: float, atol: float) -> None:
+    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=rtol, atol=atol)
+
+
+def test_one_step_of_the_network(agent: Qmix, oracle: Oracle) -> None:
+    obs = torch.as_tensor(oracle["batch/obs"][:, 2])
+    last_action = torch.as_tensor(oracle["batch/actions"][:, 1, :, 0]).long()
+    utility = agent.live["utility"]
+    np.testing.assert_array_equal(utility.inputs(obs, last_action), oracle["step/inputs"])
+    q, h = utility(obs, last_action, torch.as_tensor(oracle["step/hidden_in"]))
+    close(q.detach(), oracle["step/q"], **FORWARD)
+    close(h.detach(), oracle["step/hidden_out"], **FORWARD)
+
+
+def test_acting_remembers_as_the_reference(agent: Qmix, oracle: Oracle) -> None:
+    memory = agent.start(1)
+    for t, (step, _) in enumerate(steps_of(oracle, episode=0)):
+        taken = oracle["batch/actions"][0, t, :, 0].astype(np.int64)[None]
+        action, memory = agent.act(step, memory, explore=False)
+        np.testing.assert_array_equal(action[0], oracle["out/double_q_action"][0, t])
+        memory = type(memory)(memory.hidden, taken, memory.seed, memory.count)
+    close(memory.hidden[0], oracle["out/hidden_online_last"][0], **FORWARD)
+
+
+def test_values_of_whole_episodes(agent: Qmix, oracle: Oracle) -> None:
+    episodes = played(agent, oracle)
+    batch = agent.batch(episodes)
+    filled = oracle["batch/filled"].astype(bool)
+    for networks, key in ((agent.live, "out/q_online"), (agent.slow, "out/q_target")):
+        utility = networks["utility"]
+        q = utility.unroll(utility.inputs(batch.obs, batch.last_action), batch.sizes).detach()
+        close(padded(q, episodes, oracle), oracle[key] * filled[..., None], **FORWARD)
+        if networks is agent.live:
+            best = q.masked_fill(~batch.avail, -torch.inf).argmax(-1)
+            np.testing.assert_array_equal(
+                padded(best, episodes, oracle), oracle["out/double_q_action"] * filled
+            )
+            chosen = q.gather(-1, batch.action[..., None]).squeeze(-1)
+            mask = oracle["out/mask"]
+            ours = padded(chosen, episodes, oracle)[:, :-1]
+            close(ours * mask, oracle["out/chosen_q"] * mask, **FORWARD)
+            rows = oracle["out/chosen_qtot"] * mask
+            mixed = agent.live["mixer"](chosen, batch.state).detach()
+            close(padded(mixed, episodes, oracle)[:, :-1] * mask, rows, **FORWARD)
+
+
+def test_mask_and_targets(agent: Qmix, oracle: Oracle) -> None:
+    episodes = played(agent, oracle)
+    batch = agent.batch(episodes)
+    order = np.argsort(-oracle["batch/length"], kind="stable")
+    mask = oracle["out/mask"][order].swapaxes(0, 1)  # (T, B, 1)
+    np.testing.assert_array_equal(batch.valid, mask.astype(bool))
+    utility = agent.live["utility"]
+    inputs = utility.inputs(batch.obs, batch.last_action)
+    q = utility.unroll(inputs, batch.sizes).detach()
+    targets = agent.target(batch, inputs, q)
+    theirs = oracle["out/td_lambda_targets"][order].swapaxes(0, 1)[mask.astype(bool)]
+    close(targets[:, 0], theirs, **FORWARD)
+
+
+def test_loss_and_gradients(agent: Qmix, oracle: Oracle) -> None:
+    loss, _ = agent.loss(agent.batch(played(agent, oracle)))
+    close(loss.detach(), oracle["update1/loss"], rtol=1e-6, atol=0)  # as another float32 form
+    loss.backward()
+    theirs = names(agent.live)
+    for name, weight in agent.live.named_parameters():
+        assert weight.grad is not None
+        reference = oracle[f"grad/{theirs[name]}"]
+        # relative to the layer's largest: single sums cancel, and 1e-6 is ten float32 roundings
+        close(weight.grad, reference, rtol=0, atol=1e-6 * np.abs(reference).max())
+
+
+def test_three_updates(agent: Qmix, oracle: Oracle) -> None:
+    episodes = played(agent, oracle)
+    for number in (1, 2, 3):
+        metrics = agent.learn(episodes)
+        reference = {
+            "loss": oracle[f"update{number}/loss"],
+            "grad_norm": oracle[f"update{number}/grad_norm"],
+            "q_taken": AGENTS * oracle[f"update{number}/q_taken_mean"],  # theirs is per agent
+            "target": AGENTS * oracle[f"update{number}/target_mean"],
+        }
+        for name, value in reference.items():
+            # ten float32 roundings; later ones start from weights that differ by 1e-6
+            close(metrics[name], value, rtol=1e-6 if number == 1 else 1e-5, atol=0)
+        if number in (1, 3):
+            theirs = names(agent.live)
+            for name, weight in agent.live.named_parameters():
+                # Adam scales gradients near zero up, so their last bits reach 1e-5 in a weight
+                close(weight.detach(), oracle[f"after{number}/{theirs[name]}"], rtol=0, atol=1e-5)
