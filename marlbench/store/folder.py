@@ -72,11 +72,14 @@ def _refuse_difference(folder: Path, there: RunSpec, asked: RunSpec) -> None:
 def _settings(spec: RunSpec) -> Iterator[tuple[str, Any]]:
     """Flatten what decides a run; where a value came from (presets, origins) does not."""
     document = spec.model_dump(mode="json", exclude={"presets", "origins"})
-    names = {"algorithm_config": "algorithm", "suite_config": "suite"}
-    return _flat({names.get(k, k) if isinstance(v, dict) else k: v for k, v in document.items()})
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, key.removesuffix("_config") + ".")
+        else:
+            yield key, value
 
 
-def _flat(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(document: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for key, value in document.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}.")

@@ -7,7 +7,7 @@ import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from marlbench.store import files
 from marlbench.store.folder import (
@@ -106,7 +106,7 @@ class Journal:
 
     def close(self) -> None:
         """Give the folder up."""
-        self._claim.close()
+        os.close(self._claim)
 
 
 def alive(folder: Path) -> bool:
@@ -130,13 +130,13 @@ def attempted(folder: Path) -> bool:
     return bool(_numbers(folder / ATTEMPTS))
 
 
-def _claim(attempts: Path) -> tuple[int, IO[str]]:
+def _claim(attempts: Path) -> tuple[int, int]:
     """Take the next attempt number, which no two workers can both do, and lock its file."""
     attempts.mkdir(parents=True, exist_ok=True)
     while True:
         number = max(_numbers(attempts), default=0) + 1
         try:
-            file = (attempts / str(number)).open("x")
+            file = os.open(attempts / str(number), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644)
         except FileExistsError:
             continue  # another worker was quicker
         fcntl.flock(file, fcntl.LOCK_EX)

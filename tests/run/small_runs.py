@@ -1,0 +1,63 @@
+"""Runs of seconds that the tests of this folder share; as a program, the worker of one."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import linear_learner
+
+from marlbench.config import Evaluation, RunConfig, RunSpec
+from marlbench.plugin import Suite
+from marlbench.run import worker
+from marlbench.run.interrupt import Stop
+from marlbench.store import files
+from marlbench.testing import synthetic
+
+
+def small_spec(steps: int = 300, seed: int = 1, **settings: Any) -> RunSpec:
+    """A run of the linear learner on the synthetic task."""
+    run = RunConfig(
+        steps=steps,
+        evaluation=Evaluation(every=100, episodes=4, num_envs=3),
+        checkpoint_every=60,
+        device="cpu",
+    )
+    return RunSpec(
+        suite="synthetic",
+        task="random",
+        algorithm="linear",
+        label="linear",
+        seed=seed,
+        run=run.model_copy(update=settings),
+        algorithm_config=linear_learner.Config().model_dump(),
+        suite_config=synthetic.suite.config().model_dump(),
+    )
+
+
+def play(
+    spec: RunSpec, folder: Path, suite: Suite = synthetic.suite, stop: Stop | None = None
+) -> int:
+    """Work on a run in this process."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return worker.run(spec, folder, linear_learner.algorithm, suite, stop)
+
+
+def rows(path: Path) -> list[str]:
+    """The lines of a metric file less what may differ between runs, byte for byte."""
+    kept = [{k: v for k, v in row.items() if k != "wall"} for row in files.read_rows(path)]
+    return [json.dumps(row) for row in kept]
+
+
+def main(folder: Path) -> int:
+    """Be the worker process of a small run."""
+    stop = Stop()
+    stop.listen()
+    spec = RunSpec.model_validate_json((folder / "spec.json").read_bytes())
+    return play(spec, folder, stop=stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

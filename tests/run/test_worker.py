@@ -1,0 +1,184 @@
+"""One worker's run: what it leaves on disk, and what becomes of failures."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import linear_learner
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from small_runs import play, small_spec
+
+from marlbench import store
+from marlbench.config import RunConfig
+from marlbench.plugin import Agent, Step
+from marlbench.run import worker
+from marlbench.run.episodes import Tally
+from marlbench.run.loop import Training
+from marlbench.run.pace import Pace
+from marlbench.run.seeding import TrainingSeeds
+from marlbench.run.vector import Copies
+from marlbench.store import files
+from marlbench.testing import synthetic
+from marlbench.testing.synthetic import Synthetic
+
+
+def test_a_run_leaves_all_that_readers_need(tmp_path: Path) -> None:
+    folder = store.create(tmp_path, small_spec())
+    assert play(small_spec(), folder) == 0
+    (record,) = store.runs(tmp_path)
+    assert record.status == "done"
+    assert [row["step"] for row in record.evaluations()] == [0, 100, 200, 300]
+    for row in record.evaluations():
+        assert row["episodes"] == len(row["returns"]) == len(row["lengths"]) == len(row["wins"])
+        assert row["return"] == pytest.approx(np.mean(row["returns"]), rel=1e-12)  # order of a sum
+        assert row["env_steps"] >= row["step"]
+    provenance: Any = record.provenance
+    assert provenance["env"]["num_agents"] == 2
+    assert provenance["execution"] == "decentralised"
+    assert provenance["device"] == "cpu"
+    assert {"python", "torch", "numpy", "marlbench"} <= provenance["versions"].keys()
+    progress: Any = record.progress
+    assert progress["env_steps"] >= progress["steps"] == 300
+    assert progress["updates"] == record.training()[-1]["update"]
+    assert record.events()[0]["event"] == "attempt"
+    assert record.events()[-1]["event"] == "done"
+    assert len(list((folder / "checkpoint").glob("*.json"))) == 2
+    episodes = sum(row["episodes"] for row in record.training())
+    assert 300 / 12 <= episodes <= 300
+
+
+def test_real_transitions_alone_are_env_steps() -> None:
+    copies = Copies(Synthetic, 4)
+    step = copies.reset(np.arange(4))
+    now = Training(step, None, TrainingSeeds.of_run(1, 4), Tally(copies.spec, 4))
+    played = 0
+    for time in range(50):
+        begins = now.step.last.copy()
+        now.arrive(copies.step(now.step.avail.argmax(-1), np.arange(4) + 10 * time))
+        played += int((~begins).sum())
+        np.testing.assert_array_equal(now.step.first, begins)
+    assert now.env_steps == played < 200
+
+
+class Hesitant(linear_learner.Linear):
+    """Acts outside what is available after a while."""
+
+    def act(
+        self, step: Step, memory: dict[str, Any], explore: bool
+    ) -> tuple[NDArray[np.int64], dict[str, Any]]:
+        """Play the no-op although alive."""
+        actions, memory = super().act(step, memory, explore)
+        return np.where(memory["time"] > 5, 0, actions), memory
+
+
+def test_a_plugin_that_breaks_the_contract_fails_with_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def build(config: Any, spec: Any, seed: int, device: str) -> Agent:
+        return Hesitant(config, spec, seed, device)
+
+    broken = replace(linear_learner.algorithm, build=build)
+    folder = store.create(tmp_path, small_spec())
+    assert worker.run(small_spec(), folder, broken, synthetic.suite) == 1
+    (record,) = store.runs(tmp_path)
+    failure: Any = record.failure
+    assert record.status == "failed"
+    assert failure["reason"].startswith("SpecViolation: the algorithm chose action 0")
+    assert "Traceback" in failure["traceback"]
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_failed_run_can_be_tried_again(tmp_path: Path) -> None:
+    def build(config: Any, spec: Any, seed: int, device: str) -> Agent:
+        raise RuntimeError("not today")
+
+    broken = replace(linear_learner.algorithm, build=build)
+    folder = store.create(tmp_path, small_spec())
+    assert worker.run(small_spec(), folder, broken, synthetic.suite) == 1
+    assert play(small_spec(), folder) == 0
+    assert not (folder / "FAILED").exists()
+    assert store.runs(tmp_path)[0].status == "done"
+
+
+class Flaky(Synthetic):
+    """Loses its simulator now and then."""
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Crash in every episode whose seed is a multiple of five, behind its third step."""
+        step = super().step(actions)
+        if self._time == 3 and self.seed % 5 == 0:
+            raise OSError("connection lost")
+        return step
+
+    def reset(self, seed: int) -> Step:
+        """Remember the seed."""
+        self.seed = seed
+        return super().reset(seed)
+
+
+def test_crashes_are_counted_as_events_and_never_scored(tmp_path: Path) -> None:
+    suite = replace(synthetic.suite, build=lambda task, config: Flaky(), copyable=False)
+    folder = store.create(tmp_path, small_spec())
+    assert play(small_spec(), folder, suite) == 0
+    (record,) = store.runs(tmp_path)
+    crashes = [e for e in record.events() if e["event"] == "env_crash"]
+    assert crashes
+    assert {c["error"] for c in crashes} == {"OSError: connection lost"}
+    scored = {c["during"] for c in crashes}
+    assert "training" in scored
+    assert all(row["episodes"] == 4 for row in record.evaluations())
+
+
+def test_an_eta_appears_once_updates_were_timed_and_counts_evaluations(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("marlbench.run.pace.time.monotonic", lambda: clock[0])
+    documents: list[dict[str, Any]] = []
+    pace = Pace(small_spec(steps=400).run, documents.append)
+    step = Copies(Synthetic, 1).reset(np.array([1]))
+    now = Training(step, None, TrainingSeeds.of_run(1, 1), Tally(Synthetic().spec, 1))
+    pace.show(now, "starting")
+    assert documents[-1]["eta_s"] is None
+    with pace.evaluating():
+        clock[0] += 7.0
+    now.evaluations = 1
+    for env_steps in (10, 30, 50):
+        now.env_steps = env_steps
+        pace.updated(env_steps)
+        clock[0] += 2.0
+    pace.show(now, "training")
+    # 40 env steps took 6 s; 350 are left, and evaluations at 100, 200, 300 and 400 of 7 s each
+    assert documents[-1]["eta_s"] == round(350 / (40 / 6) + 4 * 7.0, 1)
+    pace.show(now, "training")
+    assert len(documents) == 2, "at most once a second"
+
+
+def test_the_worker_process_refuses_a_wrong_command_in_one_line() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "marlbench.run.worker"], capture_output=True, text=True
+    )
+    assert answer.returncode == 2
+    assert answer.stderr == "usage: python -m marlbench.run.worker FOLDER\n"
+
+
+def test_a_missing_gpu_is_said_with_the_remedy(tmp_path: Path) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU here")
+    with pytest.raises(ValueError, match=r"--set run\.device=cpu"):
+        worker.prepare_torch(RunConfig(device="cuda"), 1)
+
+
+def test_metrics_that_json_cannot_say_become_null(tmp_path: Path) -> None:
+    files.append_row(tmp_path / "x.jsonl", {"metrics": {"loss": float("nan"), "kl": 1.0}})
+    row = json.loads((tmp_path / "x.jsonl").read_text())
+    assert row == {"metrics": {"loss": None, "kl": 1.0}}

@@ -1,0 +1,281 @@
+"""A run's folder: one writer, atomic files, and readers that bear a torn line."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from marlbench import store
+from marlbench.config import RunConfig, RunSpec
+from marlbench.store import Journal, SpecConflict, Superseded, files, reading
+
+
+def a_spec(**changes: object) -> RunSpec:
+    """A document for these tests."""
+    fields = {"suite": "probe", "task": "count", "algorithm": "qmix", "label": "qmix", "seed": 1}
+    return RunSpec.model_validate({**fields, **changes})
+
+
+def evaluation_row(step: int) -> dict[str, object]:
+    """A row as workers write it."""
+    wall = {"time": "2026-01-01T00:00:00+00:00", "seconds": 1.5}
+    numbers = {"return": 2.0, "win": None, "length": 3.0, "episodes": 1, "crashed": 0}
+    lists = {"returns": [2.0], "lengths": [3], "wins": None}
+    return {"step": step, "env_steps": step, **numbers, **lists, "wall": wall}
+
+
+def test_the_folder_says_suite_task_label_and_seed(tmp_path: Path) -> None:
+    folder = store.run_folder(tmp_path, a_spec())
+    assert folder == tmp_path / "probe" / "count" / "qmix" / "seed_1"
+
+
+def test_odd_names_stay_inside_the_results_and_apart() -> None:
+    odd = ["../up", "..", "a/b", "a b", "a%2Fb", "5_vs_5", "m:Class"]
+    folders = [store.run_folder(Path("r"), a_spec(task=name)) for name in odd]
+    assert len(set(folders)) == len(odd)
+    assert all(len(folder.parts) == 5 and ".." not in folder.parts for folder in folders)
+
+
+def test_creating_twice_is_resuming(tmp_path: Path) -> None:
+    folder = store.create(tmp_path, a_spec())
+    assert store.create(tmp_path, a_spec(origins={"run.steps": "file"}, presets=("quick",)))
+    assert store.read_spec(folder) == a_spec()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"run": RunConfig(steps=7)}, ["run.steps", "400000", "7"]),
+        ({"algorithm_config": {"gamma": 0.9}}, ["algorithm.gamma", "None", "0.9"]),
+        ({"suite_config": {"sight": 3}}, ["suite.sight", "None", "3"]),
+        ({"algorithm": "vdn"}, ["algorithm", "qmix", "vdn"]),
+    ],
+)
+def test_another_setting_in_the_same_folder_is_a_conflict_that_names_it(
+    tmp_path: Path, change: dict[str, object], words: list[str]
+) -> None:
+    store.create(tmp_path, a_spec())
+    with pytest.raises(SpecConflict) as caught:
+        store.create(tmp_path, a_spec(**change))
+    assert all(word in str(caught.value) for word in [*words, "--results", "seed_1"])
+    assert "\n" not in str(caught.value)
+
+
+def test_machine_settings_may_change_until_the_run_is_done(tmp_path: Path) -> None:
+    moved = a_spec(run=RunConfig(device="cpu", threads=4))
+    folder = store.create(tmp_path, a_spec())
+    store.create(tmp_path, moved)
+    assert store.read_spec(folder) == moved
+    (folder / "DONE").touch()
+    store.create(tmp_path, a_spec())
+    assert store.read_spec(folder) == moved
+
+
+def test_a_newer_attempt_silences_the_older_one(tmp_path: Path) -> None:
+    old = Journal(tmp_path)
+    old.trained({"update": 1})
+    new = Journal(tmp_path)
+    assert new.attempt == old.attempt + 1
+    for write in (
+        lambda: old.trained({}),
+        lambda: old.evaluated({}),
+        lambda: old.event("done"),
+        lambda: old.progress({}),
+        lambda: old.provenance({}),
+        lambda: old.rewind(None),
+        lambda: old.failed("no", ""),
+        lambda: old.done({}),
+    ):
+        with pytest.raises(Superseded):
+            write()
+    assert files.read_rows(tmp_path / "train.jsonl") == [{"update": 1}]
+    assert not (tmp_path / "FAILED").exists()
+    assert not (tmp_path / "DONE").exists()
+
+
+CLAIM = "import sys; from pathlib import Path; from marlbench.store import Journal; "
+CLAIM += "print(*(Journal(Path(sys.argv[1])).attempt for _ in range(50)))"
+
+
+def test_attempt_numbers_are_taken_once_however_many_ask(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CLAIM, str(tmp_path)]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
+    answers = [worker.communicate()[0].decode().split() for worker in workers]
+    numbers = [int(number) for answer in answers for number in answer]
+    assert sorted(numbers) == list(range(1, 151))
+
+
+def test_rewinding_leaves_the_rows_of_the_checkpoint(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.evaluated({"step": 0})
+    journal.trained({"update": 1})
+    offsets = journal.offsets()
+    journal.evaluated({"step": 10})
+    journal.trained({"update": 2})
+    with (tmp_path / "train.jsonl").open("a") as file:
+        file.write('{"update": 3, "met')
+    assert journal.reaches(offsets)
+    journal.rewind(offsets)
+    assert files.read_rows(tmp_path / "eval.jsonl") == [{"step": 0}]
+    assert files.read_rows(tmp_path / "train.jsonl") == [{"update": 1}]
+    journal.rewind(None)
+    assert journal.offsets() == {"eval.jsonl": 0, "train.jsonl": 0}
+    assert not journal.reaches(offsets)
+
+
+def test_a_torn_event_does_not_swallow_the_next_one(tmp_path: Path) -> None:
+    Journal(tmp_path).event("attempt")
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"event": "chec')
+    Journal(tmp_path).event("attempt")
+    assert [row["attempt"] for row in files.read_rows(tmp_path / "events.jsonl")] == [1, 2]
+
+
+def test_every_attempt_keeps_what_the_earlier_ones_ran_on(tmp_path: Path) -> None:
+    for host in ("a", "b", "c"):
+        Journal(tmp_path).provenance({"host": host})
+    document = files.read_json(tmp_path / "provenance.json")
+    assert document is not None
+    assert (document["host"], document["attempt"]) == ("c", 3)
+    assert [entry["host"] for entry in document["earlier_attempts"]] == ["a", "b"]
+
+
+def test_a_replacement_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    files.replace_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        files.replace_json(path, {"a": object()})
+    assert files.read_json(path) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["x.json"]
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from marlbench.store import files
+number = 0
+while True:
+    number += 1
+    files.replace_json(Path(sys.argv[1]), {"n": number, "padding": "x" * 20000})
+    files.append_row(Path(sys.argv[2]), {"n": number, "padding": "x" * 20000})
+    if number == 5:
+        print("on it", flush=True)
+"""
+
+
+def test_a_kill_in_the_midst_of_writing_leaves_whole_files(tmp_path: Path) -> None:
+    whole, rows = tmp_path / "x.json", tmp_path / "x.jsonl"
+    for _ in range(3):
+        rows.unlink(missing_ok=True)
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(whole), str(rows)], stdout=subprocess.PIPE
+        ) as worker:
+            assert worker.stdout is not None
+            worker.stdout.readline()
+            worker.send_signal(signal.SIGKILL)
+        document = json.loads(whole.read_bytes())
+        assert len(document["padding"]) == 20000
+        numbers = [row["n"] for row in files.read_rows(rows)]
+        assert numbers == list(range(1, len(numbers) + 1))
+        assert document["n"] in (len(numbers), len(numbers) + 1)
+
+
+def test_status_tells_waiting_running_unfinished_failed_and_done(tmp_path: Path) -> None:
+    folder = store.create(tmp_path, a_spec())
+
+    def status() -> str:
+        return store.runs(tmp_path)[0].status
+
+    assert status() == "waiting"
+    journal = Journal(folder)
+    assert status() == "running"
+    journal.close()
+    assert status() == "unfinished"
+    journal.failed("ValueError: no", "Traceback ...")
+    assert status() == "failed"
+    assert store.runs(tmp_path)[0].failure == {
+        "reason": "ValueError: no",
+        "traceback": "Traceback ...",
+    }
+    journal = Journal(folder)
+    journal.done({"env_steps": 5})
+    journal.close()
+    assert status() == "done"
+
+
+def test_a_worker_that_was_killed_is_not_running(tmp_path: Path) -> None:
+    folder = store.create(tmp_path, a_spec())
+    code = "import sys, time; from pathlib import Path; from marlbench.store import Journal; "
+    code += "j = Journal(Path(sys.argv[1])); print(1, flush=True); time.sleep(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE
+    ) as worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        assert store.runs(tmp_path)[0].status == "running"
+        os.kill(worker.pid, signal.SIGKILL)
+    assert store.runs(tmp_path)[0].status == "unfinished"
+
+
+def test_a_worker_on_another_machine_is_judged_by_its_last_sign_of_life(tmp_path: Path) -> None:
+    folder = store.create(tmp_path, a_spec())
+    journal = Journal(folder)
+    journal.provenance({"host": "some other machine"})
+    journal.progress({"env_steps": 3})
+    journal.close()
+    assert reading.read(folder).status == "running"
+    old = {"env_steps": 3, "time": 1.0}
+    files.replace_json(folder / "progress.json", old)
+    assert reading.read(folder).status == "unfinished"
+
+
+def test_runs_come_in_the_order_that_people_expect(tmp_path: Path) -> None:
+    for task in ("10_vs_11", "5_vs_5"):
+        for seed in (10, 9):
+            store.create(tmp_path, a_spec(task=task, seed=seed))
+    found = [(record.spec.task, record.spec.seed) for record in store.runs(tmp_path)]
+    assert found == [("5_vs_5", 9), ("5_vs_5", 10), ("10_vs_11", 9), ("10_vs_11", 10)]
+
+
+def test_a_folder_of_another_version_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    folder = store.create(tmp_path, a_spec())
+    store.create(tmp_path, a_spec(seed=2))
+    (folder / "spec.json").write_text('{"format": 99}')
+    with pytest.warns(UserWarning, match="seed_1 is left out"):
+        found = store.runs(tmp_path)
+    assert [record.spec.seed for record in found] == [2]
+
+
+def test_load_gives_a_row_per_evaluation_and_bears_a_torn_line(tmp_path: Path) -> None:
+    folder = store.create(tmp_path, a_spec())
+    journal = Journal(folder)
+    journal.provenance({"env": {"simulator": "probe 1"}, "execution": "decentralised"})
+    journal.evaluated(evaluation_row(0))
+    journal.evaluated(evaluation_row(10))
+    journal.close()
+    with (folder / "eval.jsonl").open("a") as file:
+        file.write('{"step": 20, "ret')
+    table = store.load(tmp_path)
+    assert table["step"].tolist() == [0, 10]
+    assert table["return"].tolist() == [2.0, 2.0]
+    assert table["simulator"].tolist() == ["probe 1"] * 2
+    assert table["status"].tolist() == ["unfinished"] * 2
+    assert list(table.columns) == list(reading.COLUMNS)
+
+
+def test_load_of_nothing_has_the_columns(tmp_path: Path) -> None:
+    assert list(store.load(tmp_path).columns) == list(reading.COLUMNS)
+    assert len(store.load(tmp_path)) == 0
+
+
+def test_reading_needs_neither_torch_nor_pandas(tmp_path: Path) -> None:
+    store.create(tmp_path, a_spec())
+    code = "import sys; from pathlib import Path; from marlbench.store import runs; "
+    code += "assert runs(Path(sys.argv[1])); assert not {'torch', 'pandas'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
