@@ -1,3 +1,91 @@
-"""pettingzoo: being written."""
+"""PettingZoo's parallel environments, and on the same page particle worlds and foraging."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from marlbench import plugin
+from marlbench.plugin import Env, Suite, hookimpl
+from marlbench_pettingzoo.config import Config
 
 marlbench_api = 1
+
+EXAMPLE = "mpe2.simple_spread_v3"
+MPE_TASKS = (
+    "simple_spread_2",
+    "simple_spread_3",
+    "simple_reference",
+    "simple_speaker_listener",
+)
+LBF_TASKS = (
+    "Foraging-5x5-2p-1f-coop",
+    "Foraging-8x8-2p-2f-coop",
+    "Foraging-10x10-3p-3f",
+)
+
+
+def build(task: str, config: Config) -> Env:
+    """Give one copy of the environment at an import path; PettingZoo is imported here."""
+    from marlbench_pettingzoo.importing import simulator
+
+    simulator("pettingzoo", "pip install 'marlbench[pettingzoo]'")
+    from marlbench_pettingzoo.parallel import build_parallel
+
+    return build_parallel(task, config)
+
+
+def build_mpe(task: str, config: plugin.Config) -> Env:
+    """Give one copy of a particle world; mpe2 is imported here."""
+    from marlbench_pettingzoo.importing import simulator
+
+    simulator("mpe2", "pip install 'marlbench[mpe]'")
+    from marlbench_pettingzoo.particles import build_particles
+
+    return build_particles(task)
+
+
+def build_lbf(task: str, config: plugin.Config) -> Env:
+    """Give one copy of a foraging task; lbforaging is imported here."""
+    from marlbench_pettingzoo.importing import simulator
+
+    simulator("lbforaging", "pip install 'marlbench[lbf]'")
+    from marlbench_pettingzoo.foraging import build_foraging
+
+    return build_foraging(task)
+
+
+@hookimpl
+def marlbench_suites() -> Iterable[Suite]:
+    """Offer `pettingzoo`, `mpe` and `lbf`."""
+    return [
+        Suite(
+            "pettingzoo",
+            (EXAMPLE,),
+            build,
+            default_task=EXAMPLE,
+            config=Config,
+            extra="mpe",  # installs PettingZoo and what the example needs
+            requires=("pettingzoo",),
+            open_tasks=True,
+            copyable=True,
+        ),
+        Suite(
+            "mpe",
+            MPE_TASKS,
+            build_mpe,
+            default_task=MPE_TASKS[0],
+            extra="mpe",
+            requires=("mpe2", "pettingzoo"),
+            copyable=True,
+        ),
+        Suite(
+            "lbf",
+            LBF_TASKS,
+            build_lbf,
+            default_task=LBF_TASKS[0],
+            extra="lbf",
+            requires=("lbforaging", "gymnasium"),
+            open_tasks=True,
+            copyable=True,
+        ),
+    ]

@@ -1,0 +1,22 @@
+"""What must be said of a PettingZoo environment that it does not say itself."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from marlbench import plugin
+
+
+class Config(plugin.Config):
+    """Settings of the `pettingzoo` suite."""
+
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    """Arguments of the environment's constructor [the environment's own defaults]."""
+    reward: Literal["individual", "sum", "shared"] = "individual"
+    """`individual`: each its own; `sum`: to all the sum; `shared`: all have the same [ours]."""
+    limit: int = Field(default=500, ge=1)
+    """Env steps after which an episode is cut, as a time-out [ours]."""
+    leaving: bool = True
+    """Whether agents can leave before the end; then the last action is their no-op [ours]."""

@@ -1,0 +1,65 @@
+"""Makes any environment that its seed decides picklable mid-episode, by playing it again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marlbench.plugin import Env, EnvSpec, Step
+
+
+class Replayed:
+    """An environment whose pickle is its maker, the episode's seed and the actions so far.
+
+    Simulators hold what cannot be pickled, or, worse, pickle their constructor's arguments alone
+    and come back at the start of another episode (PettingZoo's `EzPickle`).
+    """
+
+    def __init__(self, make: Callable[[], Env]) -> None:
+        self._make, self._env = make, make()
+        self._seed: int | None = None
+        self._actions: list[NDArray[np.int64]] = []
+        self._obs: NDArray[Any] = np.zeros(0)
+
+    @property
+    def spec(self) -> EnvSpec:
+        """Sizes and limits of the task."""
+        return self._env.spec
+
+    def reset(self, seed: int) -> Step:
+        """Begin the episode that this seed decides."""
+        self._seed, self._actions = seed, []
+        return self._seen(self._env.reset(seed))
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Play one joint action (A,)."""
+        self._actions.append(np.array(actions))
+        return self._seen(self._env.step(actions))
+
+    def close(self) -> None:
+        """Free what the simulator holds."""
+        self._env.close()
+
+    def _seen(self, step: Step) -> Step:
+        self._obs = step.obs
+        return step
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give what the episode can be played again from, and where it must arrive."""
+        played = {"seed": self._seed, "actions": self._actions, "obs": self._obs}
+        return {"make": self._make, **played}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Play the episode again; RuntimeError if it arrives elsewhere."""
+        self._make, self._env = state["make"], state["make"]()
+        self._seed, self._actions, self._obs = None, [], np.zeros(0)
+        if state["seed"] is None:
+            return
+        self.reset(state["seed"])
+        for actions in state["actions"]:
+            self.step(actions)
+        if not np.array_equal(self._obs, state["obs"]):
+            raise RuntimeError("the environment is not decided by its seed: it cannot be resumed")
