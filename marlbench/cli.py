@@ -16,6 +16,8 @@ __all__ = ["app", "main"]
 
 RESULTS = Path("results")
 USAGE, INTERRUPTED = 2, 130
+USAGE_ERRORS: tuple[type[Exception], ...] = typer.BadParameter.__mro__[1:3]
+"""Click's `UsageError` and `ClickException`, for which typer exports no name."""
 
 app = typer.Typer(
     name="marlbench",
@@ -33,10 +35,9 @@ Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are
 
 def main() -> None:
     """Run the command line; every mistake is one line on stderr and exit code 2."""
-    usage_error = typer.BadParameter.__mro__[2]  # click's own root of them: typer exports no name
     try:
         code = app(standalone_mode=False)
-    except usage_error as error:
+    except USAGE_ERRORS as error:
         _end(_usage_line(error), USAGE)
     except Mistake as error:
         _end(str(error), USAGE)

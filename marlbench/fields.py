@@ -89,7 +89,7 @@ def _words(annotation: Any, metadata: Iterable[Any] = ()) -> str:
     elif origin in (Union, types.UnionType):
         said = " or ".join(_words(argument) for argument in arguments)
     elif origin in (tuple, list):
-        said = "a list of " + _words(arguments[0]) if arguments else "a list"
+        said = "a list, each " + _words(arguments[0]) if arguments else "a list"
     else:
         said = "null" if annotation is type(None) else WORDS.get(annotation, "")
     return ", ".join([said, *_bounds(metadata)])

@@ -31,6 +31,5 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Give an exception as one line: its type and the first line of its text."""
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
+    """Give an exception as one line: its type and its text, line breaks taken out."""
+    return ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))

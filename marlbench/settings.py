@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticUndefined as Undefined
 
 from marlbench.config import RunConfig
 from marlbench.fields import Setting, flatten, nest, settings_of
@@ -81,7 +82,7 @@ def _opened(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]
 def resolve(section: str, model: type[BaseModel], layers: Iterable[Layer]) -> Resolved:
     """Lay layers over a model's defaults and check the result; raises Mistake."""
     known = settings_of(model)
-    values: dict[str, Any] = {}
+    values = {key: each.default for key, each in known.items() if each.default is not Undefined}
     origins = dict.fromkeys(known, "default")
     for layer in layers:
         values |= layer.values
@@ -134,7 +135,7 @@ def label(
     if resolved.flat() == by_paper:
         return _written(algorithm.name, [], suite_changed)
     changing = [each.name for each in presets if _changes(algorithm, each)]
-    further = _differences(by_presets, resolved.flat()) | suite_changed
+    further = {**_differences(by_presets, resolved.flat()), **suite_changed}
     return _written(algorithm.name, changing if by_presets != by_paper else [], further)
 
 

@@ -52,10 +52,11 @@ class Row:
         return seconds if self.state == "running" else None
 
     def lasts(self) -> float | None:
-        """Give the seconds from its worker's start to its end, known or foreseen."""
-        if self.eta is not None:
-            return time.time() - self.began + self.eta
-        return self.took if self.state == "done" else None
+        """Give the seconds of the whole run, all its attempts together, known or foreseen."""
+        spent: float | None = self.progress.get("elapsed_s")
+        if self.state == "done" or spent is None or self.eta is None:
+            return spent if self.state == "done" else None
+        return spent + self.eta
 
     def left(self, typical: float) -> float:
         """Give the seconds to its end, if a run whose speed is not known lasts the typical time."""

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import textwrap
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from marlbench.grid.board import Board, count, score
+from marlbench.grid.board import Board
 from marlbench.grid.executors import Executor, Outcome, Resources, Watcher
 from marlbench.grid.plain import PlainView
 from marlbench.grid.plan import PAPER, Plan
+from marlbench.grid.status import lines, totals
 from marlbench.mistakes import Mistake
 from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
 
@@ -69,12 +70,18 @@ def _same(results: Path, spec: object) -> None:
 
 
 def check_writable(folder: Path) -> None:
-    """Raise Mistake if nothing can be written below this folder."""
+    """Raise Mistake if nothing can be written below this folder; leaves nothing there."""
     there = folder.absolute()
     while not there.exists():
         there = there.parent
-    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        raise Mistake(f"--results {folder}: cannot write to {there}; name another folder")
+    try:
+        with TemporaryDirectory(dir=there, prefix=".marlbench-"):
+            pass
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Mistake(
+            f"--results {folder}: cannot write to {there} ({reason}); name another folder"
+        ) from error
 
 
 def announcement(grid: Grid) -> Iterator[str]:
@@ -86,9 +93,10 @@ def announcement(grid: Grid) -> Iterator[str]:
     yield from _entry("on", f"{plan.suite.name}: {', '.join(plan.tasks)}{_other_tasks(plan)}")
     yield from _entry("seeds", ", ".join(str(seed) for seed in plan.seeds))
     yield from _entry("preset", ", ".join(plan.presets))
-    at_once = min(len(grid.slots), max(1, len(grid.todo())))
-    threads = f"{grid.resources.threads} thread{'s' if grid.resources.threads > 1 else ''} each"
-    yield from _entry("machine", f"{_device(grid)}, {at_once} at a time, {threads}")
+    if todo := len(grid.todo()):
+        threads = f"{grid.resources.threads} thread{'s' if grid.resources.threads > 1 else ''}"
+        at_once = f"{min(len(grid.slots), todo)} at a time, {threads} each"
+        yield from _entry("machine", f"{_device(grid)}, {at_once}")
     yield from _entry("results", str(grid.results))
     yield from _already(grid)
     yield from _long_without_gpu(grid)
@@ -170,27 +178,11 @@ def _view(board: Board) -> AbstractContextManager[Watcher]:
 def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
     """Say how every run stands and what to do next, a line each."""
     wanted = set(grid.folders)
-    for record in runs(grid.results):
-        if record.folder in wanted:
-            yield f"  {verdict(record)}"
+    records = [record for record in runs(grid.results) if record.folder in wanted]
+    yield from lines(records)
+    yield f"{totals(records)}, in {grid.results}"
     if outcome.interrupted:
         yield "interrupted; nothing is lost, the same command goes on where it stopped"
     elif outcome.failures:
-        yield "some runs failed; the same command tries them again, the others are done"
+        yield "the same command tries the failed ones again"
     yield f"next: marlbench report --results {grid.results}"
-
-
-def verdict(record: RunRecord) -> str:
-    """Say how a run stands, in one line."""
-    spec, said = record.spec, record.status.ljust(10)
-    name = f"{said} {spec.suite}/{spec.task} {spec.label} seed {spec.seed}"
-    played = (record.progress or {}).get("env_steps", 0)
-    at = "" if record.status == "done" else f"{count(played)} of {count(spec.run.steps)} steps"
-    rows = record.evaluations()
-    failed = record.status == "failed"
-    reason = (record.failure or {}).get("reason", "") if failed else ""
-    return ": ".join(filter(None, [name, reason, ", ".join(filter(None, [at, _last(rows)]))]))
-
-
-def _last(rows: list[dict[str, object]]) -> str:
-    return score(rows[-1]) if rows else ""

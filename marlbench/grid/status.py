@@ -3,35 +3,63 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 
-from marlbench.grid.board import count, duration
-from marlbench.grid.launch import verdict
+from marlbench.grid.board import count, duration, score
 from marlbench.store import RunRecord, runs
 
-__all__ = ["overview"]
+__all__ = ["lines", "overview", "totals"]
 
 
 def overview(results: Path) -> Iterator[str]:
-    """Give a line per run and the totals."""
+    """Give the runs by suite, a line each, and the totals."""
     if not results.is_dir():
-        yield f"there is no folder {results}: marlbench run writes it, --results names another"
+        yield f"there is no folder {results}: marlbench run makes it, --results names another"
         return
     records = runs(results)
     if not records:
         yield f"no runs in {results} yet: marlbench run --help"
         return
-    yield from (line(record) for record in records)
-    totals = Counter(record.status for record in records)
-    yield f"{len(records)} runs: " + ", ".join(f"{n} {status}" for status, n in totals.items())
+    for suite, group in groupby(records, key=lambda record: record.spec.suite):
+        yield suite
+        yield from lines(list(group))
+    yield totals(records)
 
 
-def line(record: RunRecord) -> str:
-    """Say how a run stands, a running one with its speed and time to go."""
-    progress = record.progress or {}
-    if record.status != "running":
-        return verdict(record)
-    rate, eta = progress.get("steps_per_s"), progress.get("eta_s")
-    more = [f"{count(rate)}/s" if rate else "", f"{duration(eta)} to go" if eta else ""]
-    return ", ".join([verdict(record), *filter(None, more)])
+def lines(records: Iterable[RunRecord]) -> Iterator[str]:
+    """Give a line per run: its status, its name, and how far, how good or why not."""
+    named = [(_name(record), record) for record in records]
+    width = max((len(name) for name, _ in named), default=0)
+    for name, record in named:
+        yield f"  {record.status:<10} {name:<{width}}  {_standing(record)}".rstrip()
+
+
+def totals(records: Iterable[RunRecord]) -> str:
+    """Count the runs in each status."""
+    numbers = Counter[str](record.status for record in records)
+    total = numbers.total()
+    counted = ", ".join(f"{number} {status}" for status, number in numbers.most_common())
+    return f"{total} run{'s' if total != 1 else ''}: {counted}"
+
+
+def _name(record: RunRecord) -> str:
+    return f"{record.spec.task} {record.spec.label} seed {record.spec.seed}"
+
+
+def _standing(record: RunRecord) -> str:
+    """Say how far a run is, how fast, how long to go, how good it was last, or why it failed."""
+    progress, said = record.progress or {}, []
+    if record.status == "failed":
+        said.append(str((record.failure or {}).get("reason", "no reason was left")))
+    if record.status in ("running", "unfinished"):
+        steps = progress.get("env_steps", 0)
+        said.append(f"{count(steps)} of {count(record.spec.run.steps)} steps")
+    if record.status == "running":
+        rate, eta = progress.get("steps_per_s"), progress.get("eta_s")
+        said += [f"{count(rate)}/s"] if rate else []
+        said += [f"{duration(eta)} to go"] if eta is not None else []
+    evaluations = record.evaluations()
+    said += [score(evaluations[-1])] if evaluations else []
+    return ", ".join(said)

@@ -1,0 +1,96 @@
+"""Plans: algorithms x tasks x seeds, in an order that gives every algorithm a result early."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from marlbench.config import RunSpec
+from marlbench.grid.plan import Plan, Request, make_plan
+from marlbench.host import Catalogue, load_catalogue
+from marlbench.mistakes import Mistake
+from marlbench.plugin import Algorithm, AlgorithmConfig
+
+
+def unbuilt(*_: Any) -> Any:
+    raise AssertionError("planning builds nothing")
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    """Built-in presets and suites with two learners."""
+    catalogue = load_catalogue()
+    learners = [
+        Algorithm(name, AlgorithmConfig, unbuilt, "decentralised") for name in ("one", "two")
+    ]
+    catalogue.algorithms = {each.name: each for each in learners}
+    return catalogue
+
+
+def plan_of(catalogue: Catalogue, **request: Any) -> Plan:
+    return make_plan(catalogue, Request(**{"algorithms": ["one"], "suite": "skirmish", **request}))
+
+
+def test_the_default_is_the_papers_experiment(catalogue: Catalogue) -> None:
+    plan = plan_of(catalogue)
+    assert plan.tasks == catalogue.suites["skirmish"].tasks
+    assert plan.seeds == (0, 1, 2, 3, 4)
+    assert plan.run.steps == 400_000
+    assert len(plan.specs) == len(plan.tasks) * 5
+    assert not plan.tasks_by_preset
+
+
+def test_the_quick_preset_plays_the_default_task(catalogue: Catalogue) -> None:
+    plan = plan_of(catalogue, presets=["quick"])
+    assert plan.tasks == (catalogue.suites["skirmish"].default_task,)
+    assert plan.tasks_by_preset
+    assert (plan.run.steps, len(plan.seeds)) == (40_000, 3)
+    evaluation = plan.run.evaluation
+    assert (evaluation.every, evaluation.episodes, evaluation.num_envs) == (5_000, 32, 32)
+
+
+def test_the_smoke_preset_is_tiny(catalogue: Catalogue) -> None:
+    plan = plan_of(catalogue, presets=["smoke"])
+    assert (plan.run.steps, plan.seeds, plan.run.checkpoint_every) == (600, (0, 1), 300)
+    assert (plan.run.evaluation.every, plan.run.evaluation.episodes) == (300, 4)
+
+
+def test_tasks_and_seeds_that_the_user_names_win(catalogue: Catalogue) -> None:
+    plan = plan_of(catalogue, presets=["quick"], tasks=["2v2", "5v5", "2v2"], seeds=[7, 3, 7])
+    assert (plan.tasks, plan.seeds) == (("2v2", "5v5"), (7, 3))
+    assert not plan.tasks_by_preset
+
+
+def test_all_means_every_task_whatever_the_preset(catalogue: Catalogue) -> None:
+    plan = plan_of(catalogue, presets=["quick"], tasks=["all"])
+    assert plan.tasks == catalogue.suites["skirmish"].tasks
+
+
+def test_first_seeds_come_first(catalogue: Catalogue) -> None:
+    plan = plan_of(catalogue, algorithms=["one", "two"], tasks=["2v2", "3v3"], seeds=range(2))
+    order = [(spec.seed, spec.task, spec.algorithm) for spec in plan.specs]
+    tasks, names = ("2v2", "3v3"), ("one", "two")
+    assert order == [(seed, task, name) for seed in (0, 1) for task in tasks for name in names]
+
+
+def test_a_document_survives_being_written(catalogue: Catalogue) -> None:
+    spec = plan_of(catalogue).specs[0]
+    assert RunSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        ({"algorithms": ["onee"]}, "did you mean 'one'?"),
+        ({"suite": "skirmsh"}, "did you mean 'skirmish'?"),
+        ({"tasks": ["3v4"]}, "the suite 'skirmish' has no task '3v4'"),
+        ({"presets": ["quik"]}, "did you mean 'quick'?"),
+        ({"seeds": []}, "no run without a seed"),
+        ({"seeds": [-1]}, "no run without a seed"),
+    ],
+)
+def test_a_wrong_name_is_told(catalogue: Catalogue, request_: dict[str, Any], said: str) -> None:
+    with pytest.raises(Mistake) as error:
+        plan_of(catalogue, **request_)
+    assert said in str(error.value)

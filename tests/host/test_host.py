@@ -1,0 +1,148 @@
+"""The catalogue: third parties' plugins appear, broken ones are set aside and hurt nobody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from distributions import TINY, install, offering, plugin
+
+from marlbench.host import Catalogue, UnknownName, check_task, load_catalogue, missing
+from marlbench.plugin import Suite
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+def only_broken(catalogue: Catalogue) -> str:
+    """The line of the one plugin that was set aside, the others being well."""
+    assert {"paper", "quick", "smoke"} <= catalogue.presets.keys()
+    (broken,) = catalogue.broken
+    return str(broken)
+
+
+def test_the_installed_plugins_are_all_well() -> None:
+    catalogue = load_catalogue()
+    assert catalogue.broken == []
+    assert "local" in catalogue.executors
+    assert {"probe", "skirmish"} <= catalogue.suites.keys()
+
+
+def test_a_third_partys_plugin_appears_with_its_distribution(site: Path) -> None:
+    install(site, "acme", {"tiny": TINY}, version="2.3")
+    catalogue = load_catalogue()
+    assert catalogue.algorithm("tiny").wants_gpu
+    assert catalogue.offered_by["algorithms", "tiny"] == "acme 2.3"
+    assert catalogue.broken == []
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import nowhere_to_be_found", "No module named 'nowhere_to_be_found'"),
+        ("raise SystemExit('no')", "SystemExit: no"),
+        ("def broken(:", "SyntaxError"),
+        (plugin(api=""), "states no API version; add `marlbench_api = 1`"),
+        (plugin(api="marlbench_api = 2"), "is for the plugin API 2, this marlbench has 1"),
+        (plugin(api="marlbench_api = True"), "is for the plugin API True"),
+        (
+            plugin("@hookimpl\ndef marlbench_algorithm():\n    return []"),
+            "there is no hook 'marlbench_algorithm'; did you mean 'marlbench_algorithms'?",
+        ),
+        (
+            plugin("def marlbench_suites():\n    return []"),
+            "marlbench_suites is not marked: put @hookimpl above it",
+        ),
+        (
+            plugin("@hookimpl\ndef marlbench_suites(wanted):\n    return []"),
+            "wanted",
+        ),
+        (
+            plugin("@hookimpl\ndef marlbench_suites():\n    raise OSError('no disk')"),
+            "marlbench_suites failed: OSError: no disk",
+        ),
+        (
+            plugin("@hookimpl\ndef marlbench_suites():\n    return ['chess']"),
+            "marlbench_suites offers 'chess', which is no Suite",
+        ),
+    ],
+)
+def test_a_broken_plugin_is_set_aside_in_one_line(site: Path, source: str, said: str) -> None:
+    install(site, "acme", {"thing": source})
+    line = only_broken(load_catalogue())
+    assert line.startswith("thing (acme 1.0): ")
+    assert said in line
+    assert "\n" not in line
+
+
+def test_a_plugin_with_one_bad_hook_offers_nothing(site: Path) -> None:
+    bad = "\n\n@hookimpl\ndef marlbench_suites():\n    raise OSError('no disk')\n"
+    install(site, "acme", {"half": offering("half") + bad})
+    catalogue = load_catalogue()
+    assert "half" not in catalogue.algorithms
+    assert "no disk" in only_broken(catalogue)
+
+
+def test_one_broken_plugin_leaves_its_siblings_alive(site: Path) -> None:
+    install(site, "acme", {"bad": "1 / 0", "good": offering("good")})
+    catalogue = load_catalogue()
+    assert "good" in catalogue.algorithms
+    assert "ZeroDivisionError" in only_broken(catalogue)
+
+
+def test_a_second_plugin_of_a_name_is_refused_naming_both_distributions(site: Path) -> None:
+    install(site, "acme", {"qmix": offering("squatter")})
+    catalogue = load_catalogue()
+    line = only_broken(catalogue)
+    assert "the plugin 'qmix' is offered by marlbench " in line
+    assert "and by acme 1.0; uninstall one of them" in line
+    assert "squatter" not in catalogue.algorithms
+
+
+def test_a_second_algorithm_of_a_name_is_refused_naming_both_distributions(site: Path) -> None:
+    install(site, "acme", {"one": offering("same")})
+    install(site, "zeta", {"two": offering("same")})
+    catalogue = load_catalogue()
+    assert catalogue.offered_by["algorithms", "same"] == "acme 1.0"
+    assert "the algorithm 'same' is offered by acme 1.0 and by zeta 1.0" in only_broken(catalogue)
+
+
+def test_a_name_offered_twice_by_one_plugin_is_refused(site: Path) -> None:
+    twice = "@hookimpl\ndef marlbench_presets():\n    return [Preset('a', ''), Preset('a', '')]"
+    install(site, "acme", {"thing": plugin(twice)})
+    assert "the preset 'a' is offered twice by acme 1.0" in only_broken(load_catalogue())
+
+
+def test_an_unknown_name_is_answered_with_the_nearest() -> None:
+    catalogue = load_catalogue()
+    with pytest.raises(UnknownName) as error:
+        catalogue.preset("quik")
+    text = "no plugin offers the preset 'quik'; did you mean 'quick'? (marlbench list)"
+    assert str(error.value) == text
+
+
+def test_the_name_of_a_broken_plugin_is_answered_with_its_error(site: Path) -> None:
+    install(site, "acme", {"thing": "1 / 0"})
+    with pytest.raises(UnknownName, match="the plugin 'thing' is broken: ZeroDivisionError"):
+        load_catalogue().algorithm("thing")
+
+
+def test_a_missing_simulator_is_named_with_its_remedy() -> None:
+    def suite(**more: object) -> Suite:
+        return Suite("far", ("a",), lambda task, config: None, "a", **more)  # type: ignore
+
+    assert missing(suite(requires=("json", "email.mime"))) is None
+    lack = missing(suite(requires=("json", "absent_thing.deep"), extra="far"))
+    assert lack == "the suite 'far' needs absent_thing.deep: pip install 'marlbench[far]'"
+
+
+def test_an_unknown_task_is_answered_with_the_nearest() -> None:
+    closed = Suite("maps", ("3v3", "corridor"), lambda task, config: None, "3v3")  # type: ignore
+    check_task(closed, "corridor")
+    with pytest.raises(UnknownName, match=r"has no task 'coridor'; did you mean 'corridor'\?"):
+        check_task(closed, "coridor")
+    opened = Suite("any", (), lambda task, config: None, "x", open_tasks=True)  # type: ignore
+    check_task(opened, "package.module:function")

@@ -1,0 +1,310 @@
+"""Layers of settings: which value wins, where it says it is from, and what a wrong one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+from pydantic import BaseModel, Field, model_validator
+
+from marlbench.fields import settings_of
+from marlbench.grid.plan import Plan, Request, make_plan
+from marlbench.host import Catalogue
+from marlbench.mistakes import Mistake
+from marlbench.plugin import Algorithm, AlgorithmConfig, Config, Preset, Suite
+from marlbench.settings import Layer, resolve
+from marlbench.wishes import parse_set, read_file
+
+
+class Widths(Config):
+    """Nested settings."""
+
+    hidden: int = Field(default=64, ge=1, le=512)
+    """Units of a layer [paper, Table 2]."""
+    layers: tuple[int, ...] = (64, 64)
+    """Widths [code: a/b.py[3]]."""
+
+
+class Learner(AlgorithmConfig):
+    """Settings of a learner."""
+
+    gamma: float = Field(default=0.99, gt=0, lt=1)
+    """Discount [ours]."""
+    mixer: Literal["sum", "monotonic"] = "monotonic"
+    """How values are mixed [ours]."""
+    name: str | None = None
+    """A name [ours]."""
+    widths: Widths = Widths(hidden=32)
+    """How wide."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Learner:
+        if self.mixer == "sum" and self.name == "qmix":
+            raise ValueError("a sum is not QMIX")
+        return self
+
+
+class Other(AlgorithmConfig):
+    """Settings of another learner."""
+
+    gamma: float = 0.9
+    """Discount [ours]."""
+
+
+class Field_(Config):  # noqa: N801 - `Field` is pydantic's
+    """Settings of a suite."""
+
+    sight: float = Field(default=9.0, gt=0)
+    """How far one sees [ours]."""
+
+
+def unbuilt(*_: Any) -> Any:
+    raise AssertionError("planning builds nothing")
+
+
+QMIX = Algorithm(
+    "qmix", Learner, unbuilt, "decentralised", presets={"quick": {"widths": {"hidden": 8}}}
+)
+VDN = Algorithm("vdn", Learner, unbuilt, "decentralised", defaults={"mixer": "sum"})
+PPO = Algorithm("ppo", Other, unbuilt, "decentralised")
+QUICK = Preset(
+    "quick",
+    "",
+    run={"steps": 100, "evaluation": {"every": 50}},
+    seeds=2,
+    all_tasks=False,
+    algorithms={"qmix": {"gamma": 0.5, "widths": {"hidden": 16}}},
+)
+LONGER = Preset("longer", "", run={"steps": 200})
+PAPER = Preset("paper", "", seeds=5, all_tasks=True)
+
+
+@pytest.fixture
+def catalogue() -> Catalogue:
+    return Catalogue(
+        algorithms={each.name: each for each in (QMIX, VDN, PPO)},
+        suites={"war": Suite("war", ("3v3", "2v2"), unbuilt, "2v2", config=Field_)},
+        presets={each.name: each for each in (PAPER, QUICK, LONGER)},
+    )
+
+
+def plan_of(
+    catalogue: Catalogue,
+    *sets: str,
+    algorithms: tuple[str, ...] = ("qmix",),
+    presets: tuple[str, ...] = ("paper",),
+    **request: Any,
+) -> Plan:
+    wishes = [parse_set(text) for text in sets]
+    return make_plan(
+        catalogue, Request(algorithms, "war", presets=presets, wishes=wishes, **request)
+    )
+
+
+def refusal(catalogue: Catalogue, *sets: str, **request: Any) -> str:
+    with pytest.raises(Mistake) as error:
+        plan_of(catalogue, *sets, **request)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_layers_win_left_to_right_and_say_where_from(catalogue: Catalogue) -> None:
+    spec = plan_of(
+        catalogue,
+        "gamma=0.7",
+        presets=("quick", "longer"),
+        document={"run": {"checkpoint_every": 7}, "algorithm": {"gamma": 0.6}},
+        document_name="x.toml",
+    ).specs[0]
+    origins = {key: origin for key, origin in spec.origins.items() if origin != "default"}
+    assert origins == {
+        "run.steps": "preset longer",
+        "run.evaluation.every": "preset quick",
+        "run.checkpoint_every": "file x.toml",
+        "algorithm.gamma": "--set",
+        "algorithm.widths.hidden": "preset quick",
+    }
+    assert (spec.run.steps, spec.run.evaluation.every, spec.run.checkpoint_every) == (200, 50, 7)
+    assert spec.algorithm_config["gamma"] == 0.7
+    assert spec.presets == ("quick", "longer")
+
+
+def test_an_algorithms_own_word_on_a_preset_wins_over_the_presets(catalogue: Catalogue) -> None:
+    assert plan_of(catalogue, presets=("quick",)).specs[0].algorithm_config["widths"] == {
+        "hidden": 8,
+        "layers": [64, 64],
+    }
+
+
+def test_an_entrys_defaults_differ_from_its_configs(catalogue: Catalogue) -> None:
+    spec = plan_of(catalogue, algorithms=("vdn",)).specs[0]
+    assert spec.algorithm_config["mixer"] == "sum"
+    assert (spec.label, spec.origins["algorithm.mixer"]) == ("vdn", "default")
+
+
+def test_every_setting_is_in_the_document(catalogue: Catalogue) -> None:
+    spec = plan_of(catalogue).specs[0]
+    assert spec.algorithm_config == Learner().model_dump(mode="json")
+    assert spec.suite_config == {"sight": 9.0}
+    keys = {f"algorithm.{key}" for key in settings_of(Learner)} | {"suite.sight", "run.steps"}
+    assert keys < spec.origins.keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("k=3", 3),
+        ("k=1_000", 1000),
+        ("k=1e-3", 0.001),
+        ("k=true", True),
+        ("k=[1, 2]", [1, 2]),
+        ("k=null", None),
+        ("k=relu", "relu"),
+        ('k="3"', "3"),
+        ("k=a=b", "a=b"),
+        ("k=", ""),
+    ],
+)
+def test_a_value_is_read_as_a_literal_or_else_a_string(text: str, value: object) -> None:
+    wish = parse_set(text)
+    assert (wish.key, wish.value) == ("k", value)
+
+
+def test_a_key_can_be_for_one_of_several_algorithms(catalogue: Catalogue) -> None:
+    specs = plan_of(
+        catalogue, "vdn.gamma=0.5", "num_envs=4", algorithms=("qmix", "vdn", "ppo"), seeds=[0]
+    ).specs
+    by_name = {spec.algorithm: spec.algorithm_config for spec in specs}
+    assert [by_name[name]["gamma"] for name in ("qmix", "vdn", "ppo")] == [0.99, 0.5, 0.9]
+    assert {config["num_envs"] for config in by_name.values()} == {4}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("gama=1", "there is no setting 'gama'; did you mean 'gamma'?"),
+        ("steps=1", "there is no setting 'steps'; did you mean 'run.steps'?"),
+        ("run.step=1", "did you mean 'run.steps'?"),
+        ("hidden=1", "did you mean 'widths.hidden'?"),
+        ("suite.sigth=1", "did you mean 'suite.sight'?"),
+        ("qmix.gama=1", "did you mean 'qmix.gamma'?"),
+        ("ppo.gamma=1", "ppo is not played here, only qmix"),
+        ("gamma=2", "qmix.gamma cannot be 2; it is a number, above 0, below 1"),
+        ("gamma=high", "qmix.gamma cannot be 'high'; it is a number, above 0, below 1"),
+        ("widths.hidden=0", "cannot be 0; it is a whole number, at least 1, at most 512"),
+        ("widths.layers=[1, 'a']", "qmix.widths.layers cannot be 'a'; it is a list, each a whole"),
+        ("mixer=max", "qmix.mixer cannot be 'max'; it is one of sum, monotonic"),
+        ("run.steps=0", "run.steps cannot be 0; it is a whole number, at least 1"),
+        ("run.device=tpu", "it is one of auto, cpu, cuda"),
+        ("run.evaluation.num_envs=5", "run.evaluation.episodes (32) must be a multiple"),
+        ("suite.sight=-1", "suite.sight cannot be -1; it is a number, above 0"),
+    ],
+)
+def test_a_wrong_setting_is_told_in_one_line(catalogue: Catalogue, text: str, said: str) -> None:
+    assert said in refusal(catalogue, text)
+
+
+def test_settings_that_contradict_each_other_are_told(catalogue: Catalogue) -> None:
+    assert refusal(catalogue, "mixer=sum", "name=qmix") == "qmix: a sum is not QMIX"
+
+
+def test_a_bare_key_names_the_algorithms_that_lack_it(catalogue: Catalogue) -> None:
+    said = refusal(catalogue, "mixer=sum", algorithms=("qmix", "ppo"))
+    assert "ppo has no setting 'mixer'; write qmix.mixer" in said
+
+
+def test_a_presets_own_slip_is_told_with_its_name(catalogue: Catalogue) -> None:
+    catalogue.presets["bad"] = Preset("bad", "", run={"step": 3})
+    said = refusal(catalogue, presets=("bad",))
+    assert said == "preset bad: run has no setting 'step'; did you mean 'steps'?"
+
+
+def test_a_file_may_speak_of_algorithms_that_are_not_played(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text("gamma = 0.8\n[run.evaluation]\nevery = 9\n[ppo]\ngamma = 0.1\n")
+    spec = plan_of(catalogue, document=read_file(path), document_name=path.name).specs[0]
+    assert (spec.algorithm_config["gamma"], spec.run.evaluation.every) == (0.8, 9)
+    assert spec.origins["run.evaluation.every"] == "file x.toml"
+
+
+def test_a_slip_in_a_file_is_told_with_its_name(catalogue: Catalogue) -> None:
+    document = {"run": {"stepz": 3}}
+    said = refusal(catalogue, document=document, document_name="x.toml")
+    assert said.startswith("file x.toml: there is no setting 'run.stepz'; did you mean 'run.steps'")
+
+
+@pytest.mark.parametrize("text", ["steps = ", "\xff"])
+def test_a_file_that_is_not_toml_is_told(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(Mistake, match="is not TOML"):
+        read_file(path)
+
+
+def label(catalogue: Catalogue, *sets: str, presets: tuple[str, ...] = ("paper",)) -> str:
+    return plan_of(catalogue, *sets, presets=presets).specs[0].label
+
+
+def test_a_label_is_the_bare_name_where_all_is_as_in_the_paper(catalogue: Catalogue) -> None:
+    assert label(catalogue) == "qmix"
+    assert label(catalogue, "gamma=0.99", "run.steps=5", "run.device=cpu") == "qmix"
+    assert label(catalogue, presets=("longer",)) == "qmix"
+    assert label(catalogue, "gamma=0.99", "widths.hidden=32", presets=("quick",)) == "qmix"
+
+
+def test_a_label_names_the_presets_and_the_differences(catalogue: Catalogue) -> None:
+    assert label(catalogue, presets=("quick",)) == "qmix-quick"
+    assert label(catalogue, presets=("quick", "longer")) == "qmix-quick"
+    assert label(catalogue, "gamma=0.7") == "qmix-gamma=0.7"
+    assert label(catalogue, "num_envs=4", "gamma=0.7") == "qmix-gamma=0.7-num_envs=4"
+    assert label(catalogue, "suite.sight=4") == "qmix-suite.sight=4.0"
+    assert label(catalogue, "mixer=sum", presets=("quick",)) == "qmix-quick-mixer=sum"
+    assert label(catalogue, "widths.layers=[8,4]") == "qmix-widths.layers=8,4"
+
+
+def test_settings_that_change_learning_never_share_a_label(catalogue: Catalogue) -> None:
+    sets = ["gamma=0.7", "gamma=0.70001", "name=a", "name=null", 'name="null"', "name=a/b"]
+    sets += ["name=a_b", "name=a-gamma=0.7", "suite.sight=1", "widths.layers=[]", "name=''"]
+    sets += [f"name={'long' * 30}", f"name={'long' * 31}", "widths.layers=[1]", "mixer=sum"]
+    choices = [((text,), presets) for text in sets for presets in (("paper",), ("quick",))]
+    choices += [(("name=a", "gamma=0.7"), ("paper",))]
+    seen: dict[str, str] = {}
+    for texts, presets in choices:
+        spec = plan_of(catalogue, *texts, presets=presets).specs[0]
+        settings = str((spec.algorithm_config, spec.suite_config))
+        assert seen.setdefault(spec.label, settings) == settings
+        assert len(spec.label) <= 60
+        assert not set(spec.label) & set("/ '\"\\*?")
+
+
+def test_presets_in_another_order_have_another_label(catalogue: Catalogue) -> None:
+    catalogue.presets["slow"] = Preset("slow", "", algorithms={"qmix": {"gamma": 0.4}})
+    there = label(catalogue, presets=("quick", "slow"))
+    assert {there, label(catalogue, presets=("slow", "quick"))} == {
+        "qmix-quick-slow",
+        "qmix-slow-quick",
+    }
+
+
+def test_the_settings_of_a_config_are_described(catalogue: Catalogue) -> None:
+    settings = settings_of(Learner)
+    hidden, layers = settings["widths.hidden"], settings["widths.layers"]
+    assert (hidden.default, hidden.sentence, hidden.source) == (
+        32,
+        "Units of a layer.",
+        "paper, Table 2",
+    )
+    assert hidden.allowed == "a whole number, at least 1, at most 512"
+    assert layers.source == "code: a/b.py[3]"
+    assert settings["name"].allowed == "text or null"
+
+
+def test_a_required_setting_that_nobody_gives_is_told() -> None:
+    class Strict(BaseModel):
+        name: str
+
+    with pytest.raises(Mistake, match=r"x\.name"):
+        resolve("x", Strict, [Layer("default", {})])
