@@ -90,7 +90,7 @@ class Foraging:
             first=False,
             last=False,
             terminal=False,
-            state=obs.ravel(),
+            state=obs.flatten(),
         )
 
     def _available(self) -> NDArray[np.bool_]:

@@ -97,7 +97,7 @@ class Parallel:
         terminal = over and all(terminated[name] for name in chosen)
         if not over:
             self._alive = self._present()
-        elif not terminal:
+        elif not terminal and self.spec.noop is not None:
             self._alive &= np.array([not terminated.get(name) for name in self._names])
         step = self._arrival(observations, infos, rewards)
         return replace(step, last=over or self._time >= self._config.limit, terminal=terminal)
@@ -154,4 +154,4 @@ class Parallel:
         """Give the environment's own state (S,), else all observations (A, O) in a row."""
         if self._stated:
             return np.asarray(self._env.state(), np.float32)
-        return None if self._observations.image else obs.ravel()
+        return None if self._observations.image else obs.flatten()

@@ -87,6 +87,14 @@ def test_an_agent_terminated_while_time_runs_out_for_another_is_dead() -> None:
     assert last.alive.tolist() == [False, True]
 
 
+def test_without_a_no_op_all_who_reach_a_time_out_are_alive() -> None:
+    env = build("leavers", Config(kwargs={"together": True}, leaving=False))
+    last = play(env)[-1]
+    assert last.last
+    assert last.alive.all()
+    assert last.avail.tolist() == [[True, True, False], [True, True, True]]
+
+
 def test_longer_episodes_are_cut_as_time_outs() -> None:
     env = leavers(end="terminated", limit=3)
     steps = play(env)
