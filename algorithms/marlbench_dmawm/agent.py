@@ -96,14 +96,20 @@ class Dmawm:
         self.replay.add(relabel(step, actions, self.spec))
         self.env_steps += int((~step.last).sum())
 
+    @property
+    def due(self) -> int:
+        """Training steps that the env steps seen so far call for [section 5.1]."""
+        since = self.env_steps - self.config.warmup
+        return 0 if since < 0 else since // self.config.train_every + 1
+
     def update(self) -> dict[str, float] | None:
-        """Train once per `train_every` env steps after the warm-up [section 5.1]."""
-        due = (self.env_steps - self.config.warmup) // self.config.train_every + 1
-        if self.env_steps < self.config.warmup or self.updates >= due:
-            return None
-        while self.updates < due:
+        """Train as often as is due; the metrics of the last time."""
+        metrics: dict[str, Tensor] = {}
+        while self.updates < self.due:
             metrics = self.train()
             self.updates += 1
+        if not metrics:
+            return None
         values = torch.stack([m.float() for m in metrics.values()]).tolist()  # the one sync
         return dict(zip(metrics, values, strict=True))
 

@@ -109,9 +109,8 @@ class Config(AlgorithmConfig):
 
 QUICK: dict[str, Any] = {
     "warmup": 1000,
-    "train_every": 64,
+    "train_every": 48,
     "buffer": 50_000,
-    "batch": 16,
     "length": 24,
     "deter": 64,
     "latents": 16,
@@ -121,13 +120,15 @@ QUICK: dict[str, Any] = {
     "heads": 4,
     "feedforward": 2,
     "decoder_units": 128,
-    "horizon": 10,
-    "rollouts": 192,
+    "bins": 63,
+    "death_ends": "episode",
+    "horizon": 8,
+    "rollouts": 128,
     "epochs": 3,
-    "minibatch": 960,
+    "minibatch": 1024,
     "model_lr": 1e-3,
     "actor_lr": 5e-4,
-    "critic_lr": 5e-4,
+    "critic_lr": 1e-3,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -135,7 +136,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {
         **QUICK,
         "warmup": 200,
-        "train_every": 100,
+        "train_every": 64,
         "batch": 4,
         "length": 12,
         "deter": 32,

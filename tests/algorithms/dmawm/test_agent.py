@@ -1,0 +1,147 @@
+"""The learner as the host knows it: schedule, decentralised acting, exact resume."""
+
+import copy
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from marlbench.plugin import EnvSpec, Step
+from marlbench_dmawm.agent import Dmawm
+from marlbench_dmawm.config import Config
+
+Play = Callable[[int, int], Iterator[Step]]
+
+
+def trained(config: Config, spec: EnvSpec, steps: Play, moments: int) -> tuple[Dmawm, list[dict]]:
+    agent, memory, updates = Dmawm(config, spec, 0, "cpu"), None, []
+    memory = agent.start(config.num_envs)
+    for step, _ in zip(steps(config.num_envs, 0), range(moments), strict=False):
+        actions, memory = agent.act(step, memory, explore=True)
+        agent.observe(step, actions)
+        if metrics := agent.update():
+            updates.append(metrics)
+    return agent, updates
+
+
+def test_one_training_step_per_so_many_env_steps_behind_the_warm_up(
+    config: Config, spec: EnvSpec, steps: Play
+) -> None:
+    agent, updates = trained(config, spec, steps, moments=40)
+    due = (agent.env_steps - config.warmup) // config.train_every + 1
+    assert agent.updates == len(updates) == due
+    assert all(np.isfinite(value) for metrics in updates for value in metrics.values())
+
+
+def test_the_paper_trains_12344_times(spec: EnvSpec) -> None:
+    """One per 32 env steps behind 5000 of 400 000, the first at the 5000th."""
+    agent = Dmawm(Config(deter=8, units=8, decoder_units=8, buffer=100), spec, 0, "cpu")
+    for env_steps, due in ((4999, 0), (5000, 1), (5031, 1), (5032, 2), (400_000, 12_344)):
+        agent.env_steps = env_steps
+        assert agent.due == due
+
+
+def test_last_steps_are_no_env_steps(config: Config, spec: EnvSpec, steps: Play) -> None:
+    agent, _ = trained(config, spec, steps, moments=15)
+    stream = zip(steps(config.num_envs, 0), range(15), strict=False)
+    assert agent.env_steps == sum(int((~step.last).sum()) for step, _ in stream)
+
+
+@pytest.mark.parametrize("explore", [True, False])
+def test_an_agents_actions_and_states_are_bit_identical_whatever_the_others_see(
+    config: Config, spec: EnvSpec, steps: Play, explore: bool
+) -> None:
+    agent, _ = trained(config, spec, steps, moments=30)
+    rng = np.random.default_rng(0)
+    memory = other_memory = agent.start(8)
+    for step, _ in zip(steps(8, 1), range(12), strict=False):
+        obs = step.obs.copy()
+        obs[:, 1:] = 100 * rng.standard_normal(obs[:, 1:].shape)
+        actions, memory = agent.act(step, memory, explore)
+        other, other_memory = agent.act(replace(step, obs=obs), other_memory, explore)
+        np.testing.assert_array_equal(actions[:, 0], other[:, 0])
+        assert torch.equal(memory.h[:, 0], other_memory.h[:, 0])
+        avail = torch.from_numpy(step.avail)
+        ours = agent.policy.actor(memory.h, memory.z, avail)
+        theirs = agent.policy.actor(other_memory.h, other_memory.z, avail)
+        assert torch.equal(ours[:, 0], theirs[:, 0])  # the whole distribution
+        assert not torch.equal(memory.h[:, 1], other_memory.h[:, 1]) or step.first.all()
+
+
+def test_acting_takes_the_very_states_that_training_reconstructs(
+    config: Config, spec: EnvSpec, steps: Play
+) -> None:
+    """From an episode's first step on: same h as `observe` gives, for the same samples."""
+    agent = Dmawm(config, spec, 0, "cpu")
+    stream = steps(2, 3)
+    episode = [next(stream) for _ in range(5)]
+    memory, memories = agent.start(2), []
+    for step in episode:
+        _, memory = agent.act(step, memory, explore=True)
+        memories.append(memory)
+    module = agent.model.agent
+    h = module.first_state(2 * spec.num_agents).view(2, spec.num_agents, -1)
+    for before, after in itertools.pairwise(memories):
+        torch.testing.assert_close(before.h, h)
+        onehots = torch.nn.functional.one_hot(before.z, config.classes).float()
+        read = module.read_latent(onehots) + module.read_action(before.action)
+        h = module.recurrent(before.h.flatten(0, 1), read.flatten(0, 1)).view_as(h)
+        torch.testing.assert_close(after.h, h)
+
+
+def test_a_first_step_forgets_what_came_before(config: Config, spec: EnvSpec, steps: Play) -> None:
+    agent = Dmawm(config, spec, 0, "cpu")
+    memory = agent.start(2)
+    for step, _ in zip(steps(2, 4), range(6), strict=False):
+        _, memory = agent.act(step, memory, explore=True)
+    anew = next(steps(2, 5))
+    fresh = replace(agent.start(2), t=memory.t)
+    actions, left = agent.act(anew, memory, explore=True)
+    again, right = agent.act(anew, fresh, explore=True)
+    np.testing.assert_array_equal(actions, again)
+    assert torch.equal(left.h, right.h)
+
+
+def test_a_loaded_agent_goes_on_exactly(config: Config, spec: EnvSpec, steps: Play) -> None:
+    agent, _ = trained(config, spec, steps, moments=25)
+    other = Dmawm(config, spec, 99, "cpu")
+    other.seed = 0
+    other.load(copy.deepcopy(agent.state()))
+    memories = [agent.start(config.num_envs), other.start(config.num_envs)]
+    for step, _ in zip(steps(config.num_envs, 7), range(12), strict=False):
+        results = []
+        for k, learner in enumerate((agent, other)):
+            actions, memories[k] = learner.act(step, memories[k], explore=True)
+            learner.observe(step, actions)
+            results.append((actions.tolist(), learner.update()))
+        assert results[0] == results[1]
+    for ours, theirs in zip(agent.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_fewer_rollouts_are_drawn_among_states_with_an_agent_left(
+    config: Config, spec: EnvSpec, steps: Play
+) -> None:
+    agent, _ = trained(config, spec, steps, moments=25)
+    for _ in range(20):
+        batch = agent.sample_batch()
+        states, _ = agent.train_model(batch)
+        start = agent.imagination_start(batch, states)
+        assert len(start.h) == config.rollouts
+        assert (start.weight.amax(-1) > 0).all()
+
+
+def test_as_many_rollouts_as_rows_are_the_batch_itself(
+    config: Config, spec: EnvSpec, steps: Play
+) -> None:
+    config = config.model_copy(update={"rollouts": config.batch * config.length})
+    agent, _ = trained(config, spec, steps, moments=25)
+    batch = agent.sample_batch()
+    states, _ = agent.train_model(batch)
+    start = agent.imagination_start(batch, states)
+    assert torch.equal(start.h, states.h.detach().flatten(0, 1))
+    assert torch.equal(start.avail, batch.avail.flatten(0, 1))
+    assert torch.equal(start.weight, (batch.weight[..., None] * batch.cont).flatten(0, 1))
