@@ -3,6 +3,8 @@
 [code: onpolicy/algorithms/r_mappo/algorithm/r_actor_critic.py@de66d7a]
 """
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from marlbench.toolbox.orthogonal import RELU_GAIN, orthogonal_linear
@@ -40,7 +42,7 @@ class Network(nn.Module):
         super().__init__()
         read, features = reader(shape, hidden)
         widths = [features] + [hidden] * (1 + extra_layers)
-        layers = [hidden_layer(*pair) for pair in zip(widths, widths[1:], strict=False)]
+        layers = [hidden_layer(*pair) for pair in pairwise(widths)]
         self.trunk = nn.Sequential(read, *layers)
         self.head = orthogonal_linear(hidden, outputs, gain)
 

@@ -74,7 +74,7 @@ def build(oracle: Oracle, **settings: int) -> Mappo:
 
 
 def stream(oracle: Oracle) -> Stream:
-    """The reference's buffer as our stream: it has no rows of last steps, only those that follow."""
+    """The reference's buffer as our stream: there, no rows of last steps."""
     buffer = {k.removeprefix("buffer/"): v for k, v in oracle.items() if k.startswith("buffer/")}
     first = buffer["masks"][:, :, 0, 0] == 0  # (T + 1, E)
     now = {

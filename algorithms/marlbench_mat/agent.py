@@ -1,0 +1,224 @@
+"""Multi-Agent Transformer, Wen et al. 2022, arXiv:2205.14953v3, as its public code runs it.
+
+pi(a^m | o, a^<m)   policy of agent m, given all observations and earlier actions  `decoder`
+V(o^m)              value of agent m, in normalised units                          `encoder`
+A_t                 advantage, per agent                    [Eq. 16 of GAE]        `advantages`
+L                   clipped surrogate, value, entropy       [Eq. 4, Eq. 5]         `loss`
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.normalise import ValueNorm, standardise
+from marlbench.toolbox.policies import entropy, gumbel, log_prob, masked_log_probs, sample
+from marlbench.toolbox.policy_losses import ppo_clip
+from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_gae
+from marlbench.toolbox.value_losses import clipped_huber
+from marlbench_mat.config import MatConfig
+from marlbench_mat.networks import Decoder, Encoder
+
+Batch = dict[str, Tensor]
+"""N joint steps: fields (N, A, ...)."""
+
+
+class Memory(NamedTuple):
+    """What acting passes on: MAT has no recurrence."""
+
+    draws: int
+    """Steps acted so far: with the seed, the key of the next random draw."""
+
+
+class Mat:
+    """The learner."""
+
+    def __init__(self, config: MatConfig, spec: EnvSpec, seed: int, device: str) -> None:
+        self.config, self.spec, self.seed, self.device = config, spec, seed, device
+        sizes = (config.embedding, config.layers, config.heads)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.encoder = Encoder(spec.obs_shape, *sizes)
+            self.decoder = Decoder(spec.num_actions, *sizes)
+        self.transformer = nn.ModuleList([self.encoder, self.decoder]).to(device)
+        self.value_norm = ValueNorm(config.value_norm_beta).to(device)
+        self.optimiser = torch.optim.Adam(
+            self.transformer.parameters(), lr=config.lr, eps=config.adam_eps
+        )
+        self.generator = torch.Generator().manual_seed(seed)
+        self.rollout = Rollout(config.rollout_steps)
+
+    # --------------------------------------------------------------------------------- acting
+
+    def start(self, num_envs: int) -> Memory:
+        """Memory of acting: nothing yet, for any number of copies."""
+        del num_envs
+        return Memory(draws=0)
+
+    @torch.no_grad()
+    def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
+        """Sample actions (E, A) agent by agent, or take the likeliest [Eq. 5]."""
+        avail = self.tensor(step.avail)  # (E, A, U)
+        noise = self.noise(avail.shape, memory.draws) if explore else torch.zeros_like(avail)
+
+        def choose(logits: Tensor, agent: int) -> Tensor:
+            log_probs = masked_log_probs(logits, avail[:, agent])  # (E, U)
+            return sample(log_probs, noise[:, agent])  # (E,)
+
+        actions = self.decoder.decode(self.encoder.representation(self.tensor(step.obs)), choose)
+        return actions.cpu().numpy(), Memory(memory.draws + 1)
+
+    def noise(self, shape: torch.Size, draws: int) -> Tensor:
+        """Gumbel noise that the seed and the number of draws so far decide."""
+        key = hash((self.seed, draws)) & 0xFFFF_FFFF_FFFF
+        return gumbel(tuple(shape), torch.Generator().manual_seed(key)).to(self.device)
+
+    def tensor(self, array: NDArray[Any]) -> Tensor:
+        """The array on the learner's device."""
+        return torch.as_tensor(array, device=self.device)
+
+    # ------------------------------------------------------------------------------ collecting
+
+    def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
+        """Keep the row; what acting knew of it is computed again, by `behaviour`."""
+        expected = (self.config.num_envs, self.spec.num_agents)
+        assert actions.shape == expected, f"actions {actions.shape}, expected {expected}"
+        row = {name: getattr(step, name) for name in ("obs", "avail", "alive", "reward")}
+        row |= {name: getattr(step, name) for name in ("first", "last", "terminal")}
+        self.rollout.add(row | {"action": actions})
+
+    @torch.no_grad()
+    def behaviour(self, rows: Rows) -> Rows:
+        """Log-probabilities and values (R, E, A) of rows that these parameters acted on.
+
+        The parameters change only in `update`, so one pass with the actions known gives what
+        a pass per step would have given.
+        """
+        flat = {name: self.tensor(rows[name]).flatten(0, 1) for name in ("obs", "avail", "action")}
+        log_probs, value = self.evaluate(flat)  # (R * E, A, U), (R * E, A)
+        taken = log_prob(log_probs, flat["action"])  # (R * E, A)
+        shape = rows["action"].shape  # (R, E, A)
+        return {
+            "log_prob": taken.view(shape).cpu().numpy(),
+            "value": value.view(shape).cpu().numpy(),
+        }
+
+    def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Log-probabilities (N, A, U), given the actions of the agents before; values (N, A)."""
+        representation = self.encoder.representation(batch["obs"])  # (N, A, D)
+        logits = self.decoder(batch["action"], representation)  # (N, A, U)
+        return masked_log_probs(logits, batch["avail"]), self.encoder.value(representation)
+
+    # -------------------------------------------------------------------------------- learning
+
+    def update(self) -> dict[str, float] | None:
+        """Learn once every copy has a whole rollout."""
+        if not self.rollout.ready:
+            return None
+        self.rollout.note(self.behaviour(self.rollout.unnoted()))
+        return self.train(self.batch(self.rollout.take(["reward", "last", "terminal", "value"])))
+
+    def advantages(self, stream: Stream) -> tuple[Tensor, Tensor]:
+        """A_t and V_t (T, E, A) in units of reward [Eq. 16 of GAE].
+
+        A real end is worth nothing, and so is a time-out unless `bootstrap_timeouts`; the cut
+        after T steps is worth the next row's value. A dead agent goes on to collect reward.
+        """
+        gamma = self.config.gamma
+        value, next_value = (
+            self.value_norm.denormalise(self.tensor(rows["value"]))
+            for rows in (stream.now, stream.next)
+        )  # (T, E, A)
+        end = stream.next["terminal" if self.config.bootstrap_timeouts else "last"]  # (T, E)
+        bootstrap = gamma * next_value * self.tensor(~end)[..., None]
+        discount = gamma * self.tensor(stream.goes_on)[..., None]  # (T, E, 1)
+        reward = self.tensor(stream.next["reward"])  # (T, E, A)
+        return stream_gae(reward, discount, value, bootstrap, self.config.gae_lambda), value
+
+    def batch(self, stream: Stream) -> Batch:
+        """Everything that training needs of a stream: N = T * E joint steps."""
+        advantage, value = self.advantages(stream)  # (T, E, A)
+        names = ("obs", "avail", "alive", "action", "log_prob", "value")
+        fields = {name: self.tensor(stream.now[name]) for name in names}
+        fields["advantage"] = standardise(advantage, fields["alive"])
+        fields["target"] = advantage + value
+        return {name: field.flatten(0, 1) for name, field in fields.items()}
+
+    def train(self, batch: Batch) -> dict[str, float]:
+        """Several passes over a batch; the means of what they report."""
+        log = [
+            self.improve(part)
+            for _ in range(self.config.epochs)
+            for part in self.minibatches(batch)
+        ]
+        means = torch.stack([torch.stack(list(entry.values())) for entry in log]).mean(0)
+        return dict(zip(log[0], means.tolist(), strict=True))
+
+    def minibatches(self, batch: Batch) -> Iterator[Batch]:
+        """The batch in equal parts of joint steps in random order; as it is if it is one part."""
+        parts, count = self.config.minibatches, len(batch["action"])
+        if parts == 1:
+            yield batch
+            return
+        order = torch.randperm(count, generator=self.generator).to(self.device)
+        for index in order[: count // parts * parts].chunk(parts):
+            yield {name: field[index] for name, field in batch.items()}
+
+    def improve(self, batch: Batch) -> dict[str, Tensor]:
+        """One gradient step, after the targets' moments were updated."""
+        self.value_norm.update(batch["target"])
+        loss, report = self.loss(batch)
+        self.optimiser.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.transformer.parameters(), self.config.max_grad_norm)
+        self.optimiser.step()
+        return report | {"grad_norm": norm}
+
+    def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """Surrogate [Eq. 5] and value error [Eq. 4] less the entropy bonus.
+
+        The value error is a mean over all agents, the others over living ones.
+        """
+        log_probs, value = self.evaluate(batch)  # (N, A, U), (N, A)
+        new, clip = log_prob(log_probs, batch["action"]), self.config.clip
+        surrogate = ppo_clip(new, batch["log_prob"], batch["advantage"], clip)
+        share = batch["alive"] / batch["alive"].sum()  # (N, A)
+        policy_loss, bonus = (surrogate * share).sum(), (entropy(log_probs) * share).sum()
+        target = self.value_norm.normalise(batch["target"])
+        error = clipped_huber(value, batch["value"], target, clip, self.config.huber_delta)
+        value_loss = error.mean()
+        loss = policy_loss - self.config.entropy_coef * bonus + self.config.value_coef * value_loss
+        report = {"policy_loss": policy_loss, "entropy": bonus, "value_loss": value_loss}
+        report["ratio"] = (new - batch["log_prob"]).exp().mean()
+        return loss, {name: entry.detach() for name, entry in report.items()}
+
+    # ---------------------------------------------------------------------------------- saving
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What has a `state_dict`."""
+        return {
+            "transformer": self.transformer,
+            "value_norm": self.value_norm,
+            "optimiser": self.optimiser,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on exactly, an unfinished rollout too."""
+        return {name: part.state_dict() for name, part in self.parts.items()} | {
+            "generator": self.generator.get_state(),
+            "rollout": self.rollout.state(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave."""
+        for name, part in self.parts.items():
+            part.load_state_dict(state[name])
+        self.generator.set_state(state["generator"])
+        self.rollout.load(state["rollout"])

@@ -1,0 +1,55 @@
+"""Seconds of a MAPPO update (8 copies x 400 steps x 5 agents, 5 epochs) and of a policy step.
+
+`python benchmarks/mappo.py`: one thread, warm, medians.
+"""
+
+import itertools
+
+import torch
+from battle import SPEC, battle, median_seconds
+
+from marlbench_mappo.agent import Mappo
+from marlbench_mappo.config import MappoConfig
+
+
+def fill(agent: Mappo) -> None:
+    """Show steps until the next `update` learns."""
+    steps = battle(agent.config.num_envs)
+    memory = agent.start(agent.config.num_envs)
+    while not agent.rollout.ready:
+        step = next(steps)
+        actions, memory = agent.act(step, memory, explore=True)
+        agent.observe(step, actions)
+
+
+def update_seconds(agent: Mappo, repeats: int) -> tuple[float, float]:
+    """Median CPU and wall seconds of `update`, without the playing between."""
+    seconds = []
+    for _ in range(repeats):
+        fill(agent)
+        seconds.append(median_seconds(agent.update, repeats=1, warm=0))
+    middle = sorted(seconds[1:])[len(seconds[1:]) // 2]  # the first is for warming up
+    return middle
+
+
+def step_seconds(agent: Mappo, num_envs: int, repeats: int) -> tuple[float, float]:
+    """Median CPU and wall seconds of `act` and `observe`'s share that depends on copies."""
+    steps = list(itertools.islice(battle(num_envs), 50))
+    turn = itertools.cycle(steps)
+    memory = agent.start(num_envs)
+    return median_seconds(lambda: agent.act(next(turn), memory, explore=True), repeats, warm=50)
+
+
+def main() -> None:
+    """Print a table."""
+    torch.set_num_threads(1)
+    agent = Mappo(MappoConfig(), SPEC, seed=0, device="cpu")
+    print(f"{'mappo':<24}{'cpu s':>12}{'wall s':>12}")
+    print("{:<24}{:>12.4f}{:>12.4f}".format("update 8x400x5", *update_seconds(agent, 6)))
+    for num_envs in (1, 8):
+        row = f"policy step, {num_envs} copies"
+        print("{:<24}{:>12.6f}{:>12.6f}".format(row, *step_seconds(agent, num_envs, 500)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,216 @@
+"""MAT against numbers recorded from the public reference (tests/oracles/mat.npz).
+
+Recorded on the CPU in float32 with another order of summation, so values agree to a few units in
+the last place: 1e-6 relative for outputs, returns and losses, 1e-6 for gradients and weights.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.policies import entropy, log_prob
+from marlbench.toolbox.rollout import Stream
+from marlbench_mat.agent import Batch, Mat, Memory
+from marlbench_mat.config import MatConfig
+
+SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50)
+NAMES = {
+    "obs_encoder": "read",
+    "action_encoder.0": "embed",
+    "attn1": "actions",
+    "attn2": "observations",
+    "attn": "attention",
+    "proj": "project",
+    "mlp": "feedforward",
+    "ln1": "norms.0",
+    "ln2": "norms.1",
+    "ln3": "norms.2",
+    "ln": "norm",
+}
+
+Oracle = dict[str, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Oracle:
+    with np.load(Path(__file__).parents[1] / "oracles" / "mat.npz") as file:
+        return dict(file)
+
+
+def weights(oracle: Oracle, prefix: str) -> dict[str, Tensor]:
+    """Arrays under a prefix by our parameter names; our embedding's rows are their columns."""
+    found = {}
+    for key, array in oracle.items():
+        if not key.startswith(prefix + "/"):
+            continue
+        name = key.removeprefix(prefix + "/").replace("action_encoder.0", "embed")
+        name = ".".join(NAMES.get(part, part) for part in name.split("."))
+        name = name.replace("encoder.", "0.", 1) if name[0] == "e" else "1." + name[8:]
+        tensor = torch.from_numpy(array)
+        found[name] = tensor.t() if "embed" in name else tensor
+    return found
+
+
+def build(oracle: Oracle, **settings: int) -> Mat:
+    """Our learner with the reference's weights and normaliser."""
+    agent = Mat(MatConfig(num_envs=4, rollout_steps=20, **settings), SPEC, seed=0, device="cpu")
+    agent.transformer.load_state_dict(weights(oracle, "init"))
+    agent.value_norm.mean.copy_(torch.as_tensor(oracle["valuenorm/init/running_mean"][0]))
+    agent.value_norm.mean_square.copy_(torch.as_tensor(oracle["valuenorm/init/running_mean_sq"][0]))
+    agent.value_norm.weight.copy_(torch.as_tensor(oracle["valuenorm/init/debiasing_term"]))
+    return agent
+
+
+def stream(oracle: Oracle) -> Stream:
+    """The reference's buffer as our stream: there, no rows of last steps."""
+    first = oracle["buffer/masks"][:, :, 0, 0] == 0  # (T + 1, E)
+    value = oracle["buffer/value_preds"][..., 0]
+    now = {
+        "obs": oracle["buffer/obs"],
+        "avail": oracle["buffer/available_actions"] == 1,
+        "alive": oracle["buffer/active_masks"][..., 0] == 1,
+        "action": oracle["buffer/actions"][..., 0].astype(np.int64),
+        "log_prob": oracle["buffer/action_log_probs"][..., 0],
+        "value": value,
+    }
+    after = {
+        "reward": oracle["buffer/rewards"][..., 0],
+        "value": value[1:],
+        "last": first[1:],
+        "terminal": first[1:],
+    }
+    goes_on = ~first[1:]
+    goes_on[-1] = False
+    return Stream({name: field[:20] for name, field in now.items()}, after, goes_on)
+
+
+def theirs(oracle: Oracle, key: str) -> Tensor:
+    return torch.from_numpy(oracle[key])
+
+
+def close(ours: Tensor, theirs: Tensor, rtol: float = 2e-6, atol: float = 1e-6) -> None:
+    """Equal but for float32 summed in another order (see the module's docstring)."""
+    torch.testing.assert_close(ours.detach(), theirs, rtol=rtol, atol=atol)
+
+
+def rows(oracle: Oracle) -> Step:
+    """The four rows of which the reference recorded its acting, as 16 copies of one step."""
+    some = {
+        "obs": oracle["buffer/obs"][:4].reshape(16, 3, 20),
+        "avail": oracle["buffer/available_actions"][:4].reshape(16, 3, 7) == 1,
+    }
+    no = np.zeros(16, bool)
+    alive = np.ones((16, 3), bool)
+    reward = np.zeros((16, 3), np.float32)
+    return Step(**some, alive=alive, reward=reward, first=no, last=no, terminal=no)
+
+
+def test_knowing_the_actions_gives_the_references_policy_and_values(oracle: Oracle) -> None:
+    agent = build(oracle)
+    batch = agent.batch(stream(oracle))
+    representation = agent.encoder.representation(batch["obs"])  # (T * E, A, D)
+    close(representation[:8], theirs(oracle, "forward/encoder_out").flatten(0, 1))
+    close(agent.encoder.value(representation), flat(oracle, "forward/values"))
+    logits = agent.decoder(batch["action"], representation)
+    close(logits, theirs(oracle, "forward/logits_unmasked").flatten(0, 1))
+    log_probs, _ = agent.evaluate(batch)
+    close(log_prob(log_probs, batch["action"]), flat(oracle, "forward/action_log_probs"))
+    close(entropy(log_probs), flat(oracle, "forward/entropy"))
+
+
+def flat(oracle: Oracle, key: str) -> Tensor:
+    """(T * E, A) of an array (T, E, A, 1)."""
+    return theirs(oracle, key)[..., 0].flatten(0, 1)
+
+
+def test_likeliest_actions_agent_by_agent_are_the_references(oracle: Oracle) -> None:
+    actions, memory = build(oracle).act(rows(oracle), Memory(draws=3), explore=False)
+    assert np.array_equal(actions, oracle["greedy/actions"].reshape(16, 3))
+    assert memory.draws == 4
+
+
+@pytest.mark.parametrize("kind", ["greedy", "sampled"])
+def test_decoding_with_a_cache_gives_the_references_log_probs(oracle: Oracle, kind: str) -> None:
+    agent, step = build(oracle), rows(oracle)
+    chosen = torch.from_numpy(oracle[f"{kind}/actions"].reshape(16, 3)).long()
+    seen: list[Tensor] = []
+
+    def choose(logits: Tensor, index: int) -> Tensor:
+        seen.append(logits)
+        return chosen[:, index]
+
+    with torch.no_grad():
+        representation = agent.encoder.representation(torch.from_numpy(step.obs))
+        decoded = agent.decoder.decode(representation, choose)
+        whole = agent.decoder(chosen, representation)  # (16, A, U)
+    assert torch.equal(decoded, chosen)
+    cached = torch.stack(seen, 1)  # (16, A, U)
+    close(cached, whole, rtol=0, atol=5e-7)  # a unit in the last place of logits of size 4
+    masked = cached.masked_fill(~torch.from_numpy(step.avail), -1e10).log_softmax(-1)
+    close(log_prob(masked, chosen), flat(oracle, f"{kind}/action_log_probs"))
+
+
+def test_returns_and_advantages_are_the_references(oracle: Oracle) -> None:
+    agent = build(oracle)
+    advantage, value = agent.advantages(stream(oracle))
+    close(advantage, theirs(oracle, "out/advantages_raw")[..., 0], atol=5e-6)
+    close(advantage + value, theirs(oracle, "out/returns")[..., 0], atol=5e-6)
+    standardised = agent.batch(stream(oracle))["advantage"]
+    close(standardised, flat(oracle, "out/advantages_normalised"), atol=5e-6)
+
+
+def test_first_epoch_gives_the_references_gradients(oracle: Oracle) -> None:
+    agent = build(oracle)
+    batch = agent.batch(stream(oracle))
+    agent.value_norm.update(batch["target"])
+    loss, _ = agent.loss(batch)
+    loss.backward()
+    gradients = weights(oracle, "grad")
+    assert gradients.keys() == dict(agent.transformer.named_parameters()).keys()
+    for key, parameter in agent.transformer.named_parameters():
+        assert parameter.grad is not None
+        close(parameter.grad, gradients[key])
+
+
+def run_and_compare(agent: Mat, oracle: Oracle, section: str, updates: int) -> None:
+    """Train, comparing what is reported at each of the reference's updates."""
+    batch = agent.batch(stream(oracle))
+    update = 0
+    for _ in range(agent.config.epochs):
+        for part in agent.minibatches(batch):
+            report = agent.improve(part)
+            names = {"ratio_mean": "ratio", "critic_grad_norm": "grad_norm"}
+            for name in ("policy_loss", "entropy", "value_loss", *names):
+                ours = report[names.get(name, name)]
+                close(ours, theirs(oracle, f"{section}/{name}")[update])
+            norm = agent.value_norm
+            close(norm.mean, theirs(oracle, f"{section}/running_mean")[update])
+            close(norm.mean_square, theirs(oracle, f"{section}/running_mean_sq")[update])
+            update += 1
+    assert update == updates
+
+
+def test_five_epochs_give_the_references_losses_and_weights(oracle: Oracle) -> None:
+    agent = build(oracle)
+    run_and_compare(agent, oracle, "epochs", updates=5)
+    for key, weight in weights(oracle, "after5").items():
+        close(agent.transformer.state_dict()[key], weight, rtol=0)
+
+
+def test_two_minibatches_give_the_references_losses(
+    oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent = build(oracle, minibatches=2)
+    orders = iter(theirs(oracle, "minibatch2/permutations").long())
+
+    def minibatches(batch: Batch) -> Iterator[Batch]:
+        for index in next(orders).chunk(2):
+            yield {name: field[index] for name, field in batch.items()}
+
+    monkeypatch.setattr(agent, "minibatches", minibatches)
+    run_and_compare(agent, oracle, "minibatch2", updates=10)
