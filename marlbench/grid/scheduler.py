@@ -22,6 +22,8 @@ from marlbench.store.folder import FAILED
 
 __all__ = ["LOG", "Scheduler"]
 
+WORKER = (sys.executable, "-m", "marlbench.run.worker")
+"""The program of a run; its argument is the run's folder."""
 LOG = "worker.log"
 """What a worker wrote to its standard output and error."""
 DONE_CODE, FAILED_CODE, SUPERSEDED_CODE, INTERRUPTED_CODE = 0, 1, 3, 130
@@ -66,6 +68,8 @@ class Scheduler:
     """Seconds that workers have for their checkpoint when all is to stop."""
     poll: float = 0.1
     """Seconds between two looks."""
+    command: Sequence[str] = WORKER
+    """What a child process runs, with the run's folder behind it."""
     failures: dict[Path, str] = field(default_factory=dict)
     """Why, for every run that failed."""
     interrupted: bool = False
@@ -96,7 +100,7 @@ class Scheduler:
                 return
             if slot not in busy:
                 queue.remove(job)
-                busy[slot] = Worker(job, _spawn(job.folder, slot))
+                busy[slot] = Worker(job, _spawn(self.command, job.folder, slot))
                 self.watcher.started(job.folder, job.attempt)
 
     def _reap(self, queue: deque[Job], busy: dict[Slot, Worker]) -> None:
@@ -149,11 +153,11 @@ class Scheduler:
             worker.process.wait()
 
 
-def _spawn(folder: Path, slot: Slot) -> subprocess.Popen[bytes]:
+def _spawn(command: Sequence[str], folder: Path, slot: Slot) -> subprocess.Popen[bytes]:
     """Start a worker in a session of its own, so that a Ctrl-C reaches the grid alone."""
     with (folder / LOG).open("ab") as log:
         return subprocess.Popen(
-            [sys.executable, "-m", "marlbench.run.worker", str(folder)],
+            [*command, str(folder)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

@@ -51,7 +51,7 @@ class Tiny:
         if self.updates == 2 and self.config.mood == "die":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.config.mood == "slow":
-            time.sleep(0.2)
+            time.sleep(0.05)
         return {"updates": float(self.updates)}
 
     def state(self):

@@ -1,0 +1,272 @@
+"""Slots kept busy with real workers: ends, failures, kills and interrupts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marlbench.grid.executors import Resources
+from marlbench.grid.executors.local import Slot, gpus, slots
+from marlbench.grid.plan import Request, make_plan
+from marlbench.grid.scheduler import Scheduler
+from marlbench.host import load_catalogue
+from marlbench.mistakes import Mistake
+from marlbench.store import create, runs
+from marlbench.wishes import parse_set
+
+SLOTS = [Slot("cpu 0", "", 1), Slot("cpu 1", "", 1)]
+CHILD = """
+import json, os, signal, sys, time
+from pathlib import Path
+
+folder = Path(sys.argv[1])
+attempt = len(list(folder.glob("began-*"))) + 1
+(folder / f"began-{attempt}").touch()
+exec((folder / "script").read_text())
+"""
+"""A worker that does what its folder's script says."""
+HEAR_AND_STOP = """
+def stop(*_):
+    (folder / "checkpoint").touch()
+    sys.exit(130)
+signal.signal(signal.SIGTERM, stop)
+(folder / "ready").touch()
+time.sleep(60)
+"""
+STAY_DEAF = """
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+(folder / "ready").touch()
+time.sleep(60)
+"""
+DIE = "os.kill(os.getpid(), signal.SIGKILL)"
+
+
+@dataclass
+class Record:
+    """Writes down what a scheduler tells."""
+
+    said: list[tuple[str, str, object]] = field(default_factory=list)
+    busy: int = 0
+    most: int = 0
+
+    def started(self, folder: Path, attempt: int) -> None:
+        """Count the busy slots."""
+        self.said.append(("started", folder.name, attempt))
+        self.busy += 1
+        self.most = max(self.most, self.busy)
+
+    def retrying(self, folder: Path, reason: str, seconds: float) -> None:
+        """Note the reason."""
+        self.said.append(("retrying", folder.name, reason))
+        self.busy -= 1
+
+    def finished(self, folder: Path, failure: str | None) -> None:
+        """Note the failure."""
+        self.said.append(("finished", folder.name, failure))
+        self.busy -= 1
+
+    def tick(self) -> None:
+        """Do nothing."""
+
+
+@dataclass
+class Interrupter(Record):
+    """Sends this process a signal as soon as all workers are ready."""
+
+    folders: list[Path] = field(default_factory=list)
+    number: int = signal.SIGINT
+
+    def tick(self) -> None:
+        """Signal once."""
+        if self.folders and all((folder / "ready").exists() for folder in self.folders):
+            self.folders = []
+            os.kill(os.getpid(), self.number)
+
+
+def scripted(folder: Path, *scripts: str) -> list[Path]:
+    """Folders of runs that do what these scripts say."""
+    made = []
+    for index, script in enumerate(scripts):
+        made.append(folder / f"run_{index}")
+        made[-1].mkdir()
+        (made[-1] / "script").write_text(script)
+    return made
+
+
+def scheduler(record: Record, slots: int = 2, **settings: Any) -> Scheduler:
+    """A quick scheduler of scripted workers."""
+    command = (sys.executable, "-c", CHILD)
+    return Scheduler(SLOTS[:slots], record, backoff=0.05, poll=0.02, command=command, **settings)
+
+
+def test_runs_share_the_slots_in_their_order_and_all_end(tmp_path: Path) -> None:
+    record = Record()
+    outcome = scheduler(record).run(scripted(tmp_path, *["time.sleep(0.2)"] * 5))
+    assert (outcome.failures, outcome.interrupted, record.most) == ({}, False, 2)
+    started = [name for word, name, _ in record.said if word == "started"]
+    assert started == [f"run_{index}" for index in range(5)]
+    assert sum(word == "finished" for word, *_ in record.said) == 5
+
+
+def test_a_failure_is_not_retried_and_the_others_finish(tmp_path: Path) -> None:
+    bad = "(folder / 'FAILED').write_text(json.dumps({'reason': 'no luck'})); sys.exit(1)"
+    first, second = scripted(tmp_path, bad, "pass")
+    record = Record()
+    outcome = scheduler(record, slots=1).run([first, second])
+    assert outcome.failures == {first: "no luck"}
+    assert [each for each in record.said if each[0] == "finished"] == [
+        ("finished", "run_0", "no luck"),
+        ("finished", "run_1", None),
+    ]
+
+
+def test_a_worker_that_cannot_begin_is_told_by_its_last_words(tmp_path: Path) -> None:
+    (folder,) = scripted(tmp_path, "import nowhere_to_be_found")
+    outcome = scheduler(Record()).run([folder])
+    said = "ModuleNotFoundError: No module named 'nowhere_to_be_found'"
+    assert outcome.failures == {folder: said}
+    assert said in (folder / "worker.log").read_text()
+
+
+def test_a_killed_worker_is_tried_again(tmp_path: Path) -> None:
+    folders = scripted(tmp_path, f"if attempt < 3: {DIE}")
+    record = Record()
+    outcome = scheduler(record).run(folders)
+    assert outcome.failures == {}
+    assert [attempt for word, _, attempt in record.said if word == "started"] == [1, 2, 3]
+    assert ("retrying", "run_0", "the worker was killed by SIGKILL (memory?)") in record.said
+
+
+def test_a_worker_that_keeps_dying_is_given_up_after_three(tmp_path: Path) -> None:
+    (folder,) = scripted(tmp_path, DIE)
+    outcome = scheduler(Record()).run([folder])
+    assert "killed by SIGKILL (memory?) in each of 3 attempts" in outcome.failures[folder]
+    assert len(list(folder.glob("began-*"))) == 3
+    written = json.loads((folder / "FAILED").read_text())
+    assert written["reason"] == outcome.failures[folder]
+
+
+def test_waiting_for_a_retry_does_not_hold_a_slot(tmp_path: Path) -> None:
+    folders = scripted(tmp_path, f"if attempt == 1: {DIE}", "pass", "pass")
+    record = Record()
+    scheduler(record, slots=1).run(folders)
+    started = [name for word, name, _ in record.said if word == "started"]
+    assert started[:2] == ["run_0", "run_1"]
+    assert started.count("run_0") == 2
+
+
+def test_a_run_that_another_process_took_over_is_no_failure(tmp_path: Path) -> None:
+    outcome = scheduler(Record()).run(scripted(tmp_path, "sys.exit(3)"))
+    assert (outcome.failures, outcome.interrupted) == ({}, False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_request_to_stop_lets_workers_write_their_checkpoint(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    folders = scripted(tmp_path, HEAR_AND_STOP, HEAR_AND_STOP, "pass")
+    before = signal.getsignal(number)
+    record = Interrupter(folders=folders[:2], number=number)
+    outcome = scheduler(record).run(folders)
+    assert (outcome.interrupted, outcome.failures) == (True, {})
+    assert all((folder / "checkpoint").exists() for folder in folders[:2])
+    assert not (folders[2] / "began-1").exists()
+    assert signal.getsignal(number) is before
+
+
+def test_workers_that_do_not_stop_are_killed_after_the_grace(tmp_path: Path) -> None:
+    folders = scripted(tmp_path, STAY_DEAF)
+    began = time.monotonic()
+    outcome = scheduler(Interrupter(folders=list(folders)), grace=0.2).run(folders)
+    assert outcome.interrupted
+    assert time.monotonic() - began < 30  # the worker itself would sleep for 60 s
+
+
+def test_what_a_worker_leaves_behind_is_killed_with_it(tmp_path: Path) -> None:
+    child = "time.sleep(60)"
+    script = f"""
+import subprocess
+left = subprocess.Popen([sys.executable, "-c", "import time; {child}"])
+(folder / "left").write_text(str(left.pid))
+"""
+    (folder,) = scripted(tmp_path, script)
+    scheduler(Record()).run([folder])
+    left = Path("/proc", (folder / "left").read_text())
+    for _ in range(200):  # the kernel needs a moment to bury it
+        if not left.exists() or "Z" in (left / "stat").read_text().split():
+            break
+        time.sleep(0.02)
+    assert not left.exists() or "Z" in (left / "stat").read_text().split()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_real_worker_that_is_killed_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    sets = ["run.steps=96", "run.checkpoint_every=24", "mood=slow", "num_envs=2", "run.device=cpu"]
+    request = Request(
+        ["tiny"], "probe", ["two_step"], [0], ["smoke"], [parse_set(each) for each in sets]
+    )
+    (spec,) = make_plan(load_catalogue(), request).specs
+    folder = create(tmp_path / "results", spec)
+
+    @dataclass
+    class Killer(Record):
+        """Kills the first worker as soon as it has a checkpoint."""
+
+        def tick(self) -> None:
+            if len(self.said) == 1 and list((folder / "checkpoint").glob("*")):
+                os.kill(json.loads((folder / "progress.json").read_bytes())["pid"], signal.SIGKILL)
+
+    record = Killer()
+    outcome = Scheduler(SLOTS, record, backoff=0.05).run([folder])
+    assert (outcome.failures, record.said[-1][0]) == ({}, "finished")
+    assert "retrying" in [word for word, *_ in record.said]
+    (run,) = runs(tmp_path / "results")
+    assert (run.status, [row["step"] for row in run.evaluations()]) == ("done", [0, 96])
+    assert "resumed" in [event["event"] for event in run.events()]
+
+
+def test_slots_are_one_per_so_many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert len(slots(Resources())) == 8
+    assert len(slots(Resources(threads=3))) == 2
+    assert len(slots(Resources(threads=16))) == 1
+    assert len(slots(Resources(workers=20))) == 20
+    environment = slots(Resources(threads=3))[0].environment()
+    assert (environment["OMP_NUM_THREADS"], environment["CUDA_VISIBLE_DEVICES"]) == ("3", "")
+
+
+def test_slots_are_some_per_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "2,5")
+    assert gpus() == ["2", "5"]
+    assert [slot.gpu for slot in slots(Resources(runs_per_gpu=2))] == ["2", "5", "2", "5"]
+    assert [slot.gpu for slot in slots(Resources(workers=1))] == ["2"]
+    assert {slot.gpu for slot in slots(Resources(device="cpu"))} == {""}
+    assert slots(Resources())[1].environment()["CUDA_VISIBLE_DEVICES"] == "5"
+
+
+@pytest.mark.parametrize("visible", ["", "-1"])
+def test_a_gpu_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, visible: str) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    with pytest.raises(Mistake, match="this machine shows no GPU"):
+        slots(Resources(device="cuda"))
+
+
+def test_gpus_are_those_that_the_driver_lists(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert gpus() == []
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho 'GPU 0: A (UUID: x)'\necho '  MIG'\necho 'GPU 1: A'\n")
+    tool.chmod(0o755)
+    assert gpus() == ["0", "1"]
