@@ -1,0 +1,234 @@
+"""`check_algorithm`: does a learner keep the promises that the host relies on."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marlbench.plugin import Algorithm, Step
+from marlbench.testing.execution import depends_on_others
+from marlbench.testing.finding import Check, Finding, carry_out, require
+from marlbench.testing.generators import Guarded
+from marlbench.testing.sameness import difference, leaves, through_disk
+from marlbench.testing.synthetic import Sizes, Synthetic
+from marlbench.testing.table import Subject, Table, episode
+
+AHEAD = 30
+"""Turns for which two tables must go on alike."""
+
+
+def check_algorithm(
+    algorithm: Algorithm, settings: Mapping[str, Any] | None = None
+) -> list[Finding]:
+    """Check a learner on small synthetic tasks, in seconds with its preset `smoke`.
+
+    `settings` are laid over the entry's defaults and the preset. Never raises for the plugin's
+    fault.
+    """
+    checks: dict[str, Check] = {
+        "builds": lambda: builds(Subject.of(algorithm, settings)),
+        "plays 1 copy of 2 agents": lambda: plays(Subject.of(algorithm, settings), 1, 2),
+        "plays 3 copies of 5 agents": lambda: plays(Subject.of(algorithm, settings), 3, 5),
+    }
+    for name, check in CHECKS.items():
+        checks[name] = partial(_on_subject, check, algorithm, settings)
+    return carry_out(checks)
+
+
+def _on_subject(check: Any, algorithm: Algorithm, settings: Mapping[str, Any] | None) -> str:
+    return str(check(Subject.of(algorithm, settings)))
+
+
+def builds(subject: Subject) -> str:
+    """It builds from its defaults, overlaid with the preset `smoke`."""
+    subject.seat()
+    return "with the preset smoke" if "smoke" in subject.algorithm.presets else "no preset smoke"
+
+
+def plays(subject: Subject, num_envs: int, agents: int) -> str:
+    """It plays and learns, within the available actions, though agents die and copies crash."""
+    table = subject.seat(Sizes(agents=agents), num_envs=num_envs, task=Unreliable)
+    table.learn(updates=1)
+    no_state = subject.seat(Sizes(agents=agents, state=None), num_envs=num_envs)
+    no_state.play(AHEAD)
+    return ""
+
+
+def metrics_are_finite(subject: Subject) -> str:
+    """An update gives finite floats."""
+    metrics = subject.seat().learn()
+    for name, value in (item for each in metrics for item in each.items()):
+        require(isinstance(value, float), f"{name} is a {type(value).__name__}, not a float")
+        require(math.isfinite(value), f"{name} is {value}")
+    return ", ".join(metrics[-1])
+
+
+def parameters_move(subject: Subject) -> str:
+    """An update changes numbers that `state` shows."""
+    table = subject.seat()
+    old: dict[str, Any] = {}
+    table.learn(before=lambda: old.update(leaves(table.agent.state())))
+    moved = [place for place, value in leaves(table.agent.state()) if old.get(place) != value]
+    require(bool(moved), "an update changed no float tensor or array of the state")
+    return f"{len(moved)} of {len(old)} float arrays"
+
+
+def seed_decides(subject: Subject) -> str:
+    """The same seed gives the same actions and metrics; another seed may give others."""
+    one, same, other = (subject.seat(seed=seed) for seed in (1, 1, 2))
+    seen = [_until_update(table) for table in (one, same, other)]
+    place = difference(seen[0], seen[1], "turns")
+    require(place is None, f"two agents of the same seed differ at {place}")
+    return "" if difference(seen[0], seen[2]) else "another seed played the same turns"
+
+
+def resumes_exactly(subject: Subject) -> str:
+    """Saved and loaded, in a fresh agent, it goes on as if nothing had happened."""
+    table, other = subject.seat(), subject.seat()
+    table.learn()
+    table.play(5)  # somewhere between two updates
+    table.copy_onto(other, through_disk)
+    place = difference(_until_update(table), _until_update(other), "turns")
+    require(place is None, f"after save and load the run differs at {place}")
+    place = difference(table.agent.state(), other.agent.state())
+    require(place is None, f"after save, load and the same turns {place} differs")
+    return ""
+
+
+def evaluating_disturbs_nothing(subject: Subject) -> str:
+    """Acting for another audience leaves training untouched."""
+    table, twin = subject.seat(), subject.seat()
+    for each in (table, twin):
+        each.learn()
+    before = through_disk(table.agent.state())
+    memory = through_disk(table.memory)
+    for explore in (False, True):
+        table.watch(episode(Sizes(), 5, seed=4), explore)
+    place = difference(before, table.agent.state())
+    require(place is None, f"act changes {place}")
+    place = difference(memory, table.memory, "memory")
+    require(place is None, f"act for another audience changes {place} of training")
+    place = difference(_until_update(table), _until_update(twin), "turns")
+    require(place is None, f"after an evaluation training differs at {place}")
+    return ""
+
+
+def acting_is_a_function(subject: Subject) -> str:
+    """The same step and memory give the same actions; the memory given is left as it was."""
+    table = subject.seat()
+    table.learn(updates=1)
+    memory = through_disk(table.memory)
+    for explore in (False, True):
+        first, _ = table.agent.act(table.step, table.memory, explore)
+        again, _ = table.agent.act(table.step, table.memory, explore)
+        require(bool((first == again).all()), f"two calls of act(explore={explore}) differ")
+        place = difference(memory, table.memory, "memory")
+        require(place is None, f"act(explore={explore}) changes {place} of the memory it is given")
+    return ""
+
+
+def memory_is_picklable(subject: Subject) -> str:
+    """The memory of acting comes back from a file."""
+    table = subject.seat()
+    table.play(4)
+    steps = episode(Sizes(), 3, seed=5)
+    one = table.watch(steps, True, table.memory)
+    same = table.watch(steps, True, through_disk(table.memory))
+    require(difference(one, same) is None, "a memory that was saved and loaded acts differently")
+    return ""
+
+
+def episodes_are_apart(subject: Subject) -> str:
+    """A copy on a `first` step forgets what came before."""
+    table = subject.seat()
+    table.learn()
+    past = episode(Sizes(end=0.0), 6, seed=6)
+    wild = [replace(step, obs=_wild(step, time)) for time, step in enumerate(past)]
+    future = episode(Sizes(), 6, seed=7)
+    for explore in (False, True):
+        after = [_after(table, before, explore) for before in (past, wild)]
+        answers = [table.watch(future, explore, memory) for memory in after]
+        place = difference(answers[0], answers[1], "actions")
+        require(place is None, f"what was seen in the episode before changes {place}")
+    return ""
+
+
+def global_generators_rest(subject: Subject) -> str:
+    """Neither acting nor learning draws from a global random generator."""
+    table = subject.seat()
+    table.agent = Guarded(table.agent)
+    table.learn()
+    table.watch(episode(Sizes(), 3, seed=9), explore=False)
+    return ""
+
+
+def execution_is_true(subject: Subject) -> str:
+    """An agent's action depends on the others exactly if `execution` says so."""
+    declared = subject.algorithm.execution
+    table = subject.seat(Sizes(agents=3))
+    table.learn()
+    found = depends_on_others(table, Sizes(agents=3))
+    if declared == "decentralised":
+        require(found is None, f"declared decentralised, but {found}")
+        return "no action depends on what other agents see"
+    require(
+        found is not None,
+        f"declared {declared}, but no action depends on what other agents see: it is decentralised",
+    )
+    return str(found)
+
+
+CHECKS = {
+    "metrics are finite floats": metrics_are_finite,
+    "parameters move": parameters_move,
+    "the seed decides": seed_decides,
+    "resumes exactly": resumes_exactly,
+    "evaluating disturbs nothing": evaluating_disturbs_nothing,
+    "acting is a function": acting_is_a_function,
+    "memory is picklable": memory_is_picklable,
+    "episodes are apart": episodes_are_apart,
+    "global generators rest": global_generators_rest,
+    "execution is as declared": execution_is_true,
+}
+
+
+class Unreliable(Synthetic):
+    """A synthetic task whose simulator crashes in some episodes."""
+
+    def reset(self, seed: int) -> Step:
+        """Begin the episode of this seed, and decide whether it will crash."""
+        self._crashes_at = 4 if seed % 3 == 0 else None
+        return super().reset(seed)
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Play, or crash."""
+        step = super().step(actions)
+        if self._time == self._crashes_at:
+            raise ConnectionError("a crash that the check makes")
+        return step
+
+
+def _until_update(table: Table) -> list[Any]:
+    """Play some turns and on to the next update; give what was seen."""
+    seen = table.play(AHEAD)
+    return [*seen, table.learn(updates=1)]
+
+
+def _after(table: Table, past: list[Step], explore: bool) -> Any:
+    """Give the memory of having acted through a past."""
+    memory = table.agent.start(len(past[0].last))
+    for step in past:
+        _, memory = table.agent.act(step, memory, explore)
+    return memory
+
+
+def _wild(step: Step, seed: int) -> NDArray[Any]:
+    """Give other observations of the same shape, large ones."""
+    draws = np.random.default_rng(seed)
+    return (100 * draws.normal(size=step.obs.shape)).astype(step.obs.dtype)

@@ -1,0 +1,64 @@
+"""What a check found."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+Check = Callable[[], str]
+"""Gives a detail worth saying, or an empty string; raises `Unkept`, or anything, if it fails."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a plugin keeps one promise."""
+
+    name: str
+    passed: bool
+    detail: str
+    """What was seen, in one line; of a failure what was wrong."""
+    seconds: float
+
+
+class Unkept(Exception):  # noqa: N818 - a promise is
+    """A promise is not kept."""
+
+
+def require(kept: bool, sentence: str) -> None:
+    """Raise `Unkept` with the sentence unless the promise is kept."""
+    if not kept:
+        raise Unkept(sentence)
+
+
+def carry_out(checks: Mapping[str, Check]) -> list[Finding]:
+    """Give a finding per check; none of them stops the others, but the first one can.
+
+    A plugin that does not even pass the first check is not worth the others' messages.
+    """
+    findings: list[Finding] = []
+    for name, check in checks.items():
+        findings.append(_find(name, check))
+        if not findings[0].passed:
+            break
+    return findings
+
+
+def _find(name: str, check: Check) -> Finding:
+    began = time.monotonic()
+    try:
+        passed, detail = True, check()
+    except Unkept as unkept:
+        passed, detail = False, str(unkept)
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        passed, detail = False, _describe(error)
+    return Finding(name, passed, detail, time.monotonic() - began)
+
+
+def _describe(error: Exception) -> str:
+    """Give an error's first line and where it was raised."""
+    message = (str(error).strip().splitlines() or [""])[0]
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}: {message} ({Path(frame.filename).name}:{frame.lineno})"

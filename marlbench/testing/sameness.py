@@ -1,0 +1,94 @@
+"""Says where two states differ."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import sys
+from collections.abc import Iterator
+from dataclasses import is_dataclass
+from typing import Any
+
+import numpy as np
+
+from marlbench.plugin import Ring
+
+
+def difference(one: Any, other: Any, place: str = "state") -> str | None:
+    """Give the first place at which two nested states differ exactly, None if they do not.
+
+    NaN equals NaN; of a `Ring` the live rows count.
+
+    >>> difference({"a": [1, 2]}, {"a": [1, 3]})
+    "state['a'][1]"
+    """
+    if isinstance(one, Ring) and isinstance(other, Ring):
+        return difference(_live(one), _live(other), place)
+    if isinstance(one, dict) and isinstance(other, dict):
+        if one.keys() != other.keys():
+            return f"{place}.keys()"
+        return _first(difference(one[k], other[k], f"{place}[{k!r}]") for k in one)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        if len(one) != len(other):
+            return f"len({place})"
+        pairs = enumerate(zip(one, other, strict=True))
+        return _first(difference(a, b, f"{place}[{i}]") for i, (a, b) in pairs)
+    if type(one) is type(other) and is_dataclass(one):
+        return difference(vars(one), vars(other), place)
+    return None if _leaf(one) == _leaf(other) else place
+
+
+def leaves(state: Any, place: str = "state") -> Iterator[tuple[str, Any]]:
+    """Give every float tensor or array of a nested state that is not in a `Ring`, as bytes."""
+    if isinstance(state, dict):
+        for key, value in state.items():
+            yield from leaves(value, f"{place}[{key!r}]")
+    elif isinstance(state, list | tuple):
+        for index, value in enumerate(state):
+            yield from leaves(value, f"{place}[{index}]")
+    elif _floating(state):
+        yield place, _leaf(state)
+
+
+def through_disk(value: Any) -> Any:
+    """Give what comes back when a value is saved and loaded as the host does it."""
+    import torch
+
+    file = io.BytesIO()
+    torch.save(value, file)
+    file.seek(0)
+    return torch.load(file, weights_only=False)
+
+
+def _live(ring: Ring) -> dict[str, Any]:
+    capacity = len(next(iter(ring.arrays.values())))
+    rows = slice(min(ring.written, capacity))
+    return {"written": ring.written, **{k: array[rows] for k, array in ring.arrays.items()}}
+
+
+def _first(places: Iterator[str | None]) -> str | None:
+    return next((place for place in places if place is not None), None)
+
+
+def _leaf(value: Any) -> Any:
+    """Give something that compares exactly: the bytes of an array, NaN as a word."""
+    if _is_tensor(value):
+        value = value.detach().cpu().numpy()
+    if isinstance(value, np.ndarray | np.generic):
+        return (value.shape, value.dtype.str, value.tobytes())
+    if isinstance(value, float) and value != value:
+        return "NaN"
+    plain = value is None or isinstance(value, bool | int | float | str | bytes)
+    return value if plain else pickle.dumps(value)
+
+
+def _floating(value: Any) -> bool:
+    if _is_tensor(value):
+        return bool(value.is_floating_point())
+    return isinstance(value, np.ndarray) and value.dtype.kind == "f"
+
+
+def _is_tensor(value: Any) -> bool:
+    """Say whether a value is torch's, without importing torch for those who have no use of it."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(value, torch.Tensor)

@@ -1,0 +1,232 @@
+"""`check_suite`: does an environment keep the promises that the host and learners rely on."""
+
+from __future__ import annotations
+
+import pickle
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from marlbench.plugin import Env, Step, Suite
+from marlbench.run.door import check_step
+from marlbench.run.vector import unstack
+from marlbench.testing.finding import Check, Finding, carry_out, require
+from marlbench.testing.sameness import difference
+
+EPISODES = 8
+"""Episodes of random play that a check looks at."""
+
+
+def check_suite(
+    suite: Suite, task: str | None = None, settings: Mapping[str, Any] | None = None
+) -> list[Finding]:
+    """Check one task of a suite (its default) by random play; never raises for its fault."""
+    subject = World(suite, task or suite.default_task, dict(settings or {}))
+    checks: dict[str, Check] = {
+        "builds": subject.builds,
+        "steps are as the spec says": subject.steps_are_as_specified,
+        "episodes begin and end": subject.episodes_begin_and_end,
+        "the dead stay dead": subject.dead_stay_dead,
+        "the seed decides": subject.seed_decides,
+        "a reset forgets": subject.reset_forgets,
+        "steps are not written over": subject.steps_are_kept,
+    }
+    if suite.copyable:
+        checks["copies go on mid-episode"] = subject.copies_go_on
+    if suite.build_vector is not None:
+        checks["the vector form plays the same"] = subject.vector_plays_the_same
+    return carry_out(checks)
+
+
+@dataclass(frozen=True)
+class World:
+    """A task that is checked."""
+
+    suite: Suite
+    task: str
+    settings: dict[str, Any]
+
+    def make(self) -> Env:
+        """Build one copy."""
+        return self.suite.build(self.task, self.suite.config(**self.settings))
+
+    def builds(self) -> str:
+        """It builds, closes, and its spec makes sense."""
+        env = self.make()
+        spec = env.spec
+        env.close()
+        known = {"float32", "uint8"}
+        require(spec.obs_dtype in known, f"obs_dtype is {spec.obs_dtype!r}, not one of {known}")
+        require(spec.num_agents >= 1, f"num_agents is {spec.num_agents}")
+        require(spec.episode_limit >= 1, f"episode_limit is {spec.episode_limit}")
+        inside = spec.noop is None or 0 <= spec.noop < spec.num_actions
+        require(inside, f"noop is {spec.noop} of {spec.num_actions} actions")
+        low, high = spec.return_bounds or (0.0, 1.0)
+        require(low < high, f"return_bounds are {spec.return_bounds}")
+        pickle.dumps(spec)
+        return (
+            f"{spec.num_agents} agents, observations {spec.obs_shape} {spec.obs_dtype}, "
+            f"{spec.num_actions} actions, at most {spec.episode_limit} steps, "
+            f"{spec.simulator or 'simulator not named'}"
+        )
+
+    def steps_are_as_specified(self) -> str:
+        """Shapes, types, masks and rewards; every available action is accepted."""
+        env = self.make()
+        masked = 0
+        for seed in range(EPISODES):
+            for step in play(env, seed):
+                check_step(step, env.spec)
+                masked += int((~step.avail).sum())
+                quiet = not step.first or not step.reward.any()
+                require(quiet, f"a first step carries a reward: {step.reward!r}")
+        env.close()
+        return "" if masked else "no action was ever unavailable"
+
+    def episodes_begin_and_end(self) -> str:
+        """First, last and terminal are where they belong, within the limit of steps."""
+        env = self.make()
+        ends: Counter[str] = Counter()
+        for seed in range(EPISODES):
+            steps = list(play(env, seed))
+            limit = env.spec.episode_limit
+            require(steps[-1].last, f"an episode went on behind its limit of {limit} steps")
+            firsts = [time for time, step in enumerate(steps) if step.first]
+            require(firsts == [0], f"the steps at times {firsts} of an episode are first")
+            if "win" in env.spec.metrics:
+                won = steps[-1].info.get("won")
+                flag = isinstance(won, bool | np.bool_)
+                require(flag, f"the metric win needs info['won'], a bool, at the end, not {won!r}")
+            ends["real ends" if steps[-1].terminal else "time-outs"] += 1
+        env.close()
+        return ", ".join(f"{count} {kind}" for kind, count in ends.items())
+
+    def dead_stay_dead(self) -> str:
+        """A dead agent sees zeros, has the no-op alone and never comes back."""
+        env = self.make()
+        noop, deaths = env.spec.noop, 0
+        for seed in range(EPISODES):
+            alive = np.ones(env.spec.num_agents, dtype=bool)
+            for step in play(env, seed):
+                require(not (step.alive & ~alive).any(), "an agent came back to life")
+                alive = step.alive.copy()
+                dead = ~alive
+                require(noop is not None or not dead.any(), "an agent died, but noop is None")
+                require(not step.obs[dead].any(), "a dead agent's observation is not zero")
+                choices = np.flatnonzero(step.avail[dead].any(0)).tolist()
+                require(choices in ([], [noop]), f"a dead agent may choose among {choices}")
+            deaths += int((~alive).sum())
+        env.close()
+        return f"{deaths} deaths in {EPISODES} episodes"
+
+    def seed_decides(self) -> str:
+        """The same seed gives the same episode, whatever the global generators say."""
+        env, other = self.make(), self.make()
+        for seed in range(3):
+            one = list(play(env, seed))
+            np.random.seed(seed)
+            same = list(play(other, seed))
+            place = _differ(one, same)
+            require(place is None, f"two episodes of seed {seed} differ at {place}")
+        varied = _differ(list(play(env, 1)), list(play(env, 2)), observations_only=True)
+        env.close()
+        other.close()
+        return "" if varied else "seeds 1 and 2 look the same: a deterministic task"
+
+    def reset_forgets(self) -> str:
+        """A reset in the middle of an episode begins the same one as a fresh copy's."""
+        fresh, used = self.make(), self.make()
+        for seed in range(3):
+            for _ in zip(range(3), play(used, 50 + seed), strict=False):
+                pass
+            place = _differ(list(play(fresh, seed)), list(play(used, seed)))
+            require(place is None, f"after an episode that was left, the next differs at {place}")
+        fresh.close()
+        used.close()
+        return ""
+
+    def steps_are_kept(self) -> str:
+        """The arrays of a step that was given do not change afterwards."""
+        env = self.make()
+        steps, copies = [], []
+        for step in play(env, 3):
+            steps.append(step)
+            copies.append(pickle.loads(pickle.dumps(step)))
+        env.close()
+        place = _differ(steps, copies)
+        require(place is None, f"a step is written over later: {place}")
+        return ""
+
+    def copies_go_on(self) -> str:
+        """A copy pickled mid-episode goes on exactly."""
+        env = self.make()
+        step, draws = env.reset(5), np.random.default_rng(5)
+        for _ in range(min(4, env.spec.episode_limit - 1)):
+            if not step.last:
+                step = env.step(choose(step, draws))
+        twin = pickle.loads(pickle.dumps(env))
+        rest = [list(_go_on(each, step, np.random.default_rng(6))) for each in (env, twin)]
+        place = _differ(*rest)
+        require(place is None, f"a copy that was pickled goes on otherwise at {place}")
+        env.close()
+        return f"{len(rest[0])} steps were left"
+
+    def vector_plays_the_same(self) -> str:
+        """The suite's own vector form gives, copy by copy, the episodes of the single form."""
+        count = 3
+        assert self.suite.build_vector is not None
+        config = self.suite.config(**self.settings)
+        vector = self.suite.build_vector(self.task, config, count)
+        singles = [self.make() for _ in range(count)]
+        seeds = np.arange(count)
+        together = vector.reset(seeds)
+        alone = [env.reset(int(seed)) for env, seed in zip(singles, seeds, strict=True)]
+        draws, ended = np.random.default_rng(7), 0
+        for time in range(2 * singles[0].spec.episode_limit + 2):
+            place = _differ(unstack(together), alone)
+            require(place is None, f"at time {time} the two forms differ at {place}")
+            actions = np.stack([choose(step, draws) for step in alone])
+            seeds = seeds + count
+            ended += sum(bool(step.last) for step in alone)
+            together = vector.step(actions, seeds)
+            alone = [
+                env.reset(int(seed)) if step.last else env.step(action)
+                for env, step, action, seed in zip(singles, alone, actions, seeds, strict=True)
+            ]
+        vector.close()
+        for env in singles:
+            env.close()
+        return f"{ended} episodes in {count} copies"
+
+
+def play(env: Env, seed: int) -> Any:
+    """Give the steps of an episode of random play, one more than its limit allows at most."""
+    step = env.reset(seed)
+    yield step
+    yield from _go_on(env, step, np.random.default_rng(seed))
+
+
+def choose(step: Step, draws: np.random.Generator) -> Any:
+    """Draw an available action for each agent, (A,)."""
+    return np.where(step.avail, draws.random(step.avail.shape), -1.0).argmax(-1)
+
+
+def _go_on(env: Env, step: Step, draws: np.random.Generator) -> Any:
+    for _ in range(env.spec.episode_limit):
+        if step.last:
+            return
+        step = env.step(choose(step, draws))
+        yield step
+
+
+def _differ(one: list[Step], other: list[Step], observations_only: bool = False) -> str | None:
+    """Give where two sequences of steps differ."""
+    names = ["obs"] if observations_only else [f.name for f in fields(Step) if f.name != "info"]
+    both = [[[getattr(step, name) for name in names] for step in steps] for steps in (one, other)]
+    wons = [[bool(step.info.get("won", False)) for step in steps] for steps in (one, other)]
+    return difference(both[0], both[1], f"[time][{', '.join(names)}]") or difference(
+        wons[0], wons[1], "won"
+    )

@@ -1,0 +1,126 @@
+"""An agent at a synthetic task, to be watched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from marlbench.plugin import Agent, Algorithm, Step
+from marlbench.run import vector
+from marlbench.run.door import Door
+from marlbench.run.seeding import TrainingSeeds
+from marlbench.run.vector import Copies
+from marlbench.testing.finding import Unkept
+from marlbench.testing.synthetic import Sizes, Synthetic
+
+SIZES = Sizes()
+PATIENCE = 6000
+"""Env steps within which an agent with the preset `smoke` must have made its updates."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An algorithm with settings small enough to be watched for seconds."""
+
+    algorithm: Algorithm
+    settings: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, algorithm: Algorithm, settings: Mapping[str, Any] | None) -> Subject:
+        """Lay the preset `smoke`, then the given settings, over the entry's defaults."""
+        smoke = algorithm.presets.get("smoke", {})
+        return cls(algorithm, overlay(overlay(algorithm.defaults, smoke), settings or {}))
+
+    def seat(
+        self,
+        sizes: Sizes = SIZES,
+        seed: int = 1,
+        num_envs: int = 3,
+        task: Callable[[Sizes], Synthetic] = Synthetic,
+    ) -> Table:
+        """Build an agent and the copies that it plays."""
+        config = self.algorithm.config(**overlay(self.settings, {"num_envs": num_envs}))
+        env = Door(Copies(partial(task, sizes), num_envs))
+        return Table(self.algorithm.build(config, env.spec, seed, "cpu"), env)
+
+
+@dataclass
+class Table:
+    """An agent, the copies that it plays, and what was seen of both."""
+
+    agent: Agent
+    env: Door
+    seeds: TrainingSeeds = field(init=False)
+    step: Step = field(init=False)
+    memory: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin the first episodes."""
+        self.seeds = TrainingSeeds.of_run(0, self.env.num_envs)
+        self.step = self.env.reset(self.seeds.take(np.ones(self.env.num_envs, dtype=bool)))
+        self.memory = self.agent.start(self.env.num_envs)
+
+    def move(self) -> NDArray[np.int64]:
+        """Play one step of training as the host does, less the update; give the actions."""
+        actions, self.memory = self.agent.act(self.step, self.memory, explore=True)
+        self.agent.observe(self.step, actions)
+        self.step = self.env.step(actions, self.seeds.take(self.step.last))
+        return actions
+
+    def play(self, turns: int) -> list[Any]:
+        """Play some turns; give the actions and the metrics of each."""
+        return [(self.move(), self.agent.update()) for _ in range(turns)]
+
+    def learn(
+        self, updates: int = 2, before: Callable[[], None] = lambda: None
+    ) -> list[dict[str, float]]:
+        """Play until so many updates were made, calling `before` each; give their metrics."""
+        seen: list[dict[str, float]] = []
+        for _ in range(-(-PATIENCE // self.env.num_envs)):
+            self.move()
+            before()
+            metrics = self.agent.update()
+            seen += [] if metrics is None else [metrics]
+            if len(seen) == updates:
+                return seen
+        raise Unkept(f"{len(seen)} updates within {PATIENCE} env steps, {updates} were awaited")
+
+    def watch(self, steps: list[Step], explore: bool, memory: Any = None) -> list[Any]:
+        """Show steps to the agent as another audience; give its actions (E, A) for each."""
+        memory = self.agent.start(len(steps[0].last)) if memory is None else memory
+        answers = []
+        for step in steps:
+            actions, memory = self.agent.act(step, memory, explore)
+            answers.append(np.where(step.last[:, None], -1, actions))  # ignored on a last step
+        return answers
+
+    def copy_onto(self, other: Table, through: Callable[[Any], Any]) -> None:
+        """Let another table go on from here, everything having gone through `through`."""
+        other.agent.load(through(self.agent.state()))
+        other.memory, other.seeds, other.step = through((self.memory, self.seeds, self.step))
+        vector.restore(other.env, vector.snapshot(self.env), other.step)
+
+
+def episode(sizes: Sizes, num_envs: int, seed: int, steps: int | None = None) -> list[Step]:
+    """Give the steps of an episode in each copy (they do not depend on actions), in lockstep."""
+    copies = Copies(partial(Synthetic, sizes), num_envs)
+    step = copies.reset(np.arange(num_envs) + 1000 * seed)
+    seen = [step]
+    for time in range(sizes.limit - 1 if steps is None else steps - 1):
+        step = copies.step(step.avail.argmax(-1), np.arange(num_envs) + 1000 * seed + 100 + time)
+        seen.append(step)
+    return seen
+
+
+def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Give settings where those above win, section by section."""
+    both = dict(below)
+    for key, value in above.items():
+        nested = isinstance(value, Mapping) and isinstance(both.get(key), Mapping)
+        both[key] = overlay(both[key], value) if nested else value
+    return both
