@@ -228,16 +228,30 @@ def test_losing_everyone_is_terminal() -> None:
         assert not steps[-1].alive.any()
 
 
-def test_an_episode_depends_on_its_seed_alone() -> None:
-    many = first_episodes(build_vector("rand_5v5", Config(), 7), focus_fire, first_seed=10)
-    env = build("rand_5v5", Config())
-    for e in (0, 3, 6):
+@pytest.mark.parametrize("task", ["rand_5v5", "8v8"])
+def test_an_episode_depends_on_its_seed_alone(task: str) -> None:
+    many = first_episodes(build_vector(task, Config(), 33), focus_fire, first_seed=10)
+    env = build(task, Config())
+    for e in (0, 15, 32):
         step = env.reset(10 + e)
         assert same(step, many[e][0])
         for expected in many[e][1:]:
             step = env.step(focus_fire(step, env.spec))
             assert same(step, expected)
     assert not np.array_equal(many[0][0].obs, many[1][0].obs)
+
+
+def test_killing_each_other_at_once_is_an_end_but_no_win() -> None:
+    env = VectorSkirmish("2v2", Config(), 1)
+    step = env.reset(np.array([0]))
+    while not step.avail[0, 0, 6]:
+        step = env.step(focus_fire(step, env.spec), np.array([0]))
+    env._world.cooldown[:] = 0.0
+    env._world.health[:] = [[1.0, 0.0, 1.0, 0.0]]  # one against one, a shot from death
+    step = env.step(np.array([[6, 1]]), np.array([0]))
+    assert not step.alive.any()
+    assert (step.terminal[0], step.info["won"][0]) == (True, False)
+    assert step.reward[0, 0] == pytest.approx((1 + 10) * 20 / 310)  # a point of damage, a kill
 
 
 def test_a_copy_on_a_last_step_begins_the_episode_of_its_seed() -> None:
