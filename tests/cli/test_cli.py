@@ -1,0 +1,262 @@
+"""The command line: what is said, on which stream, with which exit code, and what is written."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from distributions import install
+
+from marlbench.cli import main
+from marlbench.store import runs
+
+PROGRAM = [sys.executable, "-c", "from marlbench.cli import main; main()"]
+
+Call = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
+    """Run a command in this process; give its exit code, output and errors."""
+
+    def called(*arguments: str | Path) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["marlbench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    return called
+
+
+@pytest.fixture
+def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, so that the default results folder is in it."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    return folder
+
+
+SMALL = ["--suite", "probe", "--task", "two_step", "--preset", "smoke", "--set", "run.device=cpu"]
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "--algo", "tinny", *SMALL], "no plugin offers the algorithm 'tinny'; did you"),
+        (["run", "--algo", ",", *SMALL], "--algo names no algorithm"),
+        (["run", "--algo", "tiny", "--suite", "prob"], "did you mean 'probe'?"),
+        (["run", "--algo", "tiny", "--suite", "probe", "--task", "x"], "has no task 'x'"),
+        (["run", "--algo", "tiny", *SMALL, "--preset", "quik"], "did you mean 'quick'?"),
+        (["run", "--algo", "tiny", *SMALL, "--set", "gian=1"], "did you mean 'gain'?"),
+        (["run", "--algo", "tiny", *SMALL, "--set", "gain=x"], "cannot be 'x'; it is a number"),
+        (["run", "--algo", "tiny", *SMALL, "--set", "gain"], "write key=value"),
+        (["run", "--algo", "tiny", *SMALL, "--seeds", "0"], "no run without a seed"),
+        (["run", "--algo", "tiny", *SMALL, "--seeds", "2", "--seed", "1"], "give one of the two"),
+        (["run", "--algo", "tiny", *SMALL, "--steps", "0"], "--steps: run.steps cannot be 0"),
+        (["run", "--algo", "tiny", *SMALL, "--config", "no.toml"], "no.toml: cannot be read"),
+        (["run", "--algo", "tiny", *SMALL, "--executor", "locl"], "did you mean 'local'?"),
+        (["run", "--algo", "tiny", *SMALL, "--workers", "0"], "--workers"),
+        (["run", "--algo", "tiny", *SMALL, "--results", "/proc/no"], "cannot write to /proc"),
+        (["run", "--algo", "tiny", *SMALL, "--results", "/dev/null"], "cannot write to /dev/null"),
+        (["run", "--algo", "tiny"], "Missing option '--suite' (marlbench run --help)"),
+        (["run", "--algo", "tiny", *SMALL, "--sedes", "1"], "No such option"),
+        (["rum"], "No such command 'rum'"),
+        (["show", "qmx"], "no plugin offers 'qmx'; did you mean 'qmix'?"),
+        (["check", "skirmsh"], "did you mean 'skirmish'?"),
+        (["check", "tiny", "--task", "2v2"], "--task is for suites"),
+        (["check", "skirmish", "--task", "2v22"], "did you mean '2v2'?"),
+        (["report", "--results", "nowhere"], "nowhere"),
+    ],
+)
+def test_wrong_usage_is_one_line_with_exit_code_2_and_nothing_written(
+    call: Call, empty: Path, arguments: list[str], said: str
+) -> None:
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith("marlbench: ")
+    assert err.count("\n") == 1
+    assert said in err
+    assert list(empty.iterdir()) == []
+
+
+def test_a_suite_whose_simulator_is_missing_is_told_with_its_extra(
+    call: Call, empty: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = '''"""A suite without its simulator."""
+from marlbench.plugin import Suite, hookimpl
+
+marlbench_api = 1
+
+
+@hookimpl
+def marlbench_suites():
+    """Offer it."""
+    return [Suite("far", ("a",), None, "a", extra="far", requires=("absent_thing",))]
+'''
+    install(tmp_path / "site", "acme", {"far": source})
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    for arguments in (["run", "--algo", "qmix", "--suite", "far"], ["check", "far"]):
+        code, _, err = call(*arguments)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "needs absent_thing: pip install 'marlbench[far]'" in err
+    assert "far not installed: pip install 'marlbench[far]'" in " ".join(call("list")[1].split())
+    assert list(empty.iterdir()) == []
+
+
+def test_the_list_names_all_that_is_installed_and_all_that_is_broken(
+    call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path / "site", "acme", {"bad": "1 / 0"})
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    code, out, err = call("list")
+    assert (code, err) == (0, "")
+    for name in ("skirmish", "probe", "paper", "quick", "smoke", "local"):
+        assert re.search(rf"^  {name} ", out, re.MULTILINE)
+    assert "  bad (acme 1.0): ZeroDivisionError: division by zero" in out
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["--help"], ["run", "--help"], ["status"]])
+def test_light_commands_leave_heavy_modules_alone(arguments: list[str], tmp_path: Path) -> None:
+    code = f"""
+import sys
+sys.argv = ["marlbench", *{arguments!r}]
+from marlbench.cli import main
+try:
+    main()
+except SystemExit as ended:
+    assert not ended.code, ended.code
+heavy = "torch numpy pandas matplotlib seaborn scipy rich".split()
+sys.exit(" ".join(name for name in heavy if name in sys.modules))
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (1, "\n")  # sys.exit("") prints an empty line
+
+
+@pytest.mark.usefixtures("tiny")
+def test_show_gives_every_setting_with_sentence_source_and_preset(call: Call) -> None:
+    code, out, _ = call("show", "tiny")
+    assert code == 0
+    assert "tiny.gain = 0.5   quick 0.25\n    Nothing, but a setting [ours]; a number" in out
+    assert "tiny.num_envs = 8\n" in out
+    assert call("show", "moody")[1].count("moody.mood = raise") == 1
+
+
+def test_show_knows_suites_presets_and_the_host(call: Call) -> None:
+    assert "tasks 3v3, 2v2" in call("show", "skirmish")[1]
+    assert "run.steps = 600" in call("show", "smoke")[1]
+    assert "run.steps = 400000   quick 40000   smoke 600" in call("show", "run")[1]
+
+
+def test_help_and_version(call: Call) -> None:
+    assert call()[1] == call("--help")[1]
+    assert re.fullmatch(r"marlbench \d+\.\d+\.\d+\n", call("--version")[1])
+
+
+def test_status_of_nothing_says_so(call: Call, empty: Path) -> None:
+    assert call("status") == (
+        0,
+        "there is no folder results: marlbench run makes it, --results names another\n",
+        "",
+    )
+    (empty / "results").mkdir()
+    assert call("status")[1] == "no runs in results yet: marlbench run --help\n"
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_grid_runs_fails_in_part_and_goes_on_by_the_same_command(call: Call, empty: Path) -> None:
+    command = ["run", "--algo", "tiny,moody", *SMALL, "--seeds", "1", "--steps", "96"]
+    code, out, err = call(*command, "--set", "num_envs=2")
+    assert (code, err) == (1, "")
+    assert "2 runs of 96 env steps" in out
+    assert "failed: ValueError: the mood is bad" in out
+    assert re.search(r"  done +two_step tiny-num_envs=2 seed 0 +return \d+\.\d\d\n", out)
+    assert "next: marlbench report --results results" in out
+    statuses = {run.spec.algorithm: run.status for run in runs(empty / "results")}
+    assert statuses == {"tiny": "done", "moody": "failed"}
+
+    code, out, _ = call("status")
+    assert "failed     two_step moody-num_envs=2 seed 0  ValueError: the mood is bad" in out
+    assert "2 runs: " in out
+
+    code, out, _ = call(*command, "--set", "num_envs=2")
+    assert code == 1
+    assert "1 done already, skipped" in out
+    assert "1 failed before, tried again" in out
+
+    command[2] = "tiny"
+    code, out, _ = call(*command, "--set", "num_envs=2")
+    assert (code, "machine" in out) == (0, False)  # nothing is left to play
+
+    code, _, err = call(*[each.replace("96", "48") for each in command], "--set", "num_envs=2")
+    assert code == 2
+    assert "run.steps = 96, asked was 48" in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("tiny")
+def test_an_interrupt_at_a_terminal_ends_with_130_and_the_same_command_goes_on(
+    tmp_path: Path,
+) -> None:
+    results = tmp_path / "results"
+    command = [*PROGRAM, "run", "--algo", "tiny", *SMALL, "--seed", "0", "--results", str(results)]
+    command += ["--set", "mood=slow", "--steps", "400"]
+    ours, terminal = pty.openpty()
+    grid = subprocess.Popen(command, stdout=terminal, stderr=terminal)
+    os.close(terminal)
+    screen = Screen(ours)
+    screen.wait_for(" s to go")  # the first updates were timed
+    grid.send_signal(signal.SIGINT)
+    assert grid.wait(timeout=60) == 130
+    said = screen.rest()
+    assert "interrupted; nothing is lost, the same command goes on where it stopped" in said
+    assert "Traceback" not in said
+    (run,) = runs(results)
+    assert run.status == "unfinished"
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "1 to go on where they stopped" in ended.stdout
+    assert re.search(r"seed 0: goes on at \d+ of 400 steps", ended.stdout)
+    (run,) = runs(results)
+    assert (run.status, [row["step"] for row in run.evaluations()]) == ("done", [0, 300, 400])
+
+
+class Screen:
+    """What a program writes to a terminal."""
+
+    def __init__(self, terminal: int) -> None:
+        self.terminal = terminal
+        self.said = ""
+
+    def read(self) -> bool:
+        """Take what is there; False at the end."""
+        try:
+            piece = os.read(self.terminal, 4096)
+        except OSError:  # Linux's way to say that the other side is closed
+            return False
+        self.said += piece.decode(errors="replace")
+        return bool(piece)
+
+    def wait_for(self, text: str) -> None:
+        """Read until the text is there."""
+        while text not in self.said:
+            assert self.read(), self.said
+
+    def rest(self) -> str:
+        """Read to the end."""
+        while self.read():
+            pass
+        os.close(self.terminal)
+        return self.said

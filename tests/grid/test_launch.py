@@ -1,0 +1,86 @@
+"""What a grid says before it starts, and the checks that come before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from marlbench.grid.executors import Resources
+from marlbench.grid.launch import Grid, announcement, prepare
+from marlbench.grid.plan import Request, make_plan
+from marlbench.host import load_catalogue
+from marlbench.mistakes import Mistake
+from marlbench.store import create
+from marlbench.wishes import parse_set
+
+
+def grid_of(
+    results: Path, presets: Sequence[str] = ("paper",), sets: Sequence[str] = (), **request: Any
+) -> Grid:
+    catalogue = load_catalogue()
+    wishes = [parse_set(text) for text in sets]
+    plan = make_plan(
+        catalogue, Request(["tiny"], "skirmish", presets=presets, wishes=wishes, **request)
+    )
+    return prepare(plan, results, catalogue.executor("local"), Resources())
+
+
+def said(grid: Grid) -> str:
+    return " ".join(" ".join(announcement(grid)).split())
+
+
+@pytest.mark.usefixtures("tiny")
+def test_days_without_a_gpu_are_warned_of_with_the_preset_to_take(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    warning = "no GPU here: with the paper's settings tiny will take days per run"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert warning in said(grid_of(tmp_path))
+    assert "--preset quick" in said(grid_of(tmp_path))
+    assert warning not in said(grid_of(tmp_path, presets=["quick"]))
+    assert warning not in said(grid_of(tmp_path, sets=["run.steps=1000"]))
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert warning not in said(grid_of(tmp_path))
+    assert "GPU, 1 at a time" in said(grid_of(tmp_path))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_plan_is_announced_with_runs_steps_tasks_seeds_and_place(tmp_path: Path) -> None:
+    lines = said(grid_of(tmp_path, presets=["quick"]))
+    assert lines.startswith("3 runs of 40,000 env steps play tiny-quick on skirmish: ")
+    assert "its default task, as preset quick says; --task all plays all 8" in lines
+    assert "seeds 0, 1, 2 preset quick" in lines
+    assert f"results {tmp_path}" in lines
+    assert "its default task" not in said(grid_of(tmp_path, presets=["quick"], tasks=["2v2"]))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_what_is_there_already_is_told_and_not_played_again(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, tasks=["2v2"])
+    done, failed = (create(tmp_path, spec) for spec in grid.plan.specs[:2])
+    (done / "DONE").write_text("{}")
+    (failed / "FAILED").write_text('{"reason": "x", "traceback": ""}')
+    again = grid_of(tmp_path, tasks=["2v2"])
+    assert "1 done already, skipped" in said(again)
+    assert "1 failed before, tried again" in said(again)
+    assert again.todo() == list(grid.folders[1:])
+
+
+@pytest.mark.usefixtures("tiny")
+def test_preparing_writes_nothing(tmp_path: Path) -> None:
+    list(announcement(grid_of(tmp_path / "deep" / "results")))
+    assert not (tmp_path / "deep").exists()
+
+
+@pytest.mark.usefixtures("tiny")
+def test_a_run_with_other_settings_in_the_way_is_told_before_anything_is_written(
+    tmp_path: Path,
+) -> None:
+    create(tmp_path, grid_of(tmp_path, tasks=["5v5"], seeds=[3]).plan.specs[0])
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(Mistake, match=r"run\.steps = 400000, asked was 7: use another --results"):
+        grid_of(tmp_path, tasks=["2v2", "5v5"], seeds=[1, 3], sets=["run.steps=7"])
+    assert sorted(tmp_path.rglob("*")) == before
