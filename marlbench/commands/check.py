@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from marlbench.host import Catalogue, UnknownName, check_task, missing
 from marlbench.mistakes import Mistake, did_you_mean
+
+if TYPE_CHECKING:
+    from marlbench.testing import Finding
 
 __all__ = ["checked"]
 
@@ -21,7 +26,7 @@ def checked(catalogue: Catalogue, name: str, task: str | None) -> tuple[list[str
     return lines, failed == 0
 
 
-def _findings(catalogue: Catalogue, name: str, task: str | None) -> list[object]:
+def _findings(catalogue: Catalogue, name: str, task: str | None) -> list[Finding]:
     from marlbench.testing import check_algorithm, check_suite
 
     if name in catalogue.algorithms:

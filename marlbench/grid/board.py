@@ -145,12 +145,13 @@ def duration(seconds: float | None) -> str:
 def count(number: float) -> str:
     """Say a number of env steps briefly.
 
-    >>> count(600), count(12_345), count(400_000), count(2_500_000)
-    ('600', '12.3k', '400k', '2.5M')
+    >>> count(600), count(12_345), count(123_456), count(400_000), count(2_500_000)
+    ('600', '12.3k', '123k', '400k', '2.5M')
     """
     for unit, size in (("M", 1e6), ("k", 1e3)):
         if number >= size:
-            return f"{number / size:.1f}".removesuffix(".0") + unit
+            scaled = number / size
+            return f"{scaled:.{int(scaled < 100)}f}".removesuffix(".0") + unit
     return f"{number:.0f}"
 
 

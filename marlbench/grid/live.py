@@ -18,13 +18,16 @@ __all__ = ["LiveView"]
 
 REDRAW = 0.4
 """Seconds between two pictures."""
-FRAME = 7
-"""Lines of the picture that are not runs."""
-NARROW = 100
-"""Columns below which the bar is short and the rate is left out."""
-WIDTHS = {"steps": 10, "steps/s": 7, "to go": 9, "return": 6, "win": 4}
-"""Columns of numbers, wide enough that they do not dance."""
+FRAME = 5
+"""Lines of the picture that are neither runs nor their troubles."""
+TROUBLES = 4
+"""Failures that are told below the table."""
+WIDE = 100
+"""Columns from which there is room for a longer bar and the rate."""
+NUMBERS = {"steps": 10, "steps/s": 7, "to go": 11, "return": 7, "win": 4}
+"""Columns of numbers and their widths, fixed so that they do not dance."""
 WIDE_ONLY = "steps/s"
+BAR, WIDE_BAR = 10, 24
 SIGNS = {
     "running": ("●", "cyan"),
     "retrying": ("↻", "yellow"),
@@ -79,11 +82,12 @@ class LiveView:
 
     def picture(self) -> RenderableType:
         """Give heading, table of runs, and the failures."""
-        shown = self._shown()
+        troubles = self._troubles()
+        shown = self._shown(max(3, self.console.height - FRAME - len(troubles)))
         parts: list[RenderableType] = [Text(), self._heading(), self._table(shown)]
         if hidden := len(self.board.rows) - len(shown):
             parts.append(Text(f"  and {hidden} more", style="dim"))
-        return Group(*parts, *self._troubles(shown))
+        return Group(*parts, *troubles)
 
     def _heading(self) -> Text:
         board = self.board
@@ -92,11 +96,10 @@ class LiveView:
         said += [f"{board.number('running')} of {board.slots} slots busy"]
         eta = board.eta()
         said += [f"{duration(eta)} to go" if eta is not None else "timing the first updates"]
-        return Text(" · ".join(said), style="bold")
+        return Text(" · ".join(said), style="bold", no_wrap=True, overflow="ellipsis")
 
-    def _shown(self) -> list[Row]:
-        """Give the runs that fit, the most telling ones, in the order of the plan."""
-        room = max(3, self.console.height - FRAME)
+    def _shown(self, room: int) -> list[Row]:
+        """Give as many runs as there is room for, the most telling ones, in the plan's order."""
         rows = list(self.board.rows.values())
         ranks = list(SIGNS)
         telling = sorted(rows, key=lambda row: (ranks.index(row.state), -row.began))[:room]
@@ -104,42 +107,52 @@ class LiveView:
         return [row for row in rows if row.folder in kept]
 
     def _table(self, rows: list[Row]) -> Table:
-        wide = self.console.width >= NARROW
-        table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim", expand=False)
-        table.add_column("")
-        table.add_column("run", no_wrap=True, overflow="ellipsis")
-        table.add_column("", width=24 if wide else 10)
-        for title, width in WIDTHS.items():
+        wide = self.console.width >= WIDE
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+        table.add_column("", width=1)
+        table.add_column("run", no_wrap=True)
+        table.add_column("seed", justify="right", width=4)
+        table.add_column("", width=WIDE_BAR if wide else BAR)
+        for title, width in NUMBERS.items():
             if wide or title != WIDE_ONLY:
-                table.add_column(title, justify="right", no_wrap=True, min_width=width)
+                table.add_column(title, justify="right", no_wrap=True, width=width)
+        taken = sum(column.width + 1 for column in table.columns if column.width)
         for row in rows:
-            table.add_row(*_cells(row, wide))
+            table.add_row(*_cells(row, wide, self.console.width - taken - 1))
         return table
 
-    def _troubles(self, rows: list[Row]) -> list[Text]:
+    def _troubles(self) -> list[Text]:
+        """Give a line for each of the runs that failed or died last; the summary has them all."""
+        rows = [row for row in self.board.rows.values() if row.state in ("retrying", "failed")]
+        room = min(TROUBLES, self.console.height // 6)
         return [
-            Text(f"{SIGNS[row.state][0]} {row.name}: {row.reason}", style=SIGNS[row.state][1])
-            for row in rows
-            if row.reason and row.state in ("failed", "retrying")
+            Text(
+                f"{SIGNS[row.state][0]} {row.name}: {row.reason}",
+                style=SIGNS[row.state][1],
+                no_wrap=True,
+                overflow="ellipsis",
+            )
+            for row in sorted(rows, key=lambda row: -row.began)[:room]
         ]
 
 
-def _cells(row: Row, wide: bool) -> list[RenderableType]:
+def _cells(row: Row, wide: bool, room: int) -> list[RenderableType]:
+    """Give a run's line; `room` is how many columns its name may take."""
     sign, style = SIGNS[row.state]
     total = row.spec.run.steps
     rate = row.progress.get("steps_per_s") if row.state == "running" else None
+    name = Text(f"{row.spec.task} {row.spec.label}", style="dim" if row.state == "waiting" else "")
+    name.truncate(room, overflow="ellipsis")
     cells: list[RenderableType] = [
         Text(sign, style=style),
-        Text(row.name, style="dim" if row.state == "waiting" else ""),
+        name,
+        str(row.spec.seed),
         ProgressBar(total=total, completed=row.steps, complete_style=style, finished_style=style),
         f"{count(row.steps)}/{count(total)}",
     ]
     cells += [count(rate) if rate else ""] if wide else []
-    return [
-        *cells,
-        _time_to_go(row),
-        *(_number(row.progress.get(key)) for key in ("return", "win")),
-    ]
+    scores = (_number(row.progress.get(key)) for key in ("return", "win"))
+    return [*cells, _time_to_go(row), *scores]
 
 
 def _time_to_go(row: Row) -> str:

@@ -1,0 +1,149 @@
+"""What a user sees of a grid: the picture on a terminal, the lines in a pipe, the time to go."""
+
+from __future__ import annotations
+
+import json
+import time
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from marlbench.config import RunConfig, RunSpec
+from marlbench.grid.board import Board
+from marlbench.grid.live import LiveView
+from marlbench.grid.plain import PlainView
+
+
+def board_of(folder: Path, labels: list[str], slots: int = 2, seeds: int = 1) -> Board:
+    """A board of runs whose folders exist and are empty."""
+    runs = []
+    for seed in range(seeds):
+        for label in labels:
+            spec = RunSpec(
+                suite="skirmish",
+                task="rand_5v5",
+                algorithm="dmawm",
+                label=label,
+                seed=seed,
+                run=RunConfig(steps=400_000),
+            )
+            runs.append((folder / f"{label}_{seed}", spec))
+            runs[-1][0].mkdir(parents=True)
+    return Board(runs, slots)
+
+
+def write(folder: Path, **progress: Any) -> None:
+    """Be a worker that tells its progress."""
+    document = {"time": time.time(), "phase": "training", "eta_s": None, "return": None}
+    (folder / "progress.json").write_text(json.dumps(document | {"win": None} | progress))
+
+
+def screen(board: Board, width: int, height: int) -> list[str]:
+    """The picture as lines."""
+    paper = StringIO()
+    console = Console(file=paper, width=width, height=height)
+    console.print(LiveView(board, console).picture())
+    return paper.getvalue().splitlines()
+
+
+def test_a_run_is_shown_with_its_steps_speed_time_and_scores(tmp_path: Path) -> None:
+    board = board_of(tmp_path, ["dmawm"])
+    (folder,) = board.rows
+    board.started(folder, 1)
+    write(folder, env_steps=123_456, steps_per_s=72.4, eta_s=7300, elapsed_s=900, win=0.25)
+    board.refresh()
+    (line,) = [line for line in screen(board, 120, 30) if "dmawm" in line]
+    assert line.split()[:4] == ["●", "rand_5v5", "dmawm", "0"]
+    assert "123k/400k" in line
+    assert line.split()[-6:] == ["72", "2", "h", "01", "min", "0.25"]
+    assert "1 of 2 slots busy · 2 h 01 min to go" in "\n".join(screen(board, 80, 24))
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (60, 10)])
+def test_the_picture_fits_the_terminal_whatever_happens(
+    tmp_path: Path, width: int, height: int
+) -> None:
+    long = "dmawm-quick-gamma=0.7-mixer=monotonic-num_envs=16"
+    board = board_of(tmp_path, ["dmawm", long], seeds=30)
+    folders = list(board.rows)
+    for folder in folders[:12]:
+        board.started(folder, 1)
+        write(folder, env_steps=399_999, eta_s=86_000, elapsed_s=5, **{"return": -123.4, "win": 1})
+    for folder in folders[:6]:
+        board.finished(folder, "ValueError: " + "a long story " * 20)
+    board.finished(folders[6], None)
+    board.retrying(folders[7], "the worker was killed by SIGKILL (memory?)")
+    board.refresh()
+    lines = screen(board, width, height)
+    assert len(lines) < height
+    assert max(len(line) for line in lines) <= width
+    text = "\n".join(lines)
+    assert "1 of 60 runs done · 6 failed" in text
+    assert "more" in text
+    assert "✗ rand_5v5" in text
+
+
+def test_running_and_failed_runs_come_before_those_that_wait(tmp_path: Path) -> None:
+    board = board_of(tmp_path, ["dmawm"], seeds=30)
+    last = list(board.rows)[-1]
+    board.started(last, 1)
+    assert any(line.startswith("●") for line in screen(board, 80, 12))
+
+
+def test_time_to_go_is_unknown_until_updates_were_timed(tmp_path: Path) -> None:
+    board = board_of(tmp_path, ["dmawm"])
+    assert board.eta() is None
+    (folder,) = board.rows
+    board.started(folder, 1)
+    write(folder, env_steps=10, elapsed_s=1)
+    board.refresh()
+    assert board.eta() is None
+
+
+def test_time_to_go_counts_the_runs_that_wait(tmp_path: Path) -> None:
+    board = board_of(tmp_path, ["dmawm"], slots=1, seeds=3)
+    first, second, _ = board.rows
+    board.started(first, 1)
+    write(first, env_steps=10, elapsed_s=40, eta_s=60)
+    board.refresh()
+    assert board.eta() == pytest.approx(60 + 2 * 100)  # the others last 40 + 60 s each
+    write(first, env_steps=400_000, elapsed_s=120, eta_s=0)
+    board.finished(first, None)
+    board.started(second, 1)
+    # both that are left last 120 s, of which the test itself took some; it is not that slow
+    assert board.eta() == pytest.approx(240, abs=30)
+
+
+def test_the_speed_of_an_earlier_worker_is_not_shown(tmp_path: Path) -> None:
+    board = board_of(tmp_path, ["dmawm"])
+    (folder,) = board.rows
+    write(folder, env_steps=10, eta_s=60, steps_per_s=5, time=time.time() - 100)
+    row = board.started(folder, 1)
+    assert (row.steps, row.eta, row.progress["steps_per_s"]) == (10, None, None)
+
+
+def test_a_pipe_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    board = board_of(tmp_path, ["dmawm"], seeds=2)
+    first, second = board.rows
+    view = PlainView(board, every=0)
+    view.started(first, 1)
+    write(first, env_steps=2000, steps_per_s=50.4, eta_s=7960, elapsed_s=40, **{"return": 3.5})
+    view.tick()
+    view.retrying(first, "the worker was killed by SIGKILL (memory?)", 2.0)
+    view.started(first, 2)
+    view.finished(first, None)
+    view.started(second, 1)
+    view.finished(second, "ValueError: no")
+    assert capsys.readouterr().out.splitlines() == [
+        "[0/2] rand_5v5 dmawm seed 0: starts",
+        "about 2 h 13 min to go for 2 runs at this speed",
+        "[0/2] rand_5v5 dmawm seed 0: 2k of 400k steps, 50/s, 2 h 12 min to go, return 3.50",
+        "[0/2] rand_5v5 dmawm seed 0: the worker was killed by SIGKILL (memory?); again in 2 s",
+        "[0/2] rand_5v5 dmawm seed 0: goes on at 2k of 400k steps, attempt 2",
+        "[1/2] rand_5v5 dmawm seed 0: done in 0 s, return 3.50",
+        "[1/2] rand_5v5 dmawm seed 1: starts",
+        "[2/2] rand_5v5 dmawm seed 1: failed: ValueError: no",
+    ]
