@@ -84,7 +84,7 @@ class Qmix:
         self.live = networks(config, spec, seed).to(self.device)
         self.slow = deepcopy(self.live).requires_grad_(False)
         self.optimiser = torch.optim.Adam(
-            self.live.parameters(), config.learning_rate, eps=config.adam_epsilon
+            self.live.parameters(), config.learning_rate, eps=config.adam_epsilon, fused=True
         )
         self.replay = EpisodeReplay(fields(spec), spec.episode_limit, capacity(config, spec))
         self.draws = np.random.default_rng(seed)
@@ -116,7 +116,8 @@ class Qmix:
             seen = (self.tensor(array) for array in (step.obs, last_action, hidden))
             q, h = (each.cpu().numpy() for each in self.live["utility"](*seen))
         if explore:
-            uniforms = keyed_uniforms(memory.seed, memory.count, (2, *last_action.shape))
+            agents, choices = last_action.shape, self.spec.num_actions + 1
+            uniforms = keyed_uniforms(memory.seed, memory.count, (*agents, choices))
             action = epsilon_greedy(q, step.avail, self.epsilon, uniforms)
         else:
             action = greedy(q, step.avail)

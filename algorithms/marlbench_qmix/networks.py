@@ -57,7 +57,7 @@ class Utility(nn.Module):
 
     def unroll(self, inputs: Tensor, sizes: Sequence[int]) -> Tensor:
         """Give values (N, A, U) of packed episodes' inputs (N, A, I), from their beginning."""
-        x = linear(inputs.flatten(0, 1), self.input.weight, self.input.bias).relu()  # (N A, D)
+        x = linear(inputs.flatten(0, 1), self.input.weight, self.input.bias, "relu")  # (N A, D)
         h = self.gru.unroll(x, [size * self.num_agents for size in sizes])  # (N A, D)
         q = linear(h, self.output.weight, self.output.bias)  # (N A, U)
         return q.view(-1, self.num_agents, self.none)  # (N, A, U)

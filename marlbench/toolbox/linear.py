@@ -6,33 +6,45 @@ other makers than Intel: half the speed of oneDNN, which the same wheels carry, 
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["linear", "product"]
+__all__ = ["linear", "product", "weight_gradient"]
 
-WORTHWHILE_ROWS = 128
-"""Below this many rows the call's own cost outweighs the faster product (measured)."""
+Activation = Literal["none", "relu"]
+
+WORTHWHILE = 500_000
+"""Multiplications below which the call's own cost outweighs the faster product (measured)."""
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
-def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def product(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Activation = "none"
+) -> Tensor:
     """Give x W' + b (N, D) of x (N, I), weight (D, I), bias (D,); not recorded for gradients.
 
     >>> product(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([0.5]))
     tensor([[11.5000]])
     """
-    if ONEDNN and x.is_cpu and x.dtype == torch.float32 and len(x) >= WORTHWHILE_ROWS:
-        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-    return functional.linear(x, weight, bias)
+    if ONEDNN and x.is_cpu and x.dtype == torch.float32 and x.numel() * len(weight) >= WORTHWHILE:
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "")
+    result = functional.linear(x, weight, bias)
+    return result.relu_() if activation == "relu" else result
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def weight_gradient(grad: Tensor, x: Tensor) -> Tensor:
+    """Give the weight's gradient (D, I) of a product whose result (N, D) has this one."""
+    if grad.shape[1] > x.shape[1]:  # the wider of the two comes second: a quarter faster
+        return product(x.t(), grad.t()).t()
+    return product(grad.t(), x.t())
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: Activation = "none") -> Tensor:
     """Give x W' + b (..., D) of x (..., I), weight (D, I), bias (D,), with gradients."""
-    rows: Tensor = Product.apply(x.reshape(-1, x.shape[-1]), weight, bias)  # (N, D)
+    rows: Tensor = Product.apply(x.reshape(-1, x.shape[-1]), weight, bias, activation)  # (N, D)
     return rows.view(*x.shape[:-1], len(weight))  # (..., D)
 
 
@@ -40,15 +52,19 @@ class Product(torch.autograd.Function):
     """`product` with its gradients, themselves products."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """Give x W' + b (N, D)."""
-        ctx.save_for_backward(x, weight)
-        return product(x, weight, bias)
+    def forward(ctx: Any, *arguments: Any) -> Tensor:
+        """Give x W' + b (N, D), or its positive part, of x, W, b and the activation."""
+        x, weight, _, activation = arguments
+        result = product(*arguments)
+        ctx.save_for_backward(x, weight, *([result] if activation == "relu" else []))
+        return result
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         """Give the gradients of x, where it wants one, of the weight and of the bias."""
-        x, weight = ctx.saved_tensors
+        x, weight, *positive = ctx.saved_tensors
+        for result in positive:
+            grad = grad * (result > 0)
         to_x = product(grad, weight.t()) if ctx.needs_input_grad[0] else None
-        return to_x, product(grad.t().contiguous(), x.t()), grad.sum(0)
+        return to_x, weight_gradient(grad, x), grad.sum(0), None

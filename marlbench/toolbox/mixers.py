@@ -67,5 +67,5 @@ def hypernetwork(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
 def generated(layers: nn.Sequential, state: Tensor) -> Tensor:
     """Give what a hypernetwork makes (N, D) of states (N, S)."""
     first, last = layers[0], layers[2]
-    hidden = linear(state, first.weight, first.bias).relu()
+    hidden = linear(state, first.weight, first.bias, "relu")
     return linear(hidden, last.weight, last.bias)
