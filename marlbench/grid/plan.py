@@ -66,6 +66,36 @@ class Plan:
     """Whether the user named no task and the presets chose the suite's default one."""
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What all runs of a plan have in common."""
+
+    suite: Suite
+    suite_config: Resolved
+    run: Resolved
+    presets: Sequence[Preset]
+    paper: Sequence[Preset]
+    """The preset by which labels judge, if there is one."""
+
+    def spec(self, algorithm: Algorithm, own: Sequence[Layer]) -> RunSpec:
+        """Resolve an algorithm's settings; task and seed are still to be put in."""
+        layers = [*algorithm_layers(algorithm, self.presets), *own]
+        resolved = resolve(algorithm.name, algorithm.config, layers)
+        changed = suite_changes(self.suite, self.suite_config)
+        return RunSpec(
+            suite=self.suite.name,
+            task=self.suite.default_task,
+            algorithm=algorithm.name,
+            label=label(algorithm, self.presets, self.paper, resolved, changed),
+            seed=0,
+            presets=tuple(preset.name for preset in self.presets),
+            run=_checked(self.run),
+            algorithm_config=resolved.values(),
+            suite_config=self.suite_config.values(),
+            origins=_origins(run=self.run, suite=self.suite_config, algorithm=resolved),
+        )
+
+
 def make_plan(catalogue: Catalogue, request: Request) -> Plan:
     """Resolve and check everything that a request means; raises Mistake, writes nothing."""
     algorithms = [catalogue.algorithm(name) for name in _once(request.algorithms)]
@@ -73,41 +103,27 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
     presets = [catalogue.preset(name) for name in _once(request.presets)]
     tasks, seeds = _tasks(suite, request.tasks, presets), _seeds(request.seeds, presets)
     own = _own_layers(catalogue, suite, algorithms, request)
-    run = resolve("run", RunConfig, [*run_layers(presets), *own["run"]])
-    suite_config = resolve("suite", suite.config, own["suite"])
-    paper = [catalogue.presets[PAPER]] if PAPER in catalogue.presets else []
-    variants = {
-        each.name: _variant(
-            each, presets, paper, own[each.name], suite_changes(suite, suite_config)
-        )
-        for each in algorithms
-    }
-    run_config = _checked(run)
-    specs = [
-        RunSpec(
-            suite=suite.name,
-            task=task,
-            algorithm=name,
-            label=variant_label,
-            seed=seed,
-            presets=tuple(preset.name for preset in presets),
-            run=run_config,
-            algorithm_config=resolved.values(),
-            suite_config=suite_config.values(),
-            origins=_origins(run, suite_config, resolved),
-        )
-        for seed in seeds
-        for task in tasks
-        for name, (resolved, variant_label) in variants.items()
-    ]
+    shared = Shared(
+        suite,
+        resolve("suite", suite.config, own["suite"]),
+        resolve("run", RunConfig, [*run_layers(presets), *own["run"]]),
+        presets,
+        [catalogue.presets[PAPER]] if PAPER in catalogue.presets else [],
+    )
+    first = [shared.spec(algorithm, own[algorithm.name]) for algorithm in algorithms]
     return Plan(
         suite=suite,
         algorithms=tuple(algorithms),
         tasks=tasks,
         seeds=seeds,
-        presets=tuple(preset.name for preset in presets),
-        run=run_config,
-        specs=tuple(specs),
+        presets=first[0].presets,
+        run=first[0].run,
+        specs=tuple(
+            spec.model_copy(update={"task": task, "seed": seed})
+            for seed in seeds
+            for task in tasks
+            for spec in first
+        ),
         tasks_by_preset=not request.tasks and len(tasks) < len(suite.tasks),
     )
 
@@ -152,18 +168,6 @@ def _own_layers(
     return layers
 
 
-def _variant(
-    algorithm: Algorithm,
-    presets: Sequence[Preset],
-    paper: Sequence[Preset],
-    own: Sequence[Layer],
-    suite_changed: Mapping[str, Any],
-) -> tuple[Resolved, str]:
-    layers = [*algorithm_layers(algorithm, presets), *own]
-    resolved = resolve(algorithm.name, algorithm.config, layers)
-    return resolved, label(algorithm, presets, paper, resolved, suite_changed)
-
-
 def _checked(run: Resolved) -> RunConfig:
     """Give the host's settings if the evaluation's episodes can be shared equally."""
     config = RunConfig.model_validate(run.config)
@@ -176,8 +180,7 @@ def _checked(run: Resolved) -> RunConfig:
     return config
 
 
-def _origins(run: Resolved, suite: Resolved, algorithm: Resolved) -> dict[str, str]:
-    sections = {"run": run, "suite": suite, "algorithm": algorithm}
+def _origins(**sections: Resolved) -> dict[str, str]:
     return {
         f"{section}.{key}": origin
         for section, resolved in sections.items()

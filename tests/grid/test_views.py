@@ -83,7 +83,7 @@ def test_the_picture_fits_the_terminal_whatever_happens(
     text = "\n".join(lines)
     assert "1 of 60 runs done · 6 failed" in text
     assert "more" in text
-    assert "✗ rand_5v5" in text
+    assert lines[-1][0] in "✗↻"
 
 
 def test_running_and_failed_runs_come_before_those_that_wait(tmp_path: Path) -> None:

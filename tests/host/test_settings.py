@@ -269,6 +269,7 @@ def test_settings_that_change_learning_never_share_a_label(catalogue: Catalogue)
     sets = ["gamma=0.7", "gamma=0.70001", "name=a", "name=null", 'name="null"', "name=a/b"]
     sets += ["name=a_b", "name=a-gamma=0.7", "suite.sight=1", "widths.layers=[]", "name=''"]
     sets += [f"name={'long' * 30}", f"name={'long' * 31}", "widths.layers=[1]", "mixer=sum"]
+    choices: list[tuple[tuple[str, ...], tuple[str, ...]]]
     choices = [((text,), presets) for text in sets for presets in (("paper",), ("quick",))]
     choices += [(("name=a", "gamma=0.7"), ("paper",))]
     seen: dict[str, str] = {}
