@@ -8,7 +8,7 @@ from marlbench.plugin import Config, Env, Suite, hookimpl
 
 marlbench_api = 1
 
-TASKS = ("two_step", "matrix", "counting", "deaths", "timeout", "pixels")
+TASKS = ("two_step", "matrix", "climbing", "counting", "deaths", "timeout", "pixels")
 
 
 def build(task: str, config: Config) -> Env:
@@ -18,6 +18,7 @@ def build(task: str, config: Config) -> Env:
     kinds: dict[str, type[Env]] = {
         "two_step": games.TwoStep,
         "matrix": games.Matrix,
+        "climbing": games.Climbing,
         "counting": clocks.Counting,
         "deaths": clocks.Deaths,
         "timeout": clocks.TimeOut,

@@ -57,22 +57,24 @@ class TwoStep:
 
 
 class Matrix:
-    """The climbing game, one shot [Claus and Boutilier 1998].
+    """A one-shot game with a known optimum, by the two agents' actions.
 
-    Payoff by the two agents' actions: [[11, -30, 0], [-30, 7, 6], [0, 0, 5]]. Best return 11
-    (0 and 0), which a miss by one agent turns into -30; independent learners settle for 5 to 7.
+    Payoff [[8, 0, 0], [0, 4, 0], [0, 0, 6]]. Best return 8 (0 and 0), which is also what climbing
+    the expected payoff from uniform play leads to; (1, 1) and (2, 2) are where a learner that
+    settles too soon is stuck, with 4 or 6.
     """
 
-    PAYOFF = ((11.0, -30.0, 0.0), (-30.0, 7.0, 6.0), (0.0, 0.0, 5.0))
+    PAYOFF: tuple[tuple[float, ...], ...] = ((8.0, 0.0, 0.0), (0.0, 4.0, 0.0), (0.0, 0.0, 6.0))
 
     def __init__(self) -> None:
+        payoffs = [paid for row in self.PAYOFF for paid in row]
         self.spec = EnvSpec(
             num_agents=2,
             obs_shape=(2,),
             num_actions=3,
             episode_limit=1,
             state_shape=(1,),
-            return_bounds=(-30.0, 11.0),
+            return_bounds=(min(payoffs), max(payoffs)),
             simulator="probe 1",
         )
 
@@ -91,3 +93,14 @@ class Matrix:
     def _arrive(self, reward: float = 0.0) -> Step:
         obs, state = np.eye(2, dtype=np.float32), np.ones(1, np.float32)
         return arrival(self.spec, obs, reward, state)
+
+
+class Climbing(Matrix):
+    """The climbing game [Claus and Boutilier 1998], in which a miss is punished.
+
+    Payoff [[11, -30, 0], [-30, 7, 6], [0, 0, 5]]. Best return 11 (0 and 0), which a miss by one
+    agent turns into -30. Learners that climb the expected payoff by themselves settle for 7 (1
+    and 1) or 5: reaching 11 takes more than a right implementation.
+    """
+
+    PAYOFF = ((11.0, -30.0, 0.0), (-30.0, 7.0, 6.0), (0.0, 0.0, 5.0))

@@ -49,7 +49,9 @@ def test_steps_have_the_shapes_and_types_of_the_spec(task: str) -> None:
         assert length <= spec.episode_limit
 
 
-@pytest.mark.parametrize(("task", "best", "worst"), [("two_step", 8, 0), ("matrix", 11, -30)])
+@pytest.mark.parametrize(
+    ("task", "best", "worst"), [("two_step", 8, 0), ("matrix", 8, 0), ("climbing", 11, -30)]
+)
 def test_best_and_worst_play_of_the_games(task: str, best: float, worst: float) -> None:
     env = build(task, Config())
     joint = list(itertools.product(range(env.spec.num_actions), repeat=2))
