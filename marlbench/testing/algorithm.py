@@ -33,12 +33,13 @@ def check_algorithm(
     """
     checks: dict[str, Check] = {
         "builds": lambda: builds(Subject.of(algorithm, settings)),
+        "plays and learns": lambda: plays_and_learns(Subject.of(algorithm, settings)),
         "plays 1 copy of 2 agents": lambda: plays(Subject.of(algorithm, settings), 1, 2),
         "plays 3 copies of 5 agents": lambda: plays(Subject.of(algorithm, settings), 3, 5),
     }
     for name, check in CHECKS.items():
         checks[name] = partial(_on_subject, check, algorithm, settings)
-    return carry_out(checks)
+    return carry_out(checks, vital=["builds", "plays and learns"])
 
 
 def _on_subject(check: Any, algorithm: Algorithm, settings: Mapping[str, Any] | None) -> str:
@@ -49,6 +50,13 @@ def builds(subject: Subject) -> str:
     """It builds from its defaults, overlaid with the preset `smoke`."""
     subject.seat()
     return "with the preset smoke" if "smoke" in subject.algorithm.presets else "no preset smoke"
+
+
+def plays_and_learns(subject: Subject) -> str:
+    """It acts as it may, and makes an update before the check's patience ends."""
+    table = subject.seat()
+    table.learn(updates=1)
+    return f"the first update came within {table.moves * table.env.num_envs} env steps"
 
 
 def plays(subject: Subject, num_envs: int, agents: int) -> str:
@@ -126,10 +134,10 @@ def acting_is_a_function(subject: Subject) -> str:
     memory = through_disk(table.memory)
     for explore in (False, True):
         first, _ = table.agent.act(table.step, table.memory, explore)
+        place = difference(memory, table.memory, "memory")
+        require(place is None, f"act(explore={explore}) changes {place}, which it was given")
         again, _ = table.agent.act(table.step, table.memory, explore)
         require(bool((first == again).all()), f"two calls of act(explore={explore}) differ")
-        place = difference(memory, table.memory, "memory")
-        require(place is None, f"act(explore={explore}) changes {place} of the memory it is given")
     return ""
 
 

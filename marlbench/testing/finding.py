@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,15 +33,12 @@ def require(kept: bool, sentence: str) -> None:
         raise Unkept(sentence)
 
 
-def carry_out(checks: Mapping[str, Check]) -> list[Finding]:
-    """Give a finding per check; none of them stops the others, but the first one can.
-
-    A plugin that does not even pass the first check is not worth the others' messages.
-    """
+def carry_out(checks: Mapping[str, Check], vital: Collection[str]) -> list[Finding]:
+    """Give a finding per check; a vital one that fails is the last, the others stop nothing."""
     findings: list[Finding] = []
     for name, check in checks.items():
         findings.append(_find(name, check))
-        if not findings[0].passed:
+        if name in vital and not findings[-1].passed:
             break
     return findings
 

@@ -6,7 +6,7 @@ import io
 import pickle
 import sys
 from collections.abc import Iterator
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def difference(one: Any, other: Any, place: str = "state") -> str | None:
         pairs = enumerate(zip(one, other, strict=True))
         return _first(difference(a, b, f"{place}[{i}]") for i, (a, b) in pairs)
     if type(one) is type(other) and is_dataclass(one):
-        return difference(vars(one), vars(other), place)
+        return difference(_fields(one), _fields(other), place)
     return None if _leaf(one) == _leaf(other) else place
 
 
@@ -60,6 +60,10 @@ def through_disk(value: Any) -> Any:
     return torch.load(file, weights_only=False)
 
 
+def _fields(value: Any) -> dict[str, Any]:
+    return {field.name: getattr(value, field.name) for field in fields(value)}
+
+
 def _live(ring: Ring) -> dict[str, Any]:
     capacity = len(next(iter(ring.arrays.values())))
     rows = slice(min(ring.written, capacity))
@@ -73,7 +77,8 @@ def _first(places: Iterator[str | None]) -> str | None:
 def _leaf(value: Any) -> Any:
     """Give something that compares exactly: the bytes of an array, NaN as a word."""
     if _is_tensor(value):
-        value = value.detach().cpu().numpy()
+        words = value.detach().cpu().flatten().view(sys.modules["torch"].uint8)
+        return (tuple(value.shape), str(value.dtype), words.numpy().tobytes())
     if isinstance(value, np.ndarray | np.generic):
         return (value.shape, value.dtype.str, value.tobytes())
     if isinstance(value, float) and value != value:

@@ -38,7 +38,7 @@ def check_suite(
         checks["copies go on mid-episode"] = subject.copies_go_on
     if suite.build_vector is not None:
         checks["the vector form plays the same"] = subject.vector_plays_the_same
-    return carry_out(checks)
+    return carry_out(checks, vital=["builds"])
 
 
 @dataclass(frozen=True)

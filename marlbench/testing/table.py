@@ -58,6 +58,8 @@ class Table:
     seeds: TrainingSeeds = field(init=False)
     step: Step = field(init=False)
     memory: Any = field(init=False)
+    moves: int = 0
+    """Turns played, all copies at once."""
 
     def __post_init__(self) -> None:
         """Begin the first episodes."""
@@ -70,6 +72,7 @@ class Table:
         actions, self.memory = self.agent.act(self.step, self.memory, explore=True)
         self.agent.observe(self.step, actions)
         self.step = self.env.step(actions, self.seeds.take(self.step.last))
+        self.moves += 1
         return actions
 
     def play(self, turns: int) -> list[Any]:

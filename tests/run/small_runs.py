@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ import linear_learner
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.plugin import Suite
 from marlbench.run import worker
-from marlbench.run.interrupt import Stop
+from marlbench.run.interrupt import Interrupted, Stop
 from marlbench.store import files
 from marlbench.testing import synthetic
 
@@ -49,6 +51,43 @@ def rows(path: Path) -> list[str]:
     """The lines of a metric file less what may differ between runs, byte for byte."""
     kept = [{k: v for k, v in row.items() if k != "wall"} for row in files.read_rows(path)]
     return [json.dumps(row) for row in kept]
+
+
+class StopAfter(Stop):
+    """A stop that comes at the k-th look."""
+
+    def __init__(self, looks: int) -> None:
+        super().__init__()
+        self.looks = looks
+
+    def check(self) -> None:
+        """Count down."""
+        self.looks -= 1
+        if self.looks <= 0:
+            raise Interrupted
+
+
+class StopAtRows(Stop):
+    """A stop that comes when a run has trained so far."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        super().__init__()
+        self.metrics, self.count = folder / "train.jsonl", count
+
+    def check(self) -> None:
+        """Count the rows."""
+        if len(files.read_rows(self.metrics)) >= self.count:
+            raise Interrupted
+
+
+def wait_for_rows(folder: Path, count: int, process: subprocess.Popen[bytes]) -> None:
+    """Wait until the worker has trained a little further, or is done."""
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
+        if len(files.read_rows(folder / "train.jsonl")) >= count:
+            return
+        time.sleep(0.002)
+    assert process.poll() == 0, "the worker did not get on"
 
 
 def main(folder: Path) -> int:

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import pytest
 import small_runs
-from small_runs import play, rows, small_spec
+from small_runs import StopAfter, play, rows, small_spec, wait_for_rows
 
 from marlbench import store
-from marlbench.run.interrupt import Interrupted, Stop
 from marlbench.store import files
 from marlbench.testing import synthetic
 
@@ -32,16 +31,6 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
     """Start a worker process on the folder."""
     command = [sys.executable, small_runs.__file__, str(folder)]
     return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
-
-
-def wait_for_rows(folder: Path, count: int, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the worker has trained a little further, or is done."""
-    deadline = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < deadline:
-        if len(files.read_rows(folder / "train.jsonl")) >= count:
-            return
-        time.sleep(0.002)
-    assert process.poll() == 0, "the worker did not get on"
 
 
 @pytest.mark.parametrize("number", [2, pytest.param(12, marks=pytest.mark.slow)])
@@ -82,20 +71,6 @@ def test_a_polite_signal_takes_a_checkpoint_and_resuming_is_exact(
     assert start(folder).wait() == 0
     assert rows(folder / "eval.jsonl") == rows(undisturbed / "eval.jsonl")
     assert rows(folder / "train.jsonl") == rows(undisturbed / "train.jsonl")
-
-
-class StopAfter(Stop):
-    """A stop that comes at the k-th look."""
-
-    def __init__(self, looks: int) -> None:
-        super().__init__()
-        self.looks = looks
-
-    def check(self) -> None:
-        """Count down."""
-        self.looks -= 1
-        if self.looks <= 0:
-            raise Interrupted
 
 
 @pytest.mark.parametrize("looks", [1, 10, 40, 90, 130])

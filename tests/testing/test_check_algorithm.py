@@ -1,0 +1,260 @@
+"""Every broken learner is caught by the check that is about its fault, a good one by none."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import linear_learner
+import numpy as np
+import pytest
+import torch
+from linear_learner import Config, Linear
+from numpy.typing import NDArray
+
+from marlbench.plugin import Algorithm, EnvSpec, Step
+from marlbench.testing import Finding, check_algorithm
+
+Answer = tuple[NDArray[np.int64], Any]
+
+
+def offered(learner: type[Linear], **entry: Any) -> Algorithm:
+    """A catalogue entry for this learner."""
+
+    def build(config: Config, spec: EnvSpec, seed: int, device: str) -> Linear:
+        return learner(config, spec, seed, device)
+
+    return replace(linear_learner.algorithm, build=build, **entry)
+
+
+def failures(algorithm: Algorithm) -> dict[str, Finding]:
+    """What `check_algorithm` holds against it."""
+    return {each.name: each for each in check_algorithm(algorithm) if not each.passed}
+
+
+def test_a_good_learner_keeps_every_promise() -> None:
+    findings = check_algorithm(linear_learner.algorithm)
+    assert [each for each in findings if not each.passed] == []
+    assert len(findings) == 14
+
+
+class Spy(Linear):
+    """Looks at everybody's observations."""
+
+    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+        """Act on the mean observation."""
+        everybody = np.broadcast_to(step.obs.mean(1, keepdims=True), step.obs.shape)
+        return super().act(replace(step, obs=everybody), memory, explore)
+
+
+class StateSpy(Linear):
+    """Looks at the global state."""
+
+    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+        """Add the state to the observation."""
+        hint = 0.0 if step.state is None else step.state.sum(-1)[:, None, None]
+        return super().act(replace(step, obs=step.obs + np.float32(hint)), memory, explore)
+
+
+class Gossip(Linear):
+    """Looks at the other agents' available actions."""
+
+    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+        """Scale the observation by how many actions all have."""
+        count = step.avail.sum((1, 2))[:, None, None]
+        return super().act(replace(step, obs=step.obs - count), memory, explore)
+
+
+@pytest.mark.parametrize("learner", [Spy, StateSpy, Gossip])
+def test_a_communicator_declared_decentralised_is_caught(learner: type[Linear]) -> None:
+    found = failures(offered(learner))
+    assert list(found) == ["execution is as declared"]
+    assert "depends on what other agents see" in found["execution is as declared"].detail
+
+
+def test_a_communicator_that_says_so_is_not() -> None:
+    assert failures(offered(Spy, execution="communicating")) == {}
+
+
+@pytest.mark.parametrize("execution", ["communicating", "centralised"])
+def test_a_loner_declared_to_communicate_is_caught(execution: Any) -> None:
+    found = failures(replace(linear_learner.algorithm, execution=execution))
+    assert list(found) == ["execution is as declared"]
+    assert "it is decentralised" in found["execution is as declared"].detail
+
+
+class Outsider(Linear):
+    """Does not look at the mask."""
+
+    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+        """Pretend that all actions are available."""
+        return super().act(replace(step, avail=np.ones_like(step.avail)), memory, explore)
+
+
+class Undead(Linear):
+    """Forgets that the dead can only do nothing."""
+
+    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+        """Move the dead."""
+        actions, memory = super().act(step, memory, explore)
+        return np.where(step.alive, actions, 1), memory
+
+
+class Guessing(Linear):
+    """Draws from numpy's global generator as it acts."""
+
+    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+        """Draw and throw away."""
+        np.random.random()
+        return super().act(step, memory, explore)
+
+
+class Noisy(Linear):
+    """Draws from torch's global generator as it learns."""
+
+    def update(self) -> dict[str, float] | None:
+        """Draw and throw away."""
+        torch.rand(1)
+        return super().update()
+
+
+class Amnesiac(Linear):
+    """Saves all but its random generator."""
+
+    def state(self) -> dict[str, Any]:
+        """Give less than all."""
+        return {**super().state(), "generator": torch.Generator().get_state()}
+
+
+class Stale(Linear):
+    """Saves its optimiser and does not load it."""
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Leave out the optimiser."""
+        super().load({**state, "optimiser": self.optimiser.state_dict()})
+
+
+class Keeper(Linear):
+    """Keeps what it acts on."""
+
+    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+        """Let acting disturb the trace that learning uses."""
+        self.trace = self.trace + np.float32(0.01)
+        return super().act(step, memory, explore)
+
+
+class Overwriter(Linear):
+    """Writes into the memory that it is given."""
+
+    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+        """Change the caller's memory."""
+        actions, after = super().act(step, memory, explore)
+        memory.update(after)
+        return actions, memory
+
+
+class Closure(Linear):
+    """Puts a function into its memory."""
+
+    def start(self, num_envs: int) -> Any:
+        """Begin with a lambda."""
+        return {**super().start(num_envs), "f": lambda: 0}
+
+    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+        """Carry the lambda along."""
+        actions, after = super().act(step, memory, explore)
+        return actions, {**after, "f": memory["f"]}
+
+
+class Nostalgic(Linear):
+    """Does not forget when an episode begins."""
+
+    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+        """Hide that the step is a first one."""
+        return super().act(replace(step, first=np.zeros_like(step.first)), memory, explore)
+
+
+class Diverged(Linear):
+    """Reports a loss that is not finite."""
+
+    def update(self) -> dict[str, float] | None:
+        """Say NaN."""
+        return None if super().update() is None else {"loss": float("nan")}
+
+
+class TensorMetrics(Linear):
+    """Reports tensors."""
+
+    def update(self) -> dict[str, float] | None:
+        """Give a tensor for a float."""
+        return None if super().update() is None else {"loss": torch.tensor(1.0)}  # type: ignore[dict-item]
+
+
+class Idle(Linear):
+    """Says that it learns, and does not."""
+
+    def update(self) -> dict[str, float] | None:
+        """Change nothing."""
+        return {"loss": 0.0}
+
+
+class Never(Linear):
+    """Never finds it time to learn."""
+
+    def update(self) -> dict[str, float] | None:
+        """Not yet."""
+        return None
+
+
+class Clockwork(Linear):
+    """Seeds itself by the clock."""
+
+    def __init__(self, config: Config, spec: EnvSpec, seed: int, device: str) -> None:
+        super().__init__(config, spec, time.perf_counter_ns() % 2**31, device)
+
+
+@pytest.mark.parametrize(
+    ("learner", "check", "words"),
+    [
+        (Outsider, "plays and learns", "the algorithm chose action"),
+        (Undead, "plays and learns", "available are [0]"),
+        (Guessing, "global generators rest", "act draws from the global generator of numpy"),
+        (Noisy, "global generators rest", "update draws from the global generator of torch"),
+        (Amnesiac, "resumes exactly", "after save and load the run differs"),
+        (Stale, "resumes exactly", "after save and load the run differs"),
+        (Keeper, "evaluating disturbs nothing", "act changes state['trace']"),
+        (Overwriter, "acting is a function", "memory"),
+        (Closure, "memory is picklable", "pickle"),
+        (Nostalgic, "episodes are apart", "the episode before"),
+        (Diverged, "metrics are finite floats", "loss is nan"),
+        (TensorMetrics, "metrics are finite floats", "loss is a Tensor"),
+        (Idle, "parameters move", "changed no float"),
+        (Never, "plays and learns", "0 updates within"),
+        (Clockwork, "the seed decides", "two agents of the same seed"),
+    ],
+)
+def test_a_fault_is_caught_by_the_check_about_it(
+    learner: type[Linear], check: str, words: str
+) -> None:
+    found = failures(offered(learner))
+    assert check in found, f"caught by {list(found)} only"
+    assert words in found[check].detail
+    assert "\n" not in found[check].detail
+
+
+def test_a_learner_that_does_not_build_gives_one_finding_and_no_exception() -> None:
+    class Unbuilt(Linear):
+        def __init__(self, *_: Any) -> None:
+            raise ImportError("no module named jax")
+
+    (finding,) = check_algorithm(offered(Unbuilt))
+    assert not finding.passed
+    assert finding.detail.startswith("ImportError: no module named jax (test_check_algorithm.py:")
+
+
+def test_settings_and_presets_that_do_not_exist_are_a_finding_too() -> None:
+    (finding,) = check_algorithm(linear_learner.algorithm, {"gama": 0.9})
+    assert "gama" in finding.detail or "validation error" in finding.detail
+    (finding,) = check_algorithm(replace(linear_learner.algorithm, presets={"smoke": {"x": 1}}))
+    assert not finding.passed

@@ -1,0 +1,224 @@
+"""Every broken environment is caught by the check that is about its fault, a good one by none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from marlbench.plugin import Step, Suite, VectorEnv
+from marlbench.run.vector import Copies
+from marlbench.testing import Finding, check_suite
+from marlbench.testing.synthetic import Sizes, Synthetic, suite
+
+
+def offered(env: type[Synthetic], **entry: Any) -> Suite:
+    """A catalogue entry for this environment."""
+    return replace(suite, build=lambda task, config: env(), **entry)
+
+
+def failures(subject: Suite) -> dict[str, Finding]:
+    """What `check_suite` holds against it."""
+    return {each.name: each for each in check_suite(subject) if not each.passed}
+
+
+def test_a_good_environment_keeps_every_promise() -> None:
+    def build_vector(task: str, config: Any, num_envs: int) -> VectorEnv:
+        return Copies(Synthetic, num_envs)
+
+    findings = check_suite(offered(Synthetic, build_vector=build_vector))
+    assert [each for each in findings if not each.passed] == []
+    assert len(findings) == 9
+
+
+class Broken(Synthetic):
+    """Changes every step by `spoil`."""
+
+    def reset(self, seed: int) -> Step:
+        """Begin."""
+        return self.spoil(super().reset(seed))
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Play."""
+        return self.spoil(super().step(actions))
+
+    def spoil(self, step: Step) -> Step:
+        """Do nothing."""
+        return step
+
+
+class WideObservations(Broken):
+    """Gives float64."""
+
+    def spoil(self, step: Step) -> Step:
+        """Widen."""
+        return replace(step, obs=step.obs.astype(np.float64))
+
+
+class NoChoice(Broken):
+    """Leaves an agent without an action."""
+
+    def spoil(self, step: Step) -> Step:
+        """Take them all."""
+        return step if step.first else replace(step, avail=step.avail & False)
+
+
+class UnequalTeam(Broken):
+    """Rewards the first agent alone."""
+
+    def spoil(self, step: Step) -> Step:
+        """Favour one."""
+        return replace(step, reward=step.reward * np.array([1, 0], np.float32))
+
+
+class EarlyReward(Broken):
+    """Pays on the first step."""
+
+    def spoil(self, step: Step) -> Step:
+        """Pay."""
+        return replace(step, reward=step.reward + np.float32(1))
+
+
+class Endless(Broken):
+    """Never ends."""
+
+    def spoil(self, step: Step) -> Step:
+        """Hide the end."""
+        return replace(step, last=False, terminal=False)
+
+
+class TwiceFirst(Broken):
+    """Calls every step of the beginning first."""
+
+    def spoil(self, step: Step) -> Step:
+        """Begin again."""
+        return replace(step, first=not step.last and self._time < 2)
+
+
+class Silent(Broken):
+    """Has the metric `win` and does not say who won."""
+
+    def spoil(self, step: Step) -> Step:
+        """Say nothing."""
+        return replace(step, info={})
+
+
+class Lazarus(Broken):
+    """Lets the dead come back."""
+
+    def spoil(self, step: Step) -> Step:
+        """Revive at even times."""
+        return step if self._time % 2 else replace(step, alive=np.ones_like(step.alive))
+
+
+class Ghosts(Broken):
+    """The dead still see."""
+
+    def spoil(self, step: Step) -> Step:
+        """Show them something."""
+        return replace(step, obs=step.obs + np.float32(1))
+
+
+class Unseeded(Broken):
+    """Draws from the global generator."""
+
+    def spoil(self, step: Step) -> Step:
+        """Add noise that no seed decides."""
+        noise = np.random.normal(size=step.obs.shape).astype(np.float32)
+        return replace(step, obs=step.obs + noise * step.alive[:, None])
+
+
+class Haunted(Broken):
+    """Remembers the episode before."""
+
+    total = 0
+
+    def spoil(self, step: Step) -> Step:
+        """Count over episodes."""
+        self.total += 1
+        return replace(step, state=step.state + np.float32(self.total))
+
+
+class OneBuffer(Broken):
+    """Gives the same array every time."""
+
+    def spoil(self, step: Step) -> Step:
+        """Write over what was given."""
+        if step.first:
+            self.buffer = np.zeros_like(step.obs)
+        self.buffer[:] = step.obs
+        return replace(step, obs=self.buffer)
+
+
+class Forgetful(Broken):
+    """Loses its generator when it is pickled."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave something out."""
+        return {**self.__dict__, "_draws": np.random.default_rng(0)}
+
+
+@pytest.mark.parametrize(
+    ("env", "check", "words"),
+    [
+        (WideObservations, "steps are as the spec says", "float64"),
+        (NoChoice, "steps are as the spec says", "no available action"),
+        (UnequalTeam, "steps are as the spec says", "different rewards"),
+        (EarlyReward, "steps are as the spec says", "first step carries a reward"),
+        (Endless, "episodes begin and end", "went on behind its limit of 12"),
+        (TwiceFirst, "episodes begin and end", "are first"),
+        (Silent, "episodes begin and end", "info['won']"),
+        (Lazarus, "the dead stay dead", "came back to life"),
+        (Ghosts, "the dead stay dead", "not zero"),
+        (Unseeded, "the seed decides", "differ at"),
+        (Haunted, "a reset forgets", "differs at"),
+        (OneBuffer, "steps are not written over", "written over"),
+        (Forgetful, "copies go on mid-episode", "goes on otherwise"),
+    ],
+)
+def test_a_fault_is_caught_by_the_check_about_it(
+    env: type[Synthetic], check: str, words: str
+) -> None:
+    found = failures(offered(env))
+    assert check in found, f"caught by {list(found)} only"
+    assert words in found[check].detail
+    assert "\n" not in found[check].detail
+
+
+def test_deaths_without_a_noop_are_caught() -> None:
+    class Undying(Synthetic):
+        def __init__(self) -> None:
+            super().__init__()
+            self.spec = replace(self.spec, noop=None)
+
+    found = failures(offered(Undying))
+    assert "noop is None" in found["the dead stay dead"].detail
+
+
+def test_a_vector_form_that_plays_otherwise_is_caught() -> None:
+    def build_vector(task: str, config: Any, num_envs: int) -> VectorEnv:
+        return Copies(lambda: Synthetic(Sizes(death=0.2)), num_envs)
+
+    found = failures(offered(Synthetic, build_vector=build_vector))
+    assert list(found) == ["the vector form plays the same"]
+
+
+def test_a_suite_that_does_not_build_gives_one_finding_and_no_exception() -> None:
+    def build(task: str, config: Any) -> Any:
+        raise ImportError("no module named pysc2")
+
+    (finding,) = check_suite(replace(suite, build=build))
+    assert finding.detail.startswith("ImportError: no module named pysc2")
+
+
+def test_what_random_play_never_met_is_said() -> None:
+    class Calm(Synthetic):
+        def __init__(self) -> None:
+            super().__init__(Sizes(death=0.0, end=0.0))
+
+    details = {each.name: each.detail for each in check_suite(offered(Calm))}
+    assert details["the dead stay dead"] == "0 deaths in 8 episodes"
+    assert details["episodes begin and end"] == "8 time-outs"
