@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
@@ -35,6 +36,7 @@ Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are
 
 def main() -> None:
     """Run the command line; every mistake is one line on stderr and exit code 2."""
+    warnings.showwarning = _warn  # type: ignore[assignment]
     try:
         code = app(standalone_mode=False)
     except USAGE_ERRORS as error:
@@ -59,6 +61,10 @@ def _usage_line(error: BaseException) -> str:
 def _end(line: str, code: int) -> None:
     print(f"marlbench: {line}", file=sys.stderr)
     sys.exit(code)
+
+
+def _warn(message: Warning | str, *_: object) -> None:
+    print(f"marlbench: {message}", file=sys.stderr)
 
 
 def _version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from marlbench.config import RunSpec
 from marlbench.grid.board import Board
 from marlbench.grid.executors import Executor, Outcome, Resources, Watcher
 from marlbench.grid.plain import PlainView
@@ -17,6 +18,7 @@ from marlbench.grid.plan import PAPER, Plan
 from marlbench.grid.status import lines, totals
 from marlbench.mistakes import Mistake
 from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
+from marlbench.store.folder import SPEC
 
 __all__ = ["Grid", "announcement", "play", "prepare", "summary"]
 
@@ -45,8 +47,8 @@ class Grid:
         return self.records[folder].status if folder in self.records else "new"
 
     def todo(self) -> list[Path]:
-        """Give the runs to play: neither done nor being played by another process."""
-        return [each for each in self.folders if self.status(each) not in ("done", "running")]
+        """Give the runs that are not done."""
+        return [each for each in self.folders if self.status(each) != "done"]
 
 
 def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources) -> Grid:
@@ -56,17 +58,20 @@ def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources)
     folders = tuple(run_folder(results, spec) for spec in plan.specs)
     records = {record.folder: record for record in runs(results) if record.folder in set(folders)}
     for folder, spec in zip(folders, plan.specs, strict=True):
-        if folder in records:
+        if (folder / SPEC).exists():
             _same(results, spec)
     return Grid(plan, results, executor, resources, slots, folders, records)
 
 
-def _same(results: Path, spec: object) -> None:
-    """Raise Mistake if the run that is there has other settings."""
+def _same(results: Path, spec: RunSpec) -> None:
+    """Raise Mistake if the run that is there has other settings, or none that can be read."""
     try:
-        create(results, spec)  # type: ignore[arg-type]
+        create(results, spec)
     except SpecConflict as error:
         raise Mistake(str(error)) from error
+    except ValueError as error:
+        file = run_folder(results, spec) / SPEC
+        raise Mistake(f"{file} cannot be read; move its folder away to begin anew") from error
 
 
 def check_writable(folder: Path) -> None:
@@ -129,7 +134,7 @@ def _already(grid: Grid) -> Iterator[str]:
     """Say what of the plan is there already."""
     words = {
         "done": "done already, skipped",
-        "running": "being played by another process, left alone",
+        "running": "being played by another process, waited for",
         "unfinished": "to go on where they stopped",
         "failed": "failed before, tried again",
     }

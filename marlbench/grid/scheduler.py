@@ -19,6 +19,7 @@ from marlbench.grid.executors import Outcome, Watcher
 from marlbench.grid.executors.local import Slot
 from marlbench.store.files import replace_json
 from marlbench.store.folder import FAILED
+from marlbench.store.reading import read
 
 __all__ = ["LOG", "Scheduler"]
 
@@ -39,6 +40,8 @@ class Job:
     """The n-th worker that this grid starts for it."""
     not_before: float = 0.0
     """Time (monotonic) before which it is not tried again."""
+    elsewhere: bool = False
+    """Whether another process was last seen playing it."""
 
 
 @dataclass
@@ -67,7 +70,9 @@ class Scheduler:
     grace: float = 20.0
     """Seconds that workers have for their checkpoint when all is to stop."""
     poll: float = 0.1
-    """Seconds between two looks."""
+    """Seconds between two looks at the workers."""
+    look: float = 5.0
+    """Seconds between two looks at a run that another process plays."""
     command: Sequence[str] = WORKER
     """What a child process runs, with the run's folder behind it."""
     failures: dict[Path, str] = field(default_factory=dict)
@@ -94,14 +99,32 @@ class Scheduler:
 
     def _start(self, queue: deque[Job], busy: dict[Slot, Worker]) -> None:
         """Give every free slot the first run that may begin."""
-        for slot in self.slots:
-            job = next((job for job in queue if job.not_before <= time.monotonic()), None)
+        for slot in (slot for slot in self.slots if slot not in busy):
+            job = self._next(queue)
             if job is None:
                 return
-            if slot not in busy:
-                queue.remove(job)
-                busy[slot] = Worker(job, _spawn(self.command, job.folder, slot))
-                self.watcher.started(job.folder, job.attempt)
+            busy[slot] = Worker(job, _spawn(self.command, job.folder, slot))
+            self.watcher.started(job.folder, job.attempt)
+
+    def _next(self, queue: deque[Job]) -> Job | None:
+        """Take the first run that may begin out of the queue, and all that others finished."""
+        now = time.monotonic()
+        for job in [job for job in queue if job.not_before <= now]:
+            status = _status(job.folder)
+            if status == "running":
+                self._leave(job)
+                continue
+            queue.remove(job)
+            if status != "done":
+                return job
+            self.watcher.finished(job.folder, None)
+        return None
+
+    def _leave(self, job: Job) -> None:
+        """Let another process play a run, for as long as it does."""
+        if not job.elsewhere:
+            self.watcher.retrying(job.folder, "being played by another process", self.look)
+        job.elsewhere, job.not_before = True, time.monotonic() + self.look
 
     def _reap(self, queue: deque[Job], busy: dict[Slot, Worker]) -> None:
         """Free the slots of workers that ended."""
@@ -118,7 +141,7 @@ class Scheduler:
         elif code == FAILED_CODE:
             self._fail(job, _written_reason(job.folder))
         elif code == SUPERSEDED_CODE:
-            self.watcher.finished(job.folder, "taken over by another process, which goes on")
+            queue.append(Job(job.folder, job.attempt))
         elif code == INTERRUPTED_CODE:
             self.interrupted = True
             self.watcher.finished(job.folder, "interrupted from outside; run again to go on")
@@ -151,6 +174,14 @@ class Scheduler:
         for worker in busy.values():
             worker.signal(signal.SIGKILL)
             worker.process.wait()
+
+
+def _status(folder: Path) -> str:
+    """Give a run's status; of one that cannot be read the worker is to say why."""
+    try:
+        return read(folder).status
+    except (OSError, ValueError):
+        return "waiting"
 
 
 def _spawn(command: Sequence[str], folder: Path, slot: Slot) -> subprocess.Popen[bytes]:

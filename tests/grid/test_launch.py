@@ -84,3 +84,12 @@ def test_a_run_with_other_settings_in_the_way_is_told_before_anything_is_written
     with pytest.raises(Mistake, match=r"run\.steps = 400000, asked was 7: use another --results"):
         grid_of(tmp_path, tasks=["2v2", "5v5"], seeds=[1, 3], sets=["run.steps=7"])
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.usefixtures("tiny")
+@pytest.mark.filterwarnings("ignore:.*is left out:UserWarning")
+def test_a_run_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    folder = create(tmp_path, grid_of(tmp_path, tasks=["2v2"]).plan.specs[0])
+    (folder / "spec.json").write_text("{}")
+    with pytest.raises(Mistake, match=r"spec\.json cannot be read; move its folder away"):
+        grid_of(tmp_path, tasks=["2v2"])

@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
+from marlbench.config import RunSpec
 from marlbench.grid.executors import Resources
 from marlbench.grid.executors.local import Slot, gpus, slots
 from marlbench.grid.plan import Request, make_plan
 from marlbench.grid.scheduler import Scheduler
 from marlbench.host import load_catalogue
 from marlbench.mistakes import Mistake
-from marlbench.store import create, runs
+from marlbench.store import Journal, create, runs
 from marlbench.wishes import parse_set
 
 SLOTS = [Slot("cpu 0", "", 1), Slot("cpu 1", "", 1)]
@@ -97,6 +98,8 @@ def scripted(folder: Path, *scripts: str) -> list[Path]:
     for index, script in enumerate(scripts):
         made.append(folder / f"run_{index}")
         made[-1].mkdir()
+        spec = RunSpec(suite="s", task="t", algorithm="a", label="a", seed=index)
+        (made[-1] / "spec.json").write_text(spec.model_dump_json())
         (made[-1] / "script").write_text(script)
     return made
 
@@ -136,6 +139,13 @@ def test_a_worker_that_cannot_begin_is_told_by_its_last_words(tmp_path: Path) ->
     assert said in (folder / "worker.log").read_text()
 
 
+def test_a_run_that_cannot_be_read_is_a_failure_of_its_own(tmp_path: Path) -> None:
+    bad, good = scripted(tmp_path, "sys.exit('no spec')", "pass")
+    (bad / "spec.json").write_text("{")
+    outcome = scheduler(Record()).run([bad, good])
+    assert outcome.failures == {bad: "no spec"}
+
+
 def test_a_killed_worker_is_tried_again(tmp_path: Path) -> None:
     folders = scripted(tmp_path, f"if attempt < 3: {DIE}")
     record = Record()
@@ -163,9 +173,40 @@ def test_waiting_for_a_retry_does_not_hold_a_slot(tmp_path: Path) -> None:
     assert started.count("run_0") == 2
 
 
-def test_a_run_that_another_process_took_over_is_no_failure(tmp_path: Path) -> None:
-    outcome = scheduler(Record()).run(scripted(tmp_path, "sys.exit(3)"))
+@dataclass
+class Rival(Record):
+    """Another process that plays a run, for a few ticks, and finishes it or not."""
+
+    journal: Journal | None = None
+    finishes: bool = True
+
+    def retrying(self, folder: Path, reason: str, seconds: float) -> None:
+        """Go away once the scheduler has seen it."""
+        super().retrying(folder, reason, seconds)
+        if self.journal:
+            if self.finishes:
+                self.journal.done({})
+            self.journal.close()
+
+
+@pytest.mark.parametrize("finishes", [True, False])
+def test_a_run_that_another_process_plays_is_waited_for(tmp_path: Path, finishes: bool) -> None:
+    first, second = scripted(tmp_path, "pass", "pass")
+    rival = Rival(journal=Journal(first), finishes=finishes)
+    outcome = scheduler(rival, look=0.1).run([first, second])
     assert (outcome.failures, outcome.interrupted) == ({}, False)
+    assert rival.said[0] == ("retrying", "run_0", "being played by another process")
+    assert ("finished", "run_0", None) in rival.said
+    assert (first / "began-1").exists() is not finishes  # our own worker was needed
+    assert (second / "began-1").exists()
+
+
+def test_a_run_that_another_process_took_over_is_no_failure(tmp_path: Path) -> None:
+    folders = scripted(tmp_path, "(folder / 'DONE').write_text('{}'); sys.exit(3)")
+    record = Record()
+    outcome = scheduler(record).run(folders)
+    assert (outcome.failures, outcome.interrupted) == ({}, False)
+    assert record.said[-1] == ("finished", "run_0", None)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
