@@ -1,0 +1,46 @@
+"""The faster products are the ordinary ones, in values and gradients, at every size."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch.nn import functional
+
+from marlbench.toolbox.linear import Activation, linear
+
+# rows, inputs, outputs: small ones take torch's own path, large ones oneDNN's where it is there
+SIZES = [(1, 3, 2), (5, 64, 192), (700, 64, 192), (3000, 108, 64), (3000, 64, 11), (9000, 64, 1)]
+
+
+@pytest.mark.parametrize("activation", ["none", "relu"])
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_values_and_gradients(
+    size: tuple[int, int, int], activation: Activation, dtype: torch.dtype
+) -> None:
+    rows, inputs, outputs = size
+    torch.manual_seed(0)
+    x = torch.randn(rows, inputs, dtype=dtype, requires_grad=True)
+    weight = torch.randn(outputs, inputs, dtype=dtype, requires_grad=True)
+    bias = torch.randn(outputs, dtype=dtype, requires_grad=True)
+    ours = linear(x, weight, bias, activation)
+    theirs = functional.linear(x, weight, bias)
+    theirs = theirs.relu() if activation == "relu" else theirs
+    weights = torch.randn_like(theirs)
+    # sums of `rows` or `inputs` terms near 1 in another order: some roundings of their size
+    scale = {torch.float32: 1e-6, torch.float64: 1e-14}[dtype]
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=scale * 10 * inputs**0.5)
+    mine = torch.autograd.grad(ours, (x, weight, bias), weights)
+    reference = torch.autograd.grad(theirs, (x, weight, bias), weights)
+    for a, b in zip(mine, reference, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=scale * 10 * max(rows, outputs) ** 0.5)
+
+
+def test_leading_axes_are_kept_and_inputs_without_gradient_get_none() -> None:
+    weight, bias = torch.randn(4, 3, requires_grad=True), torch.randn(4, requires_grad=True)
+    x = torch.randn(2, 5, 3)
+    y = linear(x, weight, bias)
+    assert y.shape == (2, 5, 4)
+    y.sum().backward()
+    assert x.grad is None
+    assert weight.grad is not None
