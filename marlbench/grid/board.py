@@ -33,7 +33,7 @@ class Row:
     began: float = 0.0
     """Unix time at which its worker was started."""
     took: float | None = None
-    """Seconds from there to its end."""
+    """Seconds from there to its end; None: not yet, or another process played it."""
 
     @property
     def name(self) -> str:
@@ -98,7 +98,7 @@ class Board:
         row = self.rows[folder]
         row.read()
         row.state, row.reason = ("failed", failure) if failure else ("done", "")
-        row.took = time.time() - row.began
+        row.took = time.time() - row.began if row.began else None
         return row
 
     def refresh(self) -> None:

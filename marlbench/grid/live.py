@@ -158,7 +158,7 @@ def _cells(row: Row, wide: bool, room: int) -> list[RenderableType]:
 def _time_to_go(row: Row) -> str:
     if row.state == "running":
         return duration(row.eta) or str(row.progress.get("phase", "starting"))
-    return f"took {duration(row.took)}" if row.state == "done" else row.state
+    return row.state if row.took is None or row.state != "done" else f"took {duration(row.took)}"
 
 
 def _number(value: float | None) -> str:

@@ -34,8 +34,9 @@ class PlainView:
     def finished(self, folder: Path, failure: str | None) -> None:
         """Say how a run ended."""
         row = self.board.finished(folder, failure)
-        took = f"in {duration(row.took)}"
-        self._say(row, f"failed: {failure}" if failure else f"done {took}, {score(row.progress)}")
+        took = f"done in {duration(row.took)}" if row.took is not None else "done"
+        said = ", ".join(filter(None, [took, score(row.progress)]))
+        self._say(row, f"failed: {failure}" if failure else said)
 
     def tick(self) -> None:
         """Say how far every running run is, if it is time."""
@@ -52,8 +53,7 @@ class PlainView:
         """Say once how long all will take, as soon as a run has timed its first updates."""
         if not self._told and (eta := self.board.eta()) is not None:
             self._told = True
-            left = len(self.board.rows) - self.board.number("done") - self.board.number("failed")
-            print(f"about {duration(eta)} to go for {left} runs at this speed", flush=True)
+            print(f"about {duration(eta)} to the end of all at this speed", flush=True)
 
     def _say(self, row: Row, text: str) -> None:
         done = self.board.number("done") + self.board.number("failed")

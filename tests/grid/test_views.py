@@ -139,7 +139,7 @@ def test_a_pipe_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[s
     view.finished(second, "ValueError: no")
     assert capsys.readouterr().out.splitlines() == [
         "[0/2] rand_5v5 dmawm seed 0: starts",
-        "about 2 h 13 min to go for 2 runs at this speed",
+        "about 2 h 13 min to the end of all at this speed",
         "[0/2] rand_5v5 dmawm seed 0: 2k of 400k steps, 50/s, 2 h 12 min to go, return 3.50",
         "[0/2] rand_5v5 dmawm seed 0: the worker was killed by SIGKILL (memory?); again in 2 s",
         "[0/2] rand_5v5 dmawm seed 0: goes on at 2k of 400k steps, attempt 2",
@@ -147,3 +147,15 @@ def test_a_pipe_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "[1/2] rand_5v5 dmawm seed 1: starts",
         "[2/2] rand_5v5 dmawm seed 1: failed: ValueError: no",
     ]
+
+
+def test_a_run_that_another_process_finished_has_no_duration(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = board_of(tmp_path, ["dmawm"])
+    (folder,) = board.rows
+    view = PlainView(board)
+    view.retrying(folder, "being played by another process", 5.0)
+    write(folder, env_steps=400_000, **{"return": 1.0})
+    view.finished(folder, None)
+    assert capsys.readouterr().out.endswith("rand_5v5 dmawm seed 0: done, return 1.00\n")
