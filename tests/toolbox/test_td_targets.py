@@ -1,4 +1,4 @@
-"""TD(lambda) targets are the mixture of n-step returns, episode by episode, whatever the padding."""
+"""TD(lambda) targets are the mixture of n-step returns, whatever the other episodes' lengths."""
 
 from __future__ import annotations
 
@@ -13,21 +13,19 @@ GAMMA = 0.9
 EXACT = {"rtol": 1e-12, "atol": 1e-12}  # float64: the same few sums in another order
 
 
-def mixture(
-    reward: Tensor, values: Tensor, terminal: bool, t: int, length: int, lambda_: float
-) -> float:
-    """Sum the n-step returns from t of one episode with their weights, by definition.
+def mixture(reward: Tensor, values: Tensor, terminal: bool, lambda_: float) -> float:
+    """Sum the n-step returns of an episode's rest (n,) with their weights, by definition.
 
     `values[k]` is V_{k+1}; n runs to the episode's end, whose return has the weight left over.
     """
-    longest = length - t
+    longest = len(reward)
     total, left = 0.0, 1.0
     for n in range(1, longest + 1):
         weight = left if n == longest else (1 - lambda_) * lambda_ ** (n - 1)
         left -= weight
-        n_step = sum(GAMMA**k * float(reward[t + k]) for k in range(n))
+        n_step = sum(GAMMA**k * float(reward[k]) for k in range(n))
         ends = terminal and n == longest
-        n_step += 0.0 if ends else GAMMA**n * float(values[t + n - 1])
+        n_step += 0.0 if ends else GAMMA**n * float(values[n - 1])
         total += weight * n_step
     return total
 
@@ -41,11 +39,13 @@ def test_targets_are_the_mixture_of_n_step_returns(lambda_: float) -> None:
     reward, values = torch.randn(2, *shape, generator=generator, dtype=torch.float64)
     time = torch.arange(6)[:, None]
     valid = time < torch.tensor(lengths)
-    discount = GAMMA * ~((time == torch.tensor(lengths) - 1) & torch.tensor(terminal))
+    dies = (time == torch.tensor(lengths) - 1) & torch.tensor(terminal)
+    discount = GAMMA * (~dies).double()
     targets = td_lambda_targets(reward, discount, values, valid, lambda_)
     for b, length in enumerate(lengths):
         for t in range(length):
-            expected = mixture(reward[:, b], values[:, b], terminal[b], t, length, lambda_)
+            rest = slice(t, length)
+            expected = mixture(reward[rest, b], values[rest, b], terminal[b], lambda_)
             np.testing.assert_allclose(float(targets[t, b]), expected, **EXACT)
         assert (targets[length:, b] == 0).all()
 
