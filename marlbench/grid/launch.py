@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -173,7 +174,7 @@ def play(grid: Grid) -> Outcome:
 
 def _view(board: Board) -> AbstractContextManager[Watcher]:
     """Give the picture for a terminal, lines for anything else."""
-    if sys.stdout.isatty():
+    if sys.stdout.isatty() and os.environ.get("TERM") not in (None, "dumb", "unknown"):
         from marlbench.grid.live import LiveView
 
         return LiveView(board)

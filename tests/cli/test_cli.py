@@ -190,6 +190,11 @@ def test_a_grid_runs_fails_in_part_and_goes_on_by_the_same_command(call: Call, e
     assert "failed     two_step moody-num_envs=2 seed 0  ValueError: the mood is bad" in out
     assert "2 runs: " in out
 
+    code, out, _ = call("report", "--out", "pages")
+    assert code == 0
+    assert out.startswith(f"report: {Path('pages', 'report.md')}\n")
+    assert "moody" in (empty / "pages" / "report.md").read_text()
+
     code, out, _ = call(*command, "--set", "num_envs=2")
     assert code == 1
     assert "1 done already, skipped" in out
@@ -211,7 +216,7 @@ def test_an_interrupt_at_a_terminal_ends_with_130_and_the_same_command_goes_on(
 ) -> None:
     results = tmp_path / "results"
     command = [*PROGRAM, "run", "--algo", "tiny", *SMALL, "--seed", "0", "--results", str(results)]
-    command += ["--set", "mood=slow", "--steps", "400"]
+    command += ["--set", "mood=slow", "--set", "num_envs=2", "--steps", "240"]
     ours, terminal = pty.openpty()
     grid = subprocess.Popen(command, stdout=terminal, stderr=terminal)
     os.close(terminal)
@@ -228,9 +233,22 @@ def test_an_interrupt_at_a_terminal_ends_with_130_and_the_same_command_goes_on(
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "1 to go on where they stopped" in ended.stdout
-    assert re.search(r"seed 0: goes on at \d+ of 400 steps", ended.stdout)
+    assert re.search(r"seed 0: goes on at \d+ of 240 steps", ended.stdout)
     (run,) = runs(results)
-    assert (run.status, [row["step"] for row in run.evaluations()]) == ("done", [0, 300, 400])
+    assert (run.status, [row["step"] for row in run.evaluations()]) == ("done", [0, 240])
+
+
+def test_check_says_which_promises_a_suite_keeps(call: Call) -> None:
+    code, out, _ = call("check", "probe", "--task", "counting")
+    assert code == 0
+    assert re.search(r"probe: (\d+) of \1 promises kept\n$", out)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_check_of_a_plugin_that_breaks_a_promise_ends_with_1(call: Call) -> None:
+    code, out, _ = call("check", "moody")
+    assert code == 1
+    assert re.search(r"^FAIL .*the mood is bad", out, re.MULTILINE)
 
 
 class Screen:

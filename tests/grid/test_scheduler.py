@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from marlbench.config import RunSpec
-from marlbench.grid.executors import Resources
+from marlbench.grid.executors import Resources, local
 from marlbench.grid.executors.local import Slot, gpus, slots
 from marlbench.grid.plan import Request, make_plan
 from marlbench.grid.scheduler import Scheduler
@@ -248,6 +248,7 @@ left = subprocess.Popen([sys.executable, "-c", "import time; {child}"])
     assert not left.exists() or "Z" in (left / "stat").read_text().split()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("tiny")
 def test_a_real_worker_that_is_killed_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     sets = ["run.steps=96", "run.checkpoint_every=24", "mood=slow", "num_envs=2", "run.device=cpu"]
@@ -274,8 +275,9 @@ def test_a_real_worker_that_is_killed_goes_on_from_its_checkpoint(tmp_path: Path
     assert "resumed" in [event["event"] for event in run.events()]
 
 
-def test_slots_are_one_per_so_many_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slots_are_one_per_so_many_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(local, "QUOTA", tmp_path / "cpu.max")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert len(slots(Resources())) == 8
     assert len(slots(Resources(threads=3))) == 2
@@ -283,6 +285,19 @@ def test_slots_are_one_per_so_many_cores(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(slots(Resources(workers=20))) == 20
     environment = slots(Resources(threads=3))[0].environment()
     assert (environment["OMP_NUM_THREADS"], environment["CUDA_VISIBLE_DEVICES"]) == ("3", "")
+
+
+@pytest.mark.parametrize(
+    ("quota", "usable"),
+    [("max 100000", 8), ("300000 100000", 3), ("50000 100000", 1), ("6400000 100000", 8)],
+)
+def test_a_containers_quota_bounds_the_cores(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, usable: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(local, "QUOTA", tmp_path / "cpu.max")
+    (tmp_path / "cpu.max").write_text(quota + "\n")
+    assert local.cores() == usable
 
 
 def test_slots_are_some_per_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

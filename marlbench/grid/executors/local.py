@@ -12,7 +12,7 @@ from pathlib import Path
 from marlbench.grid.executors import Executor, Outcome, Resources, Watcher
 from marlbench.mistakes import Mistake
 
-__all__ = ["LOCAL", "Slot", "gpus", "slots"]
+__all__ = ["LOCAL", "Slot", "cores", "gpus", "slots"]
 
 THREAD_LIMITS = (
     "OMP_NUM_THREADS",
@@ -20,6 +20,8 @@ THREAD_LIMITS = (
     "OPENBLAS_NUM_THREADS",
     "NUMEXPR_NUM_THREADS",
 )
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Where Linux says how much of the processors a container may use."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +48,25 @@ def gpus() -> list[str]:
         return [gpu.strip() for gpu in visible.split(",") if gpu.strip() not in ("", "-1")]
     if shutil.which("nvidia-smi") is None:
         return []
-    listing = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, check=False)
+    try:
+        listing = subprocess.run(
+            ["nvidia-smi", "-L"], capture_output=True, text=True, check=False, timeout=10
+        )
+    except subprocess.TimeoutExpired:  # a driver that hangs is no GPU to count on
+        return []
     lines = [line for line in listing.stdout.splitlines() if line.startswith("GPU ")]
     return [str(index) for index in range(len(lines))]
+
+
+def cores() -> int:
+    """Count the cores that this process may use: its affinity, and its container's quota."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    usable = usable or 1
+    try:
+        quota, period = QUOTA.read_text().split()
+        return max(1, min(usable, int(quota) // int(period)))
+    except (OSError, ValueError):  # no control groups, or `max`: no quota
+        return usable
 
 
 def slots(resources: Resources) -> list[Slot]:
@@ -59,8 +77,7 @@ def slots(resources: Resources) -> list[Slot]:
     if found:
         shared = [gpu for _ in range(resources.runs_per_gpu) for gpu in found]
         return [Slot(f"gpu {gpu}", gpu, resources.threads) for gpu in shared[: resources.workers]]
-    cores = len(os.sched_getaffinity(0))
-    number = resources.workers or max(1, cores // resources.threads)
+    number = resources.workers or max(1, cores() // resources.threads)
     return [Slot(f"cpu {index}", "", resources.threads) for index in range(number)]
 
 
