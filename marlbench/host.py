@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -86,14 +86,20 @@ class Catalogue:
         """Give the executor of this name; raises UnknownName."""
         return self._find("executor", name, self.executors)
 
-    def _find(self, kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:
-        if name in entries:
-            return entries[name]
+    def unknown(self, what: str, name: str, known: Iterable[str]) -> UnknownName:
+        """Make the error for a name that nothing has: its plugin is broken, or it is misspelt."""
         for broken in self.broken:
             if broken.plugin == name:
-                raise UnknownName(f"the plugin {name!r} is broken: {broken.error} (marlbench list)")
-        near = did_you_mean(name, entries)
-        raise UnknownName(f"no plugin offers the {kind} {name!r}{near} (marlbench list)")
+                return UnknownName(
+                    f"the plugin {name!r} is broken: {broken.error} (marlbench list)"
+                )
+        near = did_you_mean(name, known)
+        return UnknownName(f"no plugin offers {what} {name!r}{near} (marlbench list)")
+
+    def _find(self, kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:
+        if name not in entries:
+            raise self.unknown(f"the {kind}", name, entries)
+        return entries[name]
 
 
 def load_catalogue() -> Catalogue:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marlbench.host import Catalogue, UnknownName, check_task, missing
-from marlbench.mistakes import Mistake, did_you_mean
+from marlbench.host import Catalogue, check_task, missing
+from marlbench.mistakes import Mistake
 
 if TYPE_CHECKING:
     from marlbench.testing import Finding
@@ -39,5 +39,5 @@ def _findings(catalogue: Catalogue, name: str, task: str | None) -> list[Finding
             raise Mistake(lack)
         check_task(suite, task or suite.default_task)
         return check_suite(suite, task or suite.default_task)
-    near = did_you_mean(name, [*catalogue.algorithms, *catalogue.suites])
-    raise UnknownName(f"no plugin offers an algorithm or suite {name!r}{near} (marlbench list)")
+    known = [*catalogue.algorithms, *catalogue.suites]
+    raise catalogue.unknown("an algorithm or suite", name, known)

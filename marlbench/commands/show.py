@@ -8,8 +8,7 @@ from typing import Any
 
 from marlbench.config import RunConfig
 from marlbench.fields import Setting, settings_of
-from marlbench.host import Catalogue, UnknownName, missing
-from marlbench.mistakes import did_you_mean
+from marlbench.host import Catalogue, missing
 from marlbench.plugin import Algorithm, Preset, Suite
 from marlbench.settings import algorithm_layers, run_layers
 
@@ -31,10 +30,7 @@ def shown(catalogue: Catalogue, name: str) -> Iterator[str]:
     if name in catalogue.presets:
         return _preset(catalogue.presets[name], list(catalogue.algorithms.values()))
     known = [HOST, *catalogue.algorithms, *catalogue.suites, *catalogue.presets]
-    for broken in catalogue.broken:
-        if broken.plugin == name:
-            raise UnknownName(f"the plugin {name!r} is broken: {broken.error} (marlbench list)")
-    raise UnknownName(f"no plugin offers {name!r}{did_you_mean(name, known)} (marlbench list)")
+    raise catalogue.unknown("an algorithm, suite or preset", name, known)
 
 
 def _host(presets: Iterable[Preset]) -> Iterator[str]:
