@@ -68,7 +68,8 @@ class Mappo:
 
     def adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
         """The network's own optimiser."""
-        return torch.optim.Adam(network.parameters(), lr=lr, eps=self.config.adam_eps)
+        eps = self.config.adam_eps
+        return torch.optim.Adam(network.parameters(), lr=lr, eps=eps, fused=True)
 
     @property
     def view_shape(self) -> tuple[int, ...]:

@@ -3,34 +3,33 @@
 [code: onpolicy/algorithms/r_mappo/algorithm/r_actor_critic.py@de66d7a]
 """
 
-from itertools import pairwise
-
 from torch import Tensor, nn
 
+from marlbench.toolbox.folded import NormLinear
 from marlbench.toolbox.orthogonal import RELU_GAIN, orthogonal_linear
 from marlbench.toolbox.vision import ImageEncoder
 from marlbench_mappo.masked_gru import MaskedGRU
 
 
-def hidden_layer(inputs: int, outputs: int) -> nn.Module:
-    """Linear, ReLU, LayerNorm."""
-    linear = orthogonal_linear(inputs, outputs, RELU_GAIN)
-    return nn.Sequential(linear, nn.ReLU(), nn.LayerNorm(outputs))
-
-
-def reader(shape: tuple[int, ...], width: int) -> tuple[nn.Module, int]:
-    """What turns an input (..., *shape) into features (..., D), and D.
+def first_layer(shape: tuple[int, ...], width: int) -> nn.Module:
+    """What turns an input (..., *shape) into features (..., width), linearly at the end.
 
     Vectors (I,) are normalised; images (height, width, channels) pass the shared trunk; of
-    several images (A, height, width, channels) each is also projected to `width` features.
+    several images (A, height, width, channels) each is first projected to `width` features.
     """
     if len(shape) == 1:
-        return nn.LayerNorm(shape[0]), shape[0]
+        return NormLinear(shape[0], width, RELU_GAIN)
     encoder = ImageEncoder(shape[-3:])
-    if len(shape) == 3:
-        return encoder, encoder.features
-    project = orthogonal_linear(encoder.features, width, RELU_GAIN)
-    return nn.Sequential(encoder, project, nn.ReLU(), nn.Flatten(-2)), shape[0] * width
+    layers = [encoder, orthogonal_linear(encoder.features, width, RELU_GAIN)]
+    if len(shape) == 4:
+        together = orthogonal_linear(shape[0] * width, width, RELU_GAIN)
+        layers += [nn.ReLU(), nn.Flatten(-2), together]
+    return nn.Sequential(*layers)
+
+
+def hidden_layer(width: int) -> list[nn.Module]:
+    """Linear, ReLU, LayerNorm."""
+    return [orthogonal_linear(width, width, RELU_GAIN), nn.ReLU(), nn.LayerNorm(width)]
 
 
 class Network(nn.Module):
@@ -40,10 +39,10 @@ class Network(nn.Module):
         self, shape: tuple[int, ...], outputs: int, *, gain: float, hidden: int, extra_layers: int
     ) -> None:
         super().__init__()
-        read, features = reader(shape, hidden)
-        widths = [features] + [hidden] * (1 + extra_layers)
-        layers = [hidden_layer(*pair) for pair in pairwise(widths)]
-        self.trunk = nn.Sequential(read, *layers)
+        layers = [first_layer(shape, hidden), nn.ReLU(), nn.LayerNorm(hidden)]
+        for _ in range(extra_layers):
+            layers += hidden_layer(hidden)
+        self.trunk = nn.Sequential(*layers)
         self.head = orthogonal_linear(hidden, outputs, gain)
 
     def forward(self, x: Tensor, keep: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:

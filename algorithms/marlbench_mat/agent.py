@@ -18,7 +18,13 @@ from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.normalise import ValueNorm, standardise
-from marlbench.toolbox.policies import entropy, gumbel, log_prob, masked_log_probs, sample
+from marlbench.toolbox.policies import (
+    UNAVAILABLE,
+    entropy,
+    gumbel,
+    log_prob,
+    masked_log_probs,
+)
 from marlbench.toolbox.policy_losses import ppo_clip
 from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_gae
 from marlbench.toolbox.value_losses import clipped_huber
@@ -41,7 +47,7 @@ class Mat:
 
     def __init__(self, config: MatConfig, spec: EnvSpec, seed: int, device: str) -> None:
         self.config, self.spec, self.seed, self.device = config, spec, seed, device
-        sizes = (config.embedding, config.layers, config.heads)
+        sizes = (spec.num_agents, config.embedding, config.layers, config.heads)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.encoder = Encoder(spec.obs_shape, *sizes)
@@ -49,7 +55,7 @@ class Mat:
         self.transformer = nn.ModuleList([self.encoder, self.decoder]).to(device)
         self.value_norm = ValueNorm(config.value_norm_beta).to(device)
         self.optimiser = torch.optim.Adam(
-            self.transformer.parameters(), lr=config.lr, eps=config.adam_eps
+            self.transformer.parameters(), lr=config.lr, eps=config.adam_eps, fused=True
         )
         self.generator = torch.Generator().manual_seed(seed)
         self.rollout = Rollout(config.rollout_steps)
@@ -64,12 +70,16 @@ class Mat:
     @torch.no_grad()
     def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
         """Sample actions (E, A) agent by agent, or take the likeliest [Eq. 5]."""
-        avail = self.tensor(step.avail)  # (E, A, U)
-        noise = self.noise(avail.shape, memory.draws) if explore else torch.zeros_like(avail)
+        shift = (
+            self.noise(step.avail.shape, memory.draws)
+            if explore
+            else torch.zeros((), device=self.device)
+        )
+        shift = shift.where(self.tensor(step.avail), UNAVAILABLE)  # (E, A, U)
 
         def choose(logits: Tensor, agent: int) -> Tensor:
-            log_probs = masked_log_probs(logits, avail[:, agent])  # (E, U)
-            return sample(log_probs, noise[:, agent])  # (E,)
+            """The likeliest action (E,), or by Gumbel noise a random one."""
+            return (logits + shift[:, agent]).argmax(-1)
 
         actions = self.decoder.decode(self.encoder.representation(self.tensor(step.obs)), choose)
         return actions.cpu().numpy(), Memory(memory.draws + 1)

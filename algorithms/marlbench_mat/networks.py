@@ -2,7 +2,7 @@
 
 o_hat   representations of all observations        [Eq. 4]      `Encoder.representation`
 V       value of every agent                       [Eq. 4]      `Encoder.value`
-a_m     actions of the agents before; a_0 = start  [Eq. 5]      tokens of `Decoder`
+a_m     actions of the agents before; a_0 = start  [Eq. 5]      symbols of `Decoder`
 
 Wen et al. 2022, arXiv:2205.14953v3 [code: onpolicy/algorithms/mat/algorithm/
 ma_transformer.py@de66d7a]. Blocks normalise after each addition. The decoder's second attention
@@ -10,78 +10,35 @@ is added to the encoder's representation and not to the decoder's stream, as in 
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from marlbench.toolbox.folded import NormLinear
 from marlbench.toolbox.orthogonal import RELU_GAIN, orthogonal_linear
 from marlbench.toolbox.vision import ImageEncoder
-
-SMALL = 0.01
-"""Scale of the starting weights of every layer that no GELU follows [code]."""
-
-Cache = tuple[Tensor, Tensor]
-"""Keys and values (N, heads, A, D / heads) of the tokens so far; the rest is not read."""
-
-
-class Attention(nn.Module):
-    """What tokens take from the tokens of a source: all of them, or those up to their own."""
-
-    def __init__(self, width: int, heads: int, causal: bool) -> None:
-        super().__init__()
-        self.heads, self.causal = heads, causal
-        self.query, self.key, self.value, self.project = (
-            orthogonal_linear(width, width, SMALL) for _ in range(4)
-        )
-
-    def split(self, x: Tensor) -> Tensor:
-        """(N, A, D) to (N, heads, A, D / heads)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
-
-    def mix(self, query: Tensor, key: Tensor, value: Tensor, causal: bool) -> Tensor:
-        """(N, A, D) from queries, keys and values (N, heads, A, D / heads)."""
-        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=causal)
-        return self.project(mixed.transpose(1, 2).flatten(-2))
-
-    def forward(self, x: Tensor, source: Tensor) -> Tensor:
-        """(N, A, D) for tokens x (N, A, D), from tokens source (N, A, D)."""
-        query, key, value = self.query(x), self.key(source), self.value(source)
-        return self.mix(self.split(query), self.split(key), self.split(value), self.causal)
-
-    def extend(self, x: Tensor, source: Tensor, cache: Cache, index: int) -> Tensor:
-        """(N, 1, D) for token number `index` alone; its key and value join the cache."""
-        keys, values = cache
-        keys[:, :, index : index + 1] = self.split(self.key(source))
-        values[:, :, index : index + 1] = self.split(self.value(source))
-        seen = slice(0, index + 1)
-        return self.mix(self.split(self.query(x)), keys[:, :, seen], values[:, :, seen], False)
+from marlbench_mat.attention import GAIN, Attention, SymbolAttention
 
 
 def feedforward(width: int) -> nn.Module:
     """Linear, GELU, Linear, all of one width."""
-    return nn.Sequential(
-        orthogonal_linear(width, width, RELU_GAIN),
-        nn.GELU(),
-        orthogonal_linear(width, width, SMALL),
-    )
+    expand, contract = (orthogonal_linear(width, width, gain) for gain in (RELU_GAIN, GAIN))
+    return nn.Sequential(expand, nn.GELU(), contract)
 
 
 def head(width: int, outputs: int) -> nn.Module:
     """Linear, GELU, LayerNorm, Linear."""
-    return nn.Sequential(
-        orthogonal_linear(width, width, RELU_GAIN),
-        nn.GELU(),
-        nn.LayerNorm(width),
-        orthogonal_linear(width, outputs, SMALL),
-    )
+    hidden = orthogonal_linear(width, width, RELU_GAIN)
+    output = orthogonal_linear(width, outputs, GAIN)
+    return nn.Sequential(hidden, nn.GELU(), nn.LayerNorm(width), output)
 
 
 def reader(shape: tuple[int, ...], width: int) -> nn.Module:
     """What turns observations (..., *shape), vectors or images, into tokens (..., D)."""
     if len(shape) == 1:
-        linear = orthogonal_linear(shape[0], width, RELU_GAIN)
-        return nn.Sequential(nn.LayerNorm(shape[0]), linear, nn.GELU())
+        return nn.Sequential(NormLinear(shape[0], width, RELU_GAIN), nn.GELU())
     encoder = ImageEncoder(shape)
     return nn.Sequential(encoder, orthogonal_linear(encoder.features, width, RELU_GAIN), nn.GELU())
 
@@ -89,9 +46,9 @@ def reader(shape: tuple[int, ...], width: int) -> nn.Module:
 class EncoderBlock(nn.Module):
     """Every agent's token sees every other's."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, agents: int) -> None:
         super().__init__()
-        self.attention = Attention(width, heads, causal=False)
+        self.attention = Attention(width, heads, agents, causal=False)
         self.feedforward = feedforward(width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
 
@@ -104,47 +61,36 @@ class EncoderBlock(nn.Module):
 class DecoderBlock(nn.Module):
     """A token sees the actions of the agents before, then what the encoder says of its own."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, agents: int, actions: type[Attention]) -> None:
         super().__init__()
-        self.actions = Attention(width, heads, causal=True)
-        self.observations = Attention(width, heads, causal=True)
+        self.actions = actions(width, heads, agents, causal=True)
+        self.observations = Attention(width, heads, agents, causal=True)
         self.feedforward = feedforward(width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(3))
 
-    def forward(self, x: Tensor, representation: Tensor) -> Tensor:
-        """(N, A, D) from action tokens (N, A, D) and representations (N, A, D)."""
-        return self.through(x, representation, self.actions, self.observations)
-
-    def extend(self, x: Tensor, representation: Tensor, caches: list[Cache], index: int) -> Tensor:
-        """(N, 1, D) for token number `index` alone, from what the two attentions have cached."""
-        return self.through(
-            x,
-            representation,
-            lambda x, source: self.actions.extend(x, source, caches[0], index),
-            lambda x, source: self.observations.extend(x, source, caches[1], index),
-        )
-
-    def through(
-        self,
-        x: Tensor,
-        representation: Tensor,
-        actions: Callable[[Tensor, Tensor], Tensor],
-        observations: Callable[[Tensor, Tensor], Tensor],
+    def forward(
+        self, x: Tensor, mixed: Tensor, representation: Tensor, observe: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """The block's wiring, for all tokens or for one."""
-        x = self.norms[0](x + actions(x, x))
-        x = self.norms[1](representation + observations(representation, x))
+        """(N, A, D) of action tokens x and representations, (N, A, D) each, A may be 1.
+
+        `mixed` (N, A, D) is what `actions` gave for x; `observe` maps tokens to what
+        `observations` gives for them.
+        """
+        x = self.norms[0](x + mixed)
+        x = self.norms[1](representation + observe(x))
         return self.norms[2](x + self.feedforward(x))
 
 
 class Encoder(nn.Module):
     """Observations of all agents to representations and values [Eq. 4]."""
 
-    def __init__(self, shape: tuple[int, ...], width: int, layers: int, heads: int) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], agents: int, width: int, layers: int, heads: int
+    ) -> None:
         super().__init__()
         self.read = reader(shape, width)
         self.norm = nn.LayerNorm(width)
-        self.blocks = nn.Sequential(*(EncoderBlock(width, heads) for _ in range(layers)))
+        self.blocks = nn.Sequential(*(EncoderBlock(width, heads, agents) for _ in range(layers)))
         self.head = head(width, 1)
 
     def representation(self, obs: Tensor) -> Tensor:
@@ -157,49 +103,73 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Logits of each agent's action, given the actions of the agents before it [Eq. 5]."""
+    """Logits of each agent's action, given the actions of the agents before it [Eq. 5].
 
-    def __init__(self, num_actions: int, width: int, layers: int, heads: int) -> None:
+    An agent's token is the action of the agent before it, the first agent's a start symbol: one
+    of S = U + 1 symbols, so that the first self-attention needs no tokens.
+    """
+
+    def __init__(self, num_actions: int, agents: int, width: int, layers: int, heads: int) -> None:
         super().__init__()
-        self.width, self.heads = width, heads
-        start_or_action = orthogonal_linear(num_actions + 1, width, RELU_GAIN, bias=False)
-        self.embed = nn.Embedding(num_actions + 1, width)
-        self.embed.weight = nn.Parameter(start_or_action.weight.detach().t().contiguous())
+        self.embed = orthogonal_linear(num_actions + 1, width, RELU_GAIN, bias=False)
         self.norm = nn.LayerNorm(width)
-        self.blocks = nn.ModuleList(DecoderBlock(width, heads) for _ in range(layers))
+        kinds = [SymbolAttention] + [Attention] * (layers - 1)
+        self.blocks = nn.ModuleList(DecoderBlock(width, heads, agents, kind) for kind in kinds)
         self.head = head(width, num_actions)
+
+    def table(self) -> Tensor:
+        """Embeddings (S, D) of the start symbol and every action."""
+        return self.norm(F.gelu(self.embed.weight.t()))
+
+    def symbols(self, previous: Tensor) -> Tensor:
+        """One-hot symbols (..., S) of previous actions (...), -1 for none."""
+        symbols = torch.arange(self.embed.in_features, device=previous.device)
+        return (symbols == previous.unsqueeze(-1) + 1).float()
 
     def forward(self, actions: Tensor, representation: Tensor) -> Tensor:
         """Logits (N, A, U) with the actions (N, A) known: all agents in one pass."""
-        tokens = F.pad(actions[:, :-1] + 1, (1, 0))  # (N, A): 0 is the start symbol
-        x = self.embedded(tokens)  # (N, A, D)
-        for block in self.blocks:
-            x = block(x, representation)
+        first, *others = self.blocks
+        own = self.symbols(F.pad(actions[:, :-1], (1, 0), value=-1))  # (N, A, S)
+        table = self.table()
+        count = own.cumsum(1).int().flatten(0, 1)  # (N * A, S)
+        mixed = first.actions.mixed(first.actions.tables(table), own.flatten(0, 1), count)
+        x, mixed = own @ table, mixed.view_as(representation)  # (N, A, D)
+        x = first(x, mixed, representation, partial(first.observations, x=representation))
+        for block in others:
+            observe = partial(block.observations, x=representation)
+            x = block(x, block.actions(x, x), representation, observe)
         return self.head(x)
-
-    def embedded(self, tokens: Tensor) -> Tensor:
-        """(..., D) of tokens (...): 0 for the start, 1 + action after."""
-        return self.norm(F.gelu(self.embed(tokens)))
 
     def decode(self, representation: Tensor, choose: Callable[[Tensor, int], Tensor]) -> Tensor:
         """Actions (N, A), agent by agent: `choose` maps logits (N, U) of agent i to actions (N,).
 
-        Each agent's keys and values are computed once: the same numbers as a pass over all
-        agents before it, at a third of the work.
+        Keys and values are computed once and kept: the same numbers as passes over all agents
+        before, at a fraction of the work.
         """
+        first, *others = self.blocks
+        table = self.table()
+        tables = first.actions.tables(table)
         copies, agents, _ = representation.shape
-        caches = [[self.cache(copies, agents) for _ in range(2)] for _ in self.blocks]
-        tokens = torch.zeros(copies, agents + 1, dtype=torch.long, device=representation.device)
+        queries = [block.observations.queries(representation) for block in self.blocks]
+        caches = [[each.cache(copies) for each in (b.actions, b.observations)] for b in self.blocks]
+        count = table.new_zeros(copies, len(table), dtype=torch.int)
+        chosen = [torch.full((copies,), -1, device=representation.device)]  # (N,) each
         for index in range(agents):
             here = slice(index, index + 1)
-            x = self.embedded(tokens[:, here])  # (N, 1, D)
-            for block, cached in zip(self.blocks, caches, strict=True):
-                x = block.extend(x, representation[:, here], cached, index)
-            tokens[:, index + 1] = choose(self.head(x)[:, 0], index) + 1
-        return tokens[:, 1:] - 1
-
-    def cache(self, copies: int, agents: int) -> Cache:
-        """Room for the keys and values of an attention."""
-        shape = (copies, self.heads, agents, self.width // self.heads)
-        weight = self.embed.weight
-        return weight.new_empty(shape), weight.new_empty(shape)
+            own = self.symbols(chosen[-1])  # (N, S)
+            count = count + own.int()
+            mixed = first.actions.mixed(tables, own, count)[:, None]  # (N, 1, D)
+            x = (own @ table)[:, None]  # (N, 1, D)
+            for depth, block in enumerate(self.blocks):
+                if depth:
+                    attend = block.actions
+                    mixed = attend.extend(x, attend.queries(x), caches[depth][0], index)
+                observe = partial(
+                    block.observations.extend,
+                    queries=queries[depth][:, :, here],
+                    cache=caches[depth][1],
+                    index=index,
+                )
+                x = block(x, mixed, representation[:, here], observe)
+            chosen.append(choose(self.head(x)[:, 0], index))
+        return torch.stack(chosen[1:], 1)

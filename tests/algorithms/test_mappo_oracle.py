@@ -9,22 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
+from marlbench.plugin import EnvSpec
+from marlbench.toolbox.policies import masked_log_probs
+from marlbench.toolbox.rollout import Stream
 from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
 from marlbench_mappo.networks import Network
 from marlbench_mappo.sequences import Sequences
 
-from marlbench.plugin import EnvSpec
-from marlbench.toolbox.policies import masked_log_probs
-from marlbench.toolbox.rollout import Stream
-
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50, state_shape=(30,))
 NAMES = {
-    "base.feature_norm": "trunk.0",
-    "base.mlp.fc1.0": "trunk.1.0",
-    "base.mlp.fc1.2": "trunk.1.2",
-    "base.mlp.fc2.0.0": "trunk.2.0",
-    "base.mlp.fc2.0.2": "trunk.2.2",
+    "base.feature_norm": "trunk.0.norm",
+    "base.mlp.fc1.0": "trunk.0.linear",
+    "base.mlp.fc1.2": "trunk.2",
+    "base.mlp.fc2.0.0": "trunk.3",
+    "base.mlp.fc2.0.2": "trunk.5",
     "rnn.rnn.weight_ih_l0": "gru.weight_x",
     "rnn.rnn.weight_hh_l0": "gru.weight_h",
     "rnn.rnn.bias_ih_l0": "gru.bias_x",

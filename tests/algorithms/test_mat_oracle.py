@@ -4,6 +4,7 @@ Recorded on the CPU in float32 with another order of summation, so values agree 
 the last place: 1e-6 relative for outputs, returns and losses, 1e-6 for gradients and weights.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from marlbench_mat.config import MatConfig
 
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50)
 NAMES = {
-    "obs_encoder": "read",
+    "obs_encoder.0": "read.0.norm",
+    "obs_encoder.1": "read.0.linear",
     "action_encoder.0": "embed",
     "attn1": "actions",
     "attn2": "observations",
@@ -43,17 +45,22 @@ def oracle() -> Oracle:
 
 
 def weights(oracle: Oracle, prefix: str) -> dict[str, Tensor]:
-    """Arrays under a prefix by our parameter names; our embedding's rows are their columns."""
+    """Arrays under a prefix by our names; we keep queries', keys' and values' maps as one."""
     found = {}
     for key, array in oracle.items():
-        if not key.startswith(prefix + "/"):
-            continue
-        name = key.removeprefix(prefix + "/").replace("action_encoder.0", "embed")
-        name = ".".join(NAMES.get(part, part) for part in name.split("."))
-        name = name.replace("encoder.", "0.", 1) if name[0] == "e" else "1." + name[8:]
-        tensor = torch.from_numpy(array)
-        found[name] = tensor.t() if "embed" in name else tensor
+        if key.startswith(prefix + "/"):
+            found[renamed(key.removeprefix(prefix + "/"))] = torch.from_numpy(array)
+    for name in [name for name in found if ".query." in name]:
+        parts = [found.pop(name.replace("query", part)) for part in ("query", "key", "value")]
+        found[name.replace("query", "maps")] = torch.cat(parts)
     return found
+
+
+def renamed(name: str) -> str:
+    """The reference's name of a parameter, in our words."""
+    for theirs, ours in NAMES.items():
+        name = re.sub(rf"\b{re.escape(theirs)}\b", ours, name)
+    return re.sub("^decoder", "1", re.sub("^encoder", "0", name))
 
 
 def build(oracle: Oracle, **settings: int) -> Mat:
