@@ -50,7 +50,7 @@ class Rollout:
     def add(self, row: Mapping[str, NDArray[Any]]) -> None:
         """Append a copy of one row: fields (E, ...), `first` and `last` (E,) bool among them."""
         if self.rows:
-            self.complete += ~(self.rows[-1]["last"] | row["first"])
+            self.complete = self.complete + ~(self.rows[-1]["last"] | row["first"])
         else:
             self.begin = np.zeros(len(row["first"]), np.int64)
             self.complete = np.zeros(len(row["first"]), np.int64)
@@ -107,7 +107,7 @@ class Rollout:
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state` gave."""
         self.rows, self.notes = unstacked(state["rows"]), unstacked(state["notes"])
-        self.begin, self.complete = state["begin"], np.array(state["complete"])
+        self.begin, self.complete = state["begin"], state["complete"]
 
 
 def stacked(rows: Sequence[Rows]) -> Rows:

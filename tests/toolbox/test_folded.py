@@ -1,3 +1,5 @@
+"""What the leaf promises, against its definition."""
+
 import torch
 
 from marlbench.toolbox.folded import NormLinear

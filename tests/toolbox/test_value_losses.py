@@ -1,0 +1,34 @@
+"""What the leaf promises, against its definition."""
+
+import torch
+
+from marlbench.toolbox.value_losses import clipped_huber
+
+
+def test_the_loss_is_the_worse_of_the_two_errors_in_every_region() -> None:
+    clip, delta = 0.2, 1.0
+
+    def huber(error: float) -> float:
+        error = abs(error)
+        return error**2 / 2 if error <= delta else delta * (error - delta / 2)
+
+    for old in (-0.5, 0.0):
+        for value in (-0.6, -0.1, 0.1, 0.9):
+            for target in (-3.0, -0.3, 0.0, 0.3, 3.0):
+                near = min(max(value, old - clip), old + clip)
+                expected = max(huber(target - value), huber(target - near))
+                ours = clipped_huber(
+                    *(torch.tensor([x], dtype=torch.double) for x in (value, old, target)),
+                    clip,
+                    delta,
+                )
+                assert abs(ours.item() - expected) < 1e-12  # float64 rounding
+
+
+def test_one_value_may_serve_several_targets() -> None:
+    value, target = torch.zeros(4, 1, requires_grad=True), torch.ones(4, 3)
+    loss = clipped_huber(value, value.detach(), target, 0.2, 10.0)
+    assert loss.shape == (4, 3)
+    loss.sum().backward()
+    assert value.grad is not None
+    assert torch.equal(value.grad, torch.full((4, 1), -3.0))
