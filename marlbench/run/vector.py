@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from marlbench.plugin import Step
 from marlbench.run.door import Door
 from marlbench.run.seeding import further_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marlbench.plugin import Env, Step, Suite, VectorEnv
+    from marlbench.plugin import Env, Suite, VectorEnv
 
 CRASHES_IN_A_ROW = 5
 """A copy that crashes so often without a real step between makes the run a failed one."""
+
+FLAGS = ("won", "crashed")
+"""What of `Step.info` the vector form carries, as (E,) bool arrays."""
 
 
 class EnvironmentFailure(RuntimeError):  # noqa: N818 - the reason of a failed run
@@ -147,33 +151,37 @@ def cut(step: Step) -> Step:
 
 def stack(steps: list[Step]) -> Step:
     """Give one step with a leading E for those of E copies."""
-    fields = {
-        name: np.stack([getattr(step, name) for step in steps])
-        for name in ("obs", "avail", "alive", "reward")
-    }
-    flags = {
-        name: np.array([getattr(step, name) for step in steps], dtype=bool)
-        for name in ("first", "last", "terminal")
-    }
     states = [step.state for step in steps if step.state is not None]
-    info = {
-        name: np.array([bool(step.info.get(name, False)) for step in steps])
-        for name in ("won", "crashed")
-    }
-    return replace(
-        steps[0], **fields, **flags, state=np.stack(states) if states else None, info=info
+    return Step(
+        obs=np.stack([step.obs for step in steps]),  # (E, A, *O)
+        avail=np.stack([step.avail for step in steps]),  # (E, A, U)
+        alive=np.stack([step.alive for step in steps]),  # (E, A)
+        reward=np.stack([step.reward for step in steps]),  # (E, A)
+        first=np.array([bool(step.first) for step in steps]),
+        last=np.array([bool(step.last) for step in steps]),
+        terminal=np.array([bool(step.terminal) for step in steps]),
+        state=np.stack(states) if states else None,  # (E, S)
+        info={name: np.array([_says(step, name) for step in steps]) for name in FLAGS},
     )
 
 
 def unstack(step: Step) -> list[Step]:
     """Give the steps of E copies for one with a leading E."""
     return [
-        replace(
-            step,
-            **{name: getattr(step, name)[copy] for name in ("obs", "avail", "alive", "reward")},
-            **{name: bool(getattr(step, name)[copy]) for name in ("first", "last", "terminal")},
+        Step(
+            obs=step.obs[copy],
+            avail=step.avail[copy],
+            alive=step.alive[copy],
+            reward=step.reward[copy],
+            first=bool(step.first[copy]),
+            last=bool(step.last[copy]),
+            terminal=bool(step.terminal[copy]),
             state=None if step.state is None else step.state[copy],
             info={name: bool(values[copy]) for name, values in step.info.items()},
         )
         for copy in range(len(step.last))
     ]
+
+
+def _says(step: Step, flag: str) -> bool:
+    return bool(step.info.get(flag, False))

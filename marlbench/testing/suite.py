@@ -169,7 +169,7 @@ class World:
                 step = env.step(choose(step, draws))
         twin = pickle.loads(pickle.dumps(env))
         rest = [list(_go_on(each, step, np.random.default_rng(6))) for each in (env, twin)]
-        place = _differ(*rest)
+        place = _differ(rest[0], rest[1])
         require(place is None, f"a copy that was pickled goes on otherwise at {place}")
         env.close()
         return f"{len(rest[0])} steps were left"

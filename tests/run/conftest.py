@@ -1,6 +1,9 @@
-"""Makes the small learners of this folder importable."""
+"""Lets tests import what this folder shares as `tests.run.small_runs`.
+
+The repository comes last on the path, so that an installed marlbench is the one that is tested.
+"""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.append(str(Path(__file__).parents[2]))

@@ -9,14 +9,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-import linear_learner
-
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.plugin import Suite
 from marlbench.run import worker
 from marlbench.run.interrupt import Interrupted, Stop
 from marlbench.store import files
-from marlbench.testing import synthetic
+from marlbench.testing import linear, synthetic
 
 
 def small_spec(steps: int = 300, seed: int = 1, **settings: Any) -> RunSpec:
@@ -34,7 +32,7 @@ def small_spec(steps: int = 300, seed: int = 1, **settings: Any) -> RunSpec:
         label="linear",
         seed=seed,
         run=run.model_copy(update=settings),
-        algorithm_config=linear_learner.Config().model_dump(),
+        algorithm_config=linear.Config().model_dump(),
         suite_config=synthetic.suite.config().model_dump(),
     )
 
@@ -44,7 +42,7 @@ def play(
 ) -> int:
     """Work on a run in this process."""
     folder.mkdir(parents=True, exist_ok=True)
-    return worker.run(spec, folder, linear_learner.algorithm, suite, stop)
+    return worker.run(spec, folder, linear.algorithm, suite, stop)
 
 
 def rows(path: Path) -> list[str]:

@@ -72,7 +72,7 @@ def test_actions_of_a_wrong_type_are_refused() -> None:
     door = Door(Copies(Synthetic, 1))
     step = door.reset(np.array([1]))
     with pytest.raises(SpecViolation, match="float64"):
-        door.step(step.avail.argmax(-1).astype(np.float64), np.array([1]))  # type: ignore[arg-type]
+        door.step(step.avail.argmax(-1).astype(np.float64), np.array([1]))
 
 
 def test_an_episode_longer_than_its_limit_is_refused() -> None:

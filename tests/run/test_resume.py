@@ -12,12 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import small_runs
-from small_runs import StopAfter, play, rows, small_spec, wait_for_rows
 
 from marlbench import store
 from marlbench.store import files
 from marlbench.testing import synthetic
+from tests.run import small_runs
+from tests.run.small_runs import StopAfter, play, rows, small_spec, wait_for_rows
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,6 @@ import time
 from pathlib import Path
 
 import pytest
-from small_runs import StopAtRows, rows, wait_for_rows
 
 from marlbench import store
 from marlbench.config import Evaluation, RunConfig, RunSpec
@@ -19,6 +18,7 @@ from marlbench.host import load_catalogue
 from marlbench.plugin import Algorithm
 from marlbench.run import worker
 from marlbench.testing.table import Subject
+from tests.run.small_runs import StopAtRows, rows, wait_for_rows
 
 CATALOGUE = load_catalogue()
 

@@ -9,11 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import linear_learner
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from small_runs import play, small_spec
 
 from marlbench import store
 from marlbench.config import RunConfig
@@ -25,8 +23,9 @@ from marlbench.run.pace import Pace
 from marlbench.run.seeding import TrainingSeeds
 from marlbench.run.vector import Copies
 from marlbench.store import files
-from marlbench.testing import synthetic
+from marlbench.testing import linear, synthetic
 from marlbench.testing.synthetic import Synthetic
+from tests.run.small_runs import play, small_spec
 
 
 def test_a_run_leaves_all_that_readers_need(tmp_path: Path) -> None:
@@ -67,7 +66,7 @@ def test_real_transitions_alone_are_env_steps() -> None:
     assert now.env_steps == played < 200
 
 
-class Hesitant(linear_learner.Linear):
+class Hesitant(linear.Linear):
     """Acts outside what is available after a while."""
 
     def act(
@@ -84,7 +83,7 @@ def test_a_plugin_that_breaks_the_contract_fails_with_its_reason(
     def build(config: Any, spec: Any, seed: int, device: str) -> Agent:
         return Hesitant(config, spec, seed, device)
 
-    broken = replace(linear_learner.algorithm, build=build)
+    broken = replace(linear.algorithm, build=build)
     folder = store.create(tmp_path, small_spec())
     assert worker.run(small_spec(), folder, broken, synthetic.suite) == 1
     (record,) = store.runs(tmp_path)
@@ -99,7 +98,7 @@ def test_a_failed_run_can_be_tried_again(tmp_path: Path) -> None:
     def build(config: Any, spec: Any, seed: int, device: str) -> Agent:
         raise RuntimeError("not today")
 
-    broken = replace(linear_learner.algorithm, build=build)
+    broken = replace(linear.algorithm, build=build)
     folder = store.create(tmp_path, small_spec())
     assert worker.run(small_spec(), folder, broken, synthetic.suite) == 1
     assert play(small_spec(), folder) == 0

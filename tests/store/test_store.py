@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -82,7 +83,7 @@ def test_a_newer_attempt_silences_the_older_one(tmp_path: Path) -> None:
     old.trained({"update": 1})
     new = Journal(tmp_path)
     assert new.attempt == old.attempt + 1
-    for write in (
+    writes: list[Callable[[], None]] = [
         lambda: old.trained({}),
         lambda: old.evaluated({}),
         lambda: old.event("done"),
@@ -91,7 +92,8 @@ def test_a_newer_attempt_silences_the_older_one(tmp_path: Path) -> None:
         lambda: old.rewind(None),
         lambda: old.failed("no", ""),
         lambda: old.done({}),
-    ):
+    ]
+    for write in writes:
         with pytest.raises(Superseded):
             write()
     assert files.read_rows(tmp_path / "train.jsonl") == [{"update": 1}]
@@ -157,6 +159,7 @@ def test_a_replacement_that_fails_leaves_the_old_file_and_no_litter(tmp_path: Pa
 
 WRITER = """
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from marlbench.store import files
 number = 0

@@ -6,15 +6,14 @@ import time
 from dataclasses import replace
 from typing import Any
 
-import linear_learner
 import numpy as np
 import pytest
 import torch
-from linear_learner import Config, Linear
 from numpy.typing import NDArray
 
 from marlbench.plugin import Algorithm, EnvSpec, Step
-from marlbench.testing import Finding, check_algorithm
+from marlbench.testing import Finding, check_algorithm, linear
+from marlbench.testing.linear import Config, Linear
 
 Answer = tuple[NDArray[np.int64], Any]
 
@@ -25,7 +24,7 @@ def offered(learner: type[Linear], **entry: Any) -> Algorithm:
     def build(config: Config, spec: EnvSpec, seed: int, device: str) -> Linear:
         return learner(config, spec, seed, device)
 
-    return replace(linear_learner.algorithm, build=build, **entry)
+    return replace(linear.algorithm, build=build, **entry)
 
 
 def failures(algorithm: Algorithm) -> dict[str, Finding]:
@@ -34,7 +33,7 @@ def failures(algorithm: Algorithm) -> dict[str, Finding]:
 
 
 def test_a_good_learner_keeps_every_promise() -> None:
-    findings = check_algorithm(linear_learner.algorithm)
+    findings = check_algorithm(linear.algorithm)
     assert [each for each in findings if not each.passed] == []
     assert len(findings) == 14
 
@@ -79,7 +78,7 @@ def test_a_communicator_that_says_so_is_not() -> None:
 
 @pytest.mark.parametrize("execution", ["communicating", "centralised"])
 def test_a_loner_declared_to_communicate_is_caught(execution: Any) -> None:
-    found = failures(replace(linear_learner.algorithm, execution=execution))
+    found = failures(replace(linear.algorithm, execution=execution))
     assert list(found) == ["execution is as declared"]
     assert "it is decentralised" in found["execution is as declared"].detail
 
@@ -254,7 +253,7 @@ def test_a_learner_that_does_not_build_gives_one_finding_and_no_exception() -> N
 
 
 def test_settings_and_presets_that_do_not_exist_are_a_finding_too() -> None:
-    (finding,) = check_algorithm(linear_learner.algorithm, {"gama": 0.9})
+    (finding,) = check_algorithm(linear.algorithm, {"gama": 0.9})
     assert "gama" in finding.detail or "validation error" in finding.detail
-    (finding,) = check_algorithm(replace(linear_learner.algorithm, presets={"smoke": {"x": 1}}))
+    (finding,) = check_algorithm(replace(linear.algorithm, presets={"smoke": {"x": 1}}))
     assert not finding.passed

@@ -139,6 +139,7 @@ class Haunted(Broken):
     def spoil(self, step: Step) -> Step:
         """Count over episodes."""
         self.total += 1
+        assert step.state is not None
         return replace(step, state=step.state + np.float32(self.total))
 
 

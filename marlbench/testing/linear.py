@@ -1,4 +1,4 @@
-"""A small real learner: independent linear Q-learning with a replay, a memory and torch weights."""
+"""A small real learner, for tests of whole runs: linear, with replay, memory and torch weights."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ class Linear:
     """Q = W [obs, trace of obs], W shared by the agents, trained on replayed rows."""
 
     def __init__(self, config: Config, spec: EnvSpec, seed: int, device: str) -> None:
+        """Begin with random weights and an empty replay."""
         self.config, self.spec, self.seed = config, spec, seed
         self.generator = torch.Generator().manual_seed(seed)
         self.draws = np.random.default_rng(seed)
@@ -37,7 +38,7 @@ class Linear:
         ).requires_grad_()
         self.optimiser = torch.optim.Adam([self.weights], lr=config.rate)
         rows = config.capacity
-        self.replay = {
+        self.replay: dict[str, NDArray[Any]] = {
             "features": np.zeros((rows, spec.num_agents, 2 * size), dtype=np.float32),
             "actions": np.zeros((rows, spec.num_agents), dtype=np.int64),
             "reward": np.zeros((rows, spec.num_agents), dtype=np.float32),
@@ -130,6 +131,7 @@ def features_of(step: Step, trace: NDArray[Any]) -> tuple[NDArray[Any], NDArray[
 
 
 def build(config: Config, spec: EnvSpec, seed: int, device: str) -> Agent:
+    """Build the learner."""
     return Linear(config, spec, seed, device)
 
 
