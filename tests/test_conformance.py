@@ -6,7 +6,7 @@ import pytest
 
 from marlbench.host import load_catalogue, missing
 from marlbench.plugin import Algorithm, Suite
-from marlbench.testing import check_algorithm, check_suite
+from marlbench.testing import check_algorithm, check_suite, insist
 
 CATALOGUE = load_catalogue()
 TASKS = [(suite, task) for suite in CATALOGUE.suites.values() for task in suite.tasks]
@@ -18,11 +18,11 @@ def test_no_plugin_is_broken() -> None:
 
 @pytest.mark.parametrize("algorithm", CATALOGUE.algorithms.values(), ids=lambda entry: entry.name)
 def test_algorithm_keeps_its_promises(algorithm: Algorithm) -> None:
-    assert [each for each in check_algorithm(algorithm) if not each.passed] == []
+    insist(check_algorithm(algorithm))
 
 
 @pytest.mark.parametrize(("suite", "task"), TASKS, ids=lambda part: getattr(part, "name", part))
 def test_task_keeps_its_promises(suite: Suite, task: str) -> None:
     if lack := missing(suite):
         pytest.skip(lack)
-    assert [each for each in check_suite(suite, task) if not each.passed] == []
+    insist(check_suite(suite, task))

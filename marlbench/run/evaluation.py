@@ -37,12 +37,15 @@ def copies(protocol: Evaluation) -> int:
 
 
 def evaluate(
-    agent: Agent, env: VectorEnv, protocol: Evaluation, check: Callable[[], None] = lambda: None
+    agent: Agent,
+    env: VectorEnv,
+    protocol: Evaluation,
+    between_steps: Callable[[], None] = lambda: None,
 ) -> tuple[list[Episode], int]:
     """Play greedy episodes with a fresh memory; give those that count, and how many crashed.
 
     Every copy plays its quota, whatever its episodes' lengths: the first to finish would favour
-    short ones. `check` is called after each step and may raise.
+    short ones. `between_steps` may raise.
     """
     quota = Quota(protocol)
     tally = Tally(env.spec, env.num_envs)
@@ -52,7 +55,7 @@ def evaluate(
         step = env.step(actions, quota.seeds())
         for episode in tally.add(step):
             quota.take(episode)
-        check()
+        between_steps()
     return quota.episodes(), quota.crashed
 
 

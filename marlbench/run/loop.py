@@ -62,6 +62,13 @@ class Run:
     pace: Pace
     stop: Stop
     save: Callable[[Training], None]
+    """Takes a checkpoint."""
+    grid: list[int] = field(init=False)
+    """Env steps at which the run is evaluated."""
+
+    def __post_init__(self) -> None:
+        """Lay out the evaluations."""
+        self.grid = evaluation.grid(self.spec.run)
 
 
 def train(run: Run, now: Training) -> None:
@@ -97,17 +104,20 @@ def log(run: Run, now: Training, metrics: dict[str, float]) -> None:
 
 def evaluate_if_due(run: Run, now: Training) -> None:
     """Play the evaluations whose point of the grid has been reached."""
-    grid = evaluation.grid(run.spec.run)
-    while now.evaluations < len(grid) and grid[now.evaluations] <= now.env_steps:
-        evaluate(run, now, grid[now.evaluations])
+    while now.evaluations < len(run.grid) and run.grid[now.evaluations] <= now.env_steps:
+        evaluate(run, now, run.grid[now.evaluations])
 
 
 def evaluate(run: Run, now: Training, point: int) -> None:
     """Play one evaluation and append its row."""
-    run.pace.show(now, "evaluating", at_once=True)
+
+    def between_steps() -> None:
+        run.pace.show(now, "evaluating")
+        run.stop.check()
+
     with run.pace.evaluating():
         episodes, crashes = evaluation.evaluate(
-            run.agent, run.evaluation_env, run.spec.run.evaluation, run.stop.check
+            run.agent, run.evaluation_env, run.spec.run.evaluation, between_steps
         )
     row = evaluation.score(episodes, run.env.spec)
     place = {"step": point, "env_steps": now.env_steps, "crashed": crashes}

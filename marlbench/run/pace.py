@@ -26,6 +26,7 @@ class Pace:
         """Begin an attempt of a run on which `elapsed` seconds were spent before."""
         self.scores: dict[str, Any] = {"return": None, "win": None}
         self._run = run
+        self._evaluations = len(grid(run))
         self._write = write
         self._began = time.monotonic() - elapsed
         self._written = 0.0
@@ -79,7 +80,7 @@ class Pace:
 
     def _eta(self, now: Training, rate: float) -> float:
         """Give the seconds left: env steps at the recent rate, and the evaluations ahead."""
-        evaluations = len(grid(self._run)) - now.evaluations
+        evaluations = self._evaluations - now.evaluations
         return (self._run.steps - now.env_steps) / rate + evaluations * self._one_evaluation
 
     def _training_clock(self) -> float:

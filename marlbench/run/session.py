@@ -51,6 +51,7 @@ class Session:
         journal.provenance(provenance(algorithm, job.suite, self.env.spec, device))
         self.checkpoints = Checkpoints(journal, device)
         self.now = self._resume(journal) or self._begin(spec)
+        journal.spent = self.now.seconds
         self.run = Run(
             spec=spec,
             agent=self.agent,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from marlbench.config import RunConfig, RunSpec
     from marlbench.plugin import Algorithm, Suite
 
-OK, FAILED, SUPERSEDED, INTERRUPTED = 0, 1, 3, 130
+OK, FAILED, WRONG_USAGE, SUPERSEDED, UNWRITABLE, INTERRUPTED = 0, 1, 2, 3, 74, 130
 
 Entries = Callable[[], "tuple[Algorithm, Suite]"]
 
@@ -89,12 +89,17 @@ def prepare_torch(run: RunConfig, seed: int) -> str:
 
 
 def fail(journal: Journal, error: Exception) -> int:
-    """Write `FAILED` and one line for whoever started this process."""
+    """Write `FAILED`, if the folder can be written, and one line for whoever started this."""
     first_line = (str(error).strip().splitlines() or [""])[0]
     reason = f"{type(error).__name__}: {first_line}"
     trace = "".join(traceback.format_exception(error))
-    journal.failed(reason, trace)
     print(f"marlbench: {journal.folder} failed: {reason}", file=sys.stderr)
+    try:
+        journal.failed(reason, trace)
+    except Superseded:
+        return SUPERSEDED
+    except OSError:  # a full disk, say: later there may be room
+        return UNWRITABLE
     return FAILED
 
 
@@ -110,11 +115,15 @@ def main(arguments: list[str]) -> int:
     """Work on the folder named on the command line."""
     if len(arguments) != 1:
         print("usage: python -m marlbench.run.worker FOLDER", file=sys.stderr)
-        return 2
+        return WRONG_USAGE
     folder = Path(arguments[0])
     stop = Stop()
     stop.listen()
-    spec = read_spec(folder)
+    try:
+        spec = read_spec(folder)
+    except (OSError, ValueError) as error:
+        print(f"marlbench: {folder} holds no run: {str(error).splitlines()[0]}", file=sys.stderr)
+        return WRONG_USAGE
     return attempt(spec, folder, lambda: from_catalogue(spec), stop)
 
 

@@ -13,26 +13,31 @@ from typing import IO, Any
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Give a file that takes the place of `path` once it is written and on the disk."""
+def replacing(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
+    """Give a file that takes the place of `path` once it is written and, if durable, on the disk.
+
+    What is not durable survives kills of the process, but not of the machine.
+    """
     with tempfile.NamedTemporaryFile(
         dir=path.parent, prefix=f".{path.name}.", suffix=".tmp", delete=False
     ) as file:
         try:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
             Path(file.name).chmod(0o644)  # a temporary file is private, a result is not
             Path(file.name).replace(path)
         except BaseException:
             Path(file.name).unlink(missing_ok=True)
             raise
-    sync_folder(path.parent)
+    if durable:
+        sync_folder(path.parent)
 
 
-def replace_json(path: Path, document: Any) -> None:
+def replace_json(path: Path, document: Any, durable: bool = True) -> None:
     """Replace `path` by this document, indented."""
-    with replacing(path) as file:
+    with replacing(path, durable) as file:
         file.write(json.dumps(finite(document), indent=2, allow_nan=False).encode() + b"\n")
 
 

@@ -36,7 +36,9 @@ class Journal:
         """Begin the next attempt: from now on every older one is refused."""
         self.folder = folder
         self.attempt, self._claim = _claim(folder / ATTEMPTS)
-        self.started = time.monotonic()
+        self.spent = 0.0
+        """Seconds that earlier attempts spent, up to the checkpoint that this one goes on from."""
+        self._started = time.monotonic()
         files.drop_torn_row(folder / EVENTS)
         (folder / FAILED).unlink(missing_ok=True)
 
@@ -60,7 +62,7 @@ class Journal:
         """Replace `progress.json`."""
         self.own()
         now = {"attempt": self.attempt, "pid": os.getpid(), "time": time.time()}
-        files.replace_json(self.folder / PROGRESS, document | now)
+        files.replace_json(self.folder / PROGRESS, document | now, durable=False)
 
     def provenance(self, document: dict[str, Any]) -> None:
         """Replace `provenance.json` by that of this attempt; what older ones ran on is kept."""
@@ -100,8 +102,8 @@ class Journal:
             raise Superseded(f"{self.folder}: attempt {self.attempt} was superseded")
 
     def wall(self) -> dict[str, Any]:
-        """Give the time of day and the seconds of this attempt: what may differ between runs."""
-        seconds = round(time.monotonic() - self.started, 3)
+        """Give the time of day and the seconds spent on the run: what may differ between runs."""
+        seconds = round(self.spent + time.monotonic() - self._started, 3)
         return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": seconds}
 
     def close(self) -> None:

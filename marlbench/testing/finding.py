@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,15 @@ class Finding:
 
 class Unkept(Exception):  # noqa: N818 - a promise is
     """A promise is not kept."""
+
+
+def insist(findings: Iterable[Finding]) -> None:
+    """Raise `AssertionError` naming every promise that is not kept: a plugin's own test.
+
+    `insist(check_algorithm(algorithm))`
+    """
+    broken = [f"{each.name}: {each.detail}" for each in findings if not each.passed]
+    assert not broken, "promises not kept:\n" + "\n".join(broken)
 
 
 def require(kept: bool, sentence: str) -> None:

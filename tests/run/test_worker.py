@@ -18,6 +18,7 @@ from marlbench.config import RunConfig
 from marlbench.plugin import Agent, Step
 from marlbench.run import worker
 from marlbench.run.episodes import Tally
+from marlbench.run.interrupt import Stop
 from marlbench.run.loop import Training
 from marlbench.run.pace import Pace
 from marlbench.run.seeding import TrainingSeeds
@@ -166,6 +167,30 @@ def test_the_worker_process_refuses_a_wrong_command_in_one_line() -> None:
     )
     assert answer.returncode == 2
     assert answer.stderr == "usage: python -m marlbench.run.worker FOLDER\n"
+
+
+def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "marlbench.run.worker", str(tmp_path)]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.returncode == 2
+    assert answer.stderr.startswith(f"marlbench: {tmp_path} holds no run: ")
+    assert answer.stderr.count("\n") == 1
+
+
+def test_a_worker_that_was_superseded_stops_without_writing(tmp_path: Path) -> None:
+    folder = store.create(tmp_path, small_spec())
+    newer: list[store.Journal] = []
+
+    class TakenOver(Stop):
+        def check(self) -> None:
+            """Let a newer attempt begin at the first look."""
+            newer.extend([] if newer else [store.Journal(folder)])
+
+    assert play(small_spec(), folder, stop=TakenOver()) == 3
+    assert not (folder / "DONE").exists()
+    assert not (folder / "FAILED").exists()
+    assert files.read_rows(folder / "eval.jsonl") == []
+    newer[0].close()
 
 
 def test_a_missing_gpu_is_said_with_the_remedy(tmp_path: Path) -> None:

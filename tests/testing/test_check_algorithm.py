@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from marlbench.plugin import Algorithm, EnvSpec, Step
-from marlbench.testing import Finding, check_algorithm, linear
+from marlbench.testing import Finding, check_algorithm, insist, linear
 from marlbench.testing.linear import Config, Linear
 
 Answer = tuple[NDArray[np.int64], Any]
@@ -257,3 +257,9 @@ def test_settings_and_presets_that_do_not_exist_are_a_finding_too() -> None:
     assert "gama" in finding.detail or "validation error" in finding.detail
     (finding,) = check_algorithm(replace(linear.algorithm, presets={"smoke": {"x": 1}}))
     assert not finding.passed
+
+
+def test_insist_names_what_is_not_kept() -> None:
+    insist([Finding("a", True, "", 0.1)])
+    with pytest.raises(AssertionError, match="b: went wrong"):
+        insist([Finding("a", True, "", 0.1), Finding("b", False, "went wrong", 0.1)])
