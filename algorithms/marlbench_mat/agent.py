@@ -100,7 +100,8 @@ class Mat:
         expected = (self.config.num_envs, self.spec.num_agents)
         assert actions.shape == expected, f"actions {actions.shape}, expected {expected}"
         row = {name: getattr(step, name) for name in ("obs", "avail", "alive", "reward")}
-        row |= {name: getattr(step, name) for name in ("first", "last", "terminal")}
+        row |= {name: getattr(step, name) for name in ("last", "terminal")}
+        row["first"] = step.first | step.info.get("crashed", False)  # no action leads to a cut
         self.rollout.add(row | {"action": actions})
 
     @torch.no_grad()

@@ -124,7 +124,7 @@ class Decoder(nn.Module):
     def symbols(self, previous: Tensor) -> Tensor:
         """One-hot symbols (..., S) of previous actions (...), -1 for none."""
         symbols = torch.arange(self.embed.in_features, device=previous.device)
-        return (symbols == previous.unsqueeze(-1) + 1).float()
+        return (symbols == previous.unsqueeze(-1) + 1).to(self.embed.weight.dtype)
 
     def forward(self, actions: Tensor, representation: Tensor) -> Tensor:
         """Logits (N, A, U) with the actions (N, A) known: all agents in one pass."""
@@ -146,8 +146,7 @@ class Decoder(nn.Module):
         Keys and values are computed once and kept: the same numbers as passes over all agents
         before, at a fraction of the work.
         """
-        first, *others = self.blocks
-        table = self.table()
+        first, table = self.blocks[0], self.table()
         tables = first.actions.tables(table)
         copies, agents, _ = representation.shape
         queries = [block.observations.queries(representation) for block in self.blocks]

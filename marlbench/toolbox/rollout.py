@@ -2,8 +2,8 @@
 
 A host shows every step, `last` ones too; the step after a `last` one is a `first` one, and the
 action between the two does nothing. So row k of a copy is a transition only if it is not a
-`last` step and row k + 1, where its reward arrives, is not a `first` one (after a crash that cut
-the episode short, a `first` step may follow any other).
+`last` step and row k + 1, where its reward arrives, is not a `first` one. Where an episode was cut
+short by a crash, a `first` row may follow any other: mark rows so that no action leads to.
 """
 
 from collections.abc import Mapping, Sequence
