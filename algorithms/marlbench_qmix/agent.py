@@ -27,7 +27,7 @@ from marlbench.toolbox.exploration import (
 )
 from marlbench.toolbox.td_targets import td_lambda_targets
 from marlbench_qmix.config import QmixConfig
-from marlbench_qmix.networks import Utility, mixer
+from marlbench_qmix.networks import Networks
 
 __all__ = ["Memory", "Qmix"]
 
@@ -42,7 +42,7 @@ class Memory:
     """(E, A) last actions."""
     seed: int
     """Key of the random draws."""
-    count: int = 0
+    count: int
     """Number of the next draw."""
 
 
@@ -81,7 +81,7 @@ class Qmix:
         """Draw the weights from the seed and reserve the replay; ValueError if it is too small."""
         self.config, self.spec, self.seed = config, spec, seed
         self.device = torch.device(device)
-        self.live = networks(config, spec, seed).to(self.device)
+        self.live = drawn(config, spec, seed).to(self.device)
         self.slow = deepcopy(self.live).requires_grad_(False)
         self.optimiser = torch.optim.Adam(
             self.live.parameters(), config.learning_rate, eps=config.adam_epsilon, fused=True
@@ -102,10 +102,14 @@ class Qmix:
     # --- acting -------------------------------------------------------------------------------
 
     def start(self, num_envs: int) -> Memory:
-        """Give the memory of an episode's beginning for E copies."""
+        """Give the memory of an episode's beginning for E copies.
+
+        Its draws begin where those of a start at an earlier env step cannot have come.
+        """
         agents = (num_envs, self.spec.num_agents)
         hidden = np.zeros((*agents, self.config.hidden), np.float32)
-        return Memory(hidden, np.full(agents, self.spec.num_actions), self.seed)
+        none = np.full(agents, self.spec.num_actions)
+        return Memory(hidden, none, self.seed, count=self.env_steps)
 
     def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
         """Choose actions (E, A): the best by each agent's own utility, or epsilon-greedily."""
@@ -114,7 +118,7 @@ class Qmix:
         hidden = np.where(fresh[..., None], np.float32(0), memory.hidden)  # (E, A, D)
         with torch.inference_mode():
             seen = (self.tensor(array) for array in (step.obs, last_action, hidden))
-            q, h = (each.cpu().numpy() for each in self.live["utility"](*seen))
+            q, h = (each.cpu().numpy() for each in self.live.utility(*seen))
         if explore:
             agents, choices = last_action.shape, self.spec.num_actions + 1
             uniforms = keyed_uniforms(memory.seed, memory.count, (*agents, choices))
@@ -168,14 +172,14 @@ class Qmix:
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Half the squared TD error of Q_tot, mean over real steps [Eq. 6]."""
-        utility = self.live["utility"]
+        utility = self.live.utility
         embedding = utility.embed(batch.obs)  # (N, A, D)
         inputs = utility.inputs(embedding, batch.last_action)  # (N, A, I)
         q = utility.unroll(inputs, batch.sizes)  # (N, A, U)
         target = self.target(batch, inputs, q.detach())  # (M, 1)
         q_a = q.gather(-1, batch.action[..., None]).squeeze(-1)[batch.steps]  # (M, A)
         state = seen_state(batch, embedding)[batch.steps]  # (M, S)
-        q_tot = self.live["mixer"](q_a, state)  # (M, 1)
+        q_tot = self.live.mixer(q_a, state)  # (M, 1)
         error = q_tot - target
         metrics = {"q_taken": q_tot.detach().mean(), "target": target.mean()}
         metrics["td_error"] = error.detach().abs().mean()
@@ -187,14 +191,14 @@ class Qmix:
 
         Departs: double Q-learning and lambda-returns in place of the one-step maximum, as PyMARL2.
         """
-        utility, first = self.slow["utility"], batch.sizes[0]
+        utility, first = self.slow.utility, batch.sizes[0]
         embedding = utility.embed(batch.obs)  # (N, A, D)
         if utility.sees_images:
             inputs = utility.inputs(embedding, batch.last_action)  # (N, A, I)
         slow_q = utility.unroll(inputs, batch.sizes)[first:]  # (M, A, U)
         best = q[first:].masked_fill(~batch.avail[first:], -torch.inf).argmax(-1, True)  # (M, A, 1)
         q_a = slow_q.gather(-1, best).squeeze(-1)  # (M, A)
-        value = self.slow["mixer"](q_a, seen_state(batch, embedding)[first:])  # (M, 1)
+        value = self.slow.mixer(q_a, seen_state(batch, embedding)[first:])  # (M, 1)
         padded = value.new_zeros(batch.valid.numel(), value.shape[-1])  # (T B, 1)
         padded[batch.places] = value
         next_value = padded.view(*batch.valid.shape[:2], -1)  # (T, B, 1)
@@ -262,15 +266,11 @@ class Qmix:
 COUNTS = ("env_steps", "next_update", "copied")
 
 
-def networks(config: QmixConfig, spec: EnvSpec, seed: int) -> nn.ModuleDict:
-    """Build `utility` and `mixer` with weights drawn from the seed alone."""
+def drawn(config: QmixConfig, spec: EnvSpec, seed: int) -> Networks:
+    """Build the networks with weights drawn from the seed alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        utility = Utility(config, spec)
-        state = spec.state_shape or (spec.num_agents * utility.features,)
-        return nn.ModuleDict(
-            {"utility": utility, "mixer": mixer(config, spec.num_agents, int(np.prod(state)))}
-        )
+        return Networks(config, spec)
 
 
 def seen_state(batch: Batch, embedding: Tensor) -> Tensor:

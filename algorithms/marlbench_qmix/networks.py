@@ -1,7 +1,8 @@
-"""The agents' shared recurrent value network, with its inputs, for vectors and for images."""
+"""The agents' shared value network, its inputs, and the mixer of their values."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -14,7 +15,18 @@ from marlbench.toolbox.packed_gru import PackedGRU
 from marlbench.toolbox.vision import ImageEncoder
 from marlbench_qmix.config import QmixConfig
 
-__all__ = ["Utility", "mixer"]
+__all__ = ["Networks", "Utility"]
+
+
+class Networks(nn.Module):
+    """All that learns: one utility network for all agents, and their mixer."""
+
+    def __init__(self, config: QmixConfig, spec: EnvSpec) -> None:
+        """Build for the task's shapes; without a state of its own, what all agents see is it."""
+        super().__init__()
+        self.utility = Utility(config, spec)
+        seen = (spec.num_agents, self.utility.features)
+        self.mixer = mixer(config, spec.num_agents, math.prod(spec.state_shape or seen))
 
 
 class Utility(nn.Module):
@@ -25,7 +37,12 @@ class Utility(nn.Module):
     """
 
     def __init__(self, config: QmixConfig, spec: EnvSpec) -> None:
-        """Build for the task's shapes."""
+        """Build for the task's shapes; ValueError for observations that are neither of the two."""
+        if len(spec.obs_shape) not in (1, 3):
+            raise ValueError(
+                f"observations of shape {spec.obs_shape}: want (features,) or "
+                "(height, width, channels)"
+            )
         super().__init__()
         self.num_agents, self.none = spec.num_agents, spec.num_actions
         self.sees_images = len(spec.obs_shape) == 3

@@ -44,7 +44,8 @@ def weight_gradient(grad: Tensor, x: Tensor) -> Tensor:
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: Activation = "none") -> Tensor:
     """Give x W' + b (..., D) of x (..., I), weight (D, I), bias (D,), with gradients."""
-    rows: Tensor = Product.apply(x.reshape(-1, x.shape[-1]), weight, bias, activation)  # (N, D)
+    flat = x.reshape(-1, x.shape[-1])  # (N, I)
+    rows = Product.apply(flat, weight, bias, activation)  # type: ignore[no-untyped-call]
     return rows.view(*x.shape[:-1], len(weight))  # (..., D)
 
 

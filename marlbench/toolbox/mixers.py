@@ -43,29 +43,32 @@ class MonotonicMixer(nn.Module):
         """Build for states of that many features; `embed` mixes, `hyper` makes the weights."""
         super().__init__()
         self.shape = (num_agents, embed)
-        self.hyper_w1 = hypernetwork(state_features, hyper, num_agents * embed)
+        self.hyper_w1 = HyperNetwork(state_features, hyper, num_agents * embed)
         self.hyper_b1 = nn.Linear(state_features, embed)
-        self.hyper_w2 = hypernetwork(state_features, hyper, embed)
-        self.hyper_b2 = hypernetwork(state_features, embed, 1)
+        self.hyper_w2 = HyperNetwork(state_features, hyper, embed)
+        self.hyper_b2 = HyperNetwork(state_features, embed, 1)
 
     def forward(self, utilities: Tensor, state: Tensor | None) -> Tensor:
         """Give the joint value (N, 1) of utilities (N, A) in states (N, S)."""
         assert state is not None
-        w1 = generated(self.hyper_w1, state).abs().view(-1, *self.shape)  # (N, A, D)
+        w1 = self.hyper_w1(state).abs().view(-1, *self.shape)  # (N, A, D)
         b1 = linear(state, self.hyper_b1.weight, self.hyper_b1.bias)  # (N, D)
-        w2 = generated(self.hyper_w2, state).abs()  # (N, D)
+        w2 = self.hyper_w2(state).abs()  # (N, D)
         mixed = (utilities.unsqueeze(-1) * w1).sum(1) + b1  # (N, D)
         hidden = functional.elu(mixed)  # (N, D)
-        return (hidden * w2).sum(-1, keepdim=True) + generated(self.hyper_b2, state)  # (N, 1)
+        return (hidden * w2).sum(-1, keepdim=True) + self.hyper_b2(state)  # (N, 1)
 
 
-def hypernetwork(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    """Give Linear, ReLU, Linear."""
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.ReLU(), nn.Linear(hidden, outputs))
+class HyperNetwork(nn.Module):
+    """Linear, ReLU, Linear: makes another network's weights of the state."""
 
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        """Build for states of `inputs` features."""
+        super().__init__()
+        self.first = nn.Linear(inputs, hidden)
+        self.last = nn.Linear(hidden, outputs)
 
-def generated(layers: nn.Sequential, state: Tensor) -> Tensor:
-    """Give what a hypernetwork makes (N, D) of states (N, S)."""
-    first, last = layers[0], layers[2]
-    hidden = linear(state, first.weight, first.bias, "relu")
-    return linear(hidden, last.weight, last.bias)
+    def forward(self, state: Tensor) -> Tensor:
+        """Give weights (N, D) of states (N, S)."""
+        hidden = linear(state, self.first.weight, self.first.bias, "relu")
+        return linear(hidden, self.last.weight, self.last.bias)

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.episode_replay import Episodes
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import QmixConfig
+from marlbench_qmix.networks import Networks
 
 Oracle = dict[str, NDArray[Any]]
 AGENTS, ACTIONS, LIMIT = 3, 7, 12
@@ -39,7 +40,7 @@ def agent(oracle: Oracle) -> Qmix:
     return agent
 
 
-def names(module: nn.ModuleDict) -> dict[str, str]:
+def names(module: Networks) -> dict[str, str]:
     """Our weights' names to the reference's."""
     layers = {
         "utility.input.": "agent/fc1.",
@@ -51,11 +52,12 @@ def names(module: nn.ModuleDict) -> dict[str, str]:
     found = {}
     for name in dict(module.named_parameters()):
         prefix = next(prefix for prefix in layers if name.startswith(prefix))
-        found[name] = layers[prefix] + name.removeprefix(prefix)
+        theirs = layers[prefix] + name.removeprefix(prefix)
+        found[name] = theirs.replace("first", "0").replace("last", "2")
     return found
 
 
-def load(module: nn.ModuleDict, oracle: Oracle, prefix: str) -> None:
+def load(module: Networks, oracle: Oracle, prefix: str) -> None:
     weights = {
         ours: torch.as_tensor(oracle[f"{prefix}/{theirs}"])
         for ours, theirs in names(module).items()
@@ -109,7 +111,7 @@ def close(ours: Any, theirs: Any, rtol: float, atol: float) -> None:
 def test_one_step_of_the_network(agent: Qmix, oracle: Oracle) -> None:
     obs = torch.as_tensor(oracle["batch/obs"][:, 2])
     last_action = torch.as_tensor(oracle["batch/actions"][:, 1, :, 0]).long()
-    utility = agent.live["utility"]
+    utility = agent.live.utility
     np.testing.assert_array_equal(utility.inputs(obs, last_action), oracle["step/inputs"])
     q, h = utility(obs, last_action, torch.as_tensor(oracle["step/hidden_in"]))
     close(q.detach(), oracle["step/q"], **FORWARD)
@@ -131,7 +133,7 @@ def test_values_of_whole_episodes(agent: Qmix, oracle: Oracle) -> None:
     batch = agent.batch(episodes)
     filled = oracle["batch/filled"].astype(bool)
     for networks, key in ((agent.live, "out/q_online"), (agent.slow, "out/q_target")):
-        utility = networks["utility"]
+        utility = networks.utility
         q = utility.unroll(utility.inputs(batch.obs, batch.last_action), batch.sizes).detach()
         close(padded(q, episodes, oracle), oracle[key] * filled[..., None], **FORWARD)
         if networks is agent.live:
@@ -144,7 +146,7 @@ def test_values_of_whole_episodes(agent: Qmix, oracle: Oracle) -> None:
             ours = padded(chosen, episodes, oracle)[:, :-1]
             close(ours * mask, oracle["out/chosen_q"] * mask, **FORWARD)
             rows = oracle["out/chosen_qtot"] * mask
-            mixed = agent.live["mixer"](chosen, batch.state).detach()
+            mixed = agent.live.mixer(chosen, batch.state).detach()
             close(padded(mixed, episodes, oracle)[:, :-1] * mask, rows, **FORWARD)
 
 
@@ -154,7 +156,7 @@ def test_mask_and_targets(agent: Qmix, oracle: Oracle) -> None:
     order = np.argsort(-oracle["batch/length"], kind="stable")
     mask = oracle["out/mask"][order].swapaxes(0, 1)  # (T, B, 1)
     np.testing.assert_array_equal(batch.valid, mask.astype(bool))
-    utility = agent.live["utility"]
+    utility = agent.live.utility
     inputs = utility.inputs(batch.obs, batch.last_action)
     q = utility.unroll(inputs, batch.sizes).detach()
     targets = agent.target(batch, inputs, q)

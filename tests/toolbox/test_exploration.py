@@ -19,9 +19,9 @@ def test_draws_depend_on_key_and_count_alone() -> None:
 
 
 def test_draws_leave_the_global_generator_alone() -> None:
-    before = np.random.get_state()[1].copy()
+    before = str(np.random.get_state())
     keyed_uniforms(7, 123, (4,))
-    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    assert str(np.random.get_state()) == before
 
 
 def test_draws_are_uniform() -> None:
