@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from marlbench import store
+from marlbench.run.interrupt import Stop
 from marlbench.store import files
 from marlbench.testing import synthetic
 from tests.run import small_runs
@@ -55,20 +57,43 @@ def test_kills_at_random_moments_leave_every_row_exactly_once(
     assert any(e["event"] == "resumed" and e["env_steps"] > 0 for e in record.events())
 
 
+class SignalAfter(Stop):
+    """A stop that comes as a real signal at the k-th look."""
+
+    def __init__(self, looks: int, number: signal.Signals) -> None:
+        super().__init__()
+        self.looks, self.number = looks, number
+
+    def check(self) -> None:
+        """Count down, then signal ourselves."""
+        self.looks -= 1
+        if self.looks == 0:
+            os.kill(os.getpid(), self.number)
+        super().check()
+
+
+@pytest.fixture
+def _handlers() -> Iterator[None]:
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("_handlers")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_polite_signal_takes_a_checkpoint_and_resuming_is_exact(
-    undisturbed: Path, tmp_path: Path
+    undisturbed: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
-    folder = store.create(tmp_path, small_spec())
-    process = start(folder)
-    wait_for_rows(folder, 30, process)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait() == 130
+    folder, stop = store.create(tmp_path, small_spec()), SignalAfter(70, number)
+    stop.listen()
+    assert play(small_spec(), folder, stop=stop) == 130
     (record,) = store.runs(tmp_path)
     assert record.status == "unfinished"
     last = record.events()[-1]
     assert last["event"] == "checkpoint"
     assert last["env_steps"] == record.training()[-1]["env_steps"]
-    assert start(folder).wait() == 0
+    assert play(small_spec(), folder) == 0
     assert rows(folder / "eval.jsonl") == rows(undisturbed / "eval.jsonl")
     assert rows(folder / "train.jsonl") == rows(undisturbed / "train.jsonl")
 
