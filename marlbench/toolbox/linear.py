@@ -66,6 +66,6 @@ class Product(torch.autograd.Function):
         """Give the gradients of x, where it wants one, of the weight and of the bias."""
         x, weight, *positive = ctx.saved_tensors
         for result in positive:
-            grad = grad * (result > 0)
+            grad = torch.ops.aten.threshold_backward(grad, result, 0)  # what relu itself does
         to_x = product(grad, weight.t()) if ctx.needs_input_grad[0] else None
         return to_x, weight_gradient(grad, x), grad.sum(0), None

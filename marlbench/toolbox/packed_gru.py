@@ -66,7 +66,9 @@ class Scan(torch.autograd.Function):
         for rows, (x, h, *gates) in zip(
             reversed(grad.split(sizes)), reversed(ctx.kept), strict=True
         ):
-            to_h = torch.cat([carry.add_(rows[: len(carry)]), rows[len(carry) :]])
+            carry += rows[: len(carry)]
+            begun = rows[len(carry) :]  # of episodes whose last row this is
+            to_h = torch.cat([carry, begun]) if len(begun) else carry
             to_gates, kept_share = cell_gradient(to_h, h, *gates)
             to_x.append(product(to_gates, w.t()))
             to_w += weight_gradient(to_gates, x)
