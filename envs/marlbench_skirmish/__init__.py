@@ -1,6 +1,6 @@
-"""Small battles shaped like SMAC, simulated in numpy: the suite that needs no installation.
+"""Small battles shaped like SMAC, and gathering seen in pictures: the suite without installation.
 
-Our own environment: its numbers are not SMAC's and never compare with SMAC's.
+Our own environments, in numpy: their numbers are not SMAC's and never compare with SMAC's.
 """
 
 from __future__ import annotations
@@ -8,28 +8,34 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from marlbench.plugin import Suite, hookimpl
+from marlbench.plugin import Suite, VectorEnv, hookimpl
 from marlbench_skirmish.config import Config
-from marlbench_skirmish.tasks import TASKS
+from marlbench_skirmish.tasks import GATHERINGS, TASKS
 
 if TYPE_CHECKING:
-    from marlbench_skirmish.env import Skirmish, VectorSkirmish
+    from marlbench_skirmish.single import Single
 
 marlbench_api = 1
 
 
-def build(task: str, config: Config) -> Skirmish:
+def build(task: str, config: Config) -> Single:
     """Give one copy of a task; numpy is imported here."""
-    from marlbench_skirmish.env import Skirmish
+    from marlbench_skirmish.single import Single
 
-    return Skirmish(task, config)
+    return Single(build_vector(task, config, 1))
 
 
-def build_vector(task: str, config: Config, num_envs: int) -> VectorSkirmish:
+def build_vector(task: str, config: Config, num_envs: int) -> VectorEnv:
     """Give E copies of a task that are stepped as arrays."""
     from marlbench_skirmish.env import VectorSkirmish
+    from marlbench_skirmish.gather import VectorGather
 
-    return VectorSkirmish(task, config, num_envs)
+    if task in TASKS:
+        return VectorSkirmish(task, config, num_envs)
+    if task in GATHERINGS:
+        return VectorGather(task, config, num_envs)
+    offered = ", ".join((*TASKS, *GATHERINGS))
+    raise ValueError(f"skirmish has no task {task!r}; it has {offered}")
 
 
 @hookimpl
@@ -38,7 +44,7 @@ def marlbench_suites() -> Iterable[Suite]:
     return [
         Suite(
             "skirmish",
-            tuple(TASKS),
+            (*TASKS, *GATHERINGS),
             build,
             default_task="3v3",
             config=Config,

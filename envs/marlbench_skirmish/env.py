@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from marlbench.plugin import EnvSpec, Step
 from marlbench_skirmish.config import Config
+from marlbench_skirmish.masks import refuse_unavailable
 from marlbench_skirmish.tasks import TASKS
 from marlbench_skirmish.world import FIRST_ATTACK, HEADINGS, Bools, Floats, World
 
@@ -20,8 +21,6 @@ class VectorSkirmish:
     """E copies of a task in lockstep."""
 
     def __init__(self, task: str, config: Config, num_envs: int) -> None:
-        if task not in TASKS:
-            raise ValueError(f"skirmish has no task {task!r}; it has {', '.join(TASKS)}")
         self._task, self._config, self._num_envs = TASKS[task], config, num_envs
         self._world = World(self._task, num_envs)
         self._limit = max(1, round(self._task.limit * config.limit_scale))
@@ -65,7 +64,7 @@ class VectorSkirmish:
         """Play joint actions (E, A); copies on a last step begin the episode of their seed."""
         first = self._last
         actions = np.where(first[:, None], NOOP, actions)
-        self._refuse_unavailable(actions, first)
+        refuse_unavailable(actions, self._avail, first)
         lost, kills = self._world.play(actions, self._distance)
         self._time += 1
         config, agents = self._config, self._world.agents
@@ -85,20 +84,6 @@ class VectorSkirmish:
         for env in np.flatnonzero(which).tolist():
             self._world.begin(env, int(seeds[env]))
         self._time[which] = 0
-
-    def _refuse_unavailable(self, actions: NDArray[np.int64], ignored: Bools) -> None:
-        """Raise ValueError that names the first action that the masks forbid."""
-        shape = (self._num_envs, self._world.agents)
-        if actions.shape != shape:
-            raise ValueError(f"skirmish wants actions {shape}, got {actions.shape}")
-        known = (actions >= 0) & (actions < self._avail.shape[-1])  # (E, A)
-        index = np.where(known, actions, NOOP)[..., None]
-        allowed = known & np.take_along_axis(self._avail, index, -1)[..., 0]  # (E, A)
-        allowed |= ignored[:, None]
-        if not allowed.all():
-            env, agent = np.argwhere(~allowed)[0]
-            action = actions[env, agent]
-            raise ValueError(f"action {action} of agent {agent} in copy {env} is not available")
 
     def _arrival(self, reward: Floats, first: Bools) -> Step:
         """Give the time step that all copies now stand on."""
@@ -174,42 +159,3 @@ class VectorSkirmish:
         world = self._world
         features = self._features(world.health / world.full, self._bits[world.kind], alive)
         return features.reshape(self._num_envs, -1)
-
-
-class Skirmish:
-    """One copy of a task: the vectorised form with E = 1."""
-
-    def __init__(self, task: str, config: Config) -> None:
-        self._vector = VectorSkirmish(task, config, 1)
-
-    @property
-    def spec(self) -> EnvSpec:
-        """Sizes and limits of the task."""
-        return self._vector.spec
-
-    def reset(self, seed: int) -> Step:
-        """Begin the episode that this seed decides."""
-        return only(self._vector.reset(np.array([seed])))
-
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Play one joint action (A,)."""
-        return only(self._vector.step(np.asarray(actions)[None], np.zeros(1, np.int64)))
-
-    def close(self) -> None:
-        """Hold nothing."""
-
-
-def only(step: Step) -> Step:
-    """Give the one copy of a vectorised step, without E."""
-    assert step.state is not None
-    return Step(
-        obs=step.obs[0],
-        avail=step.avail[0],
-        alive=step.alive[0],
-        reward=step.reward[0],
-        first=bool(step.first[0]),
-        last=bool(step.last[0]),
-        terminal=bool(step.terminal[0]),
-        state=step.state[0],
-        info={"won": bool(step.info["won"][0])},
-    )

@@ -1,4 +1,4 @@
-"""Unit types and the tasks made of them: the numbers of the suite, nothing else."""
+"""Unit types, the battles made of them, and what is gathered: the numbers of the suite."""
 
 from __future__ import annotations
 
@@ -69,4 +69,27 @@ TASKS = {
     "mixed": Task(MIXED, MIXED, size=14.0, limit=60),
     "rand_5v5": Task(MIXED, MIXED, size=16.0, limit=80, random=True),
 }
-"""Every task; the default one first."""
+"""Every battle; the default one first."""
+
+
+@dataclass(frozen=True)
+class Gathering:
+    """Who gathers what, where, and for how long."""
+
+    agents: int
+    iron: int
+    """Items that one agent takes by stepping on them."""
+    gold: int
+    """Items that two agents take together."""
+    gold_worth: int
+    """What a gold item counts, where an iron one counts 1."""
+    side: int
+    """Side of the square map, in cells."""
+    limit: int
+    """Episode limit in env steps."""
+
+
+GATHERINGS = {
+    "gather44": Gathering(agents=2, iron=4, gold=2, gold_worth=3, side=9, limit=40),
+}
+"""Every gathering task, all with pictures for observations."""

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, Step, VectorEnv
 from marlbench_skirmish import build, build_vector, marlbench_suites
 from marlbench_skirmish.config import Config
 from marlbench_skirmish.env import VectorSkirmish
 from marlbench_skirmish.scripted import focus_fire, uniform
-from marlbench_skirmish.tasks import TASKS, UNIT_TYPES
+from marlbench_skirmish.tasks import GATHERINGS, TASKS, UNIT_TYPES
 
 Policy = Callable[[Step, EnvSpec], NDArray[np.int64]]
 
@@ -35,7 +35,7 @@ def stop(step: Step, spec: EnvSpec) -> NDArray[np.int64]:
     return step.alive.astype(np.int64)
 
 
-def first_episodes(env: VectorSkirmish, policy: Policy, first_seed: int = 0) -> list[list[Step]]:
+def first_episodes(env: VectorEnv, policy: Policy, first_seed: int = 0) -> list[list[Step]]:
     """Give each copy's steps from its seed (first_seed + copy) to the end of its first episode."""
     seeds = np.arange(env.num_envs) + first_seed
     step = env.reset(seeds)
@@ -305,6 +305,6 @@ def test_an_unknown_task_is_refused_with_the_known_ones() -> None:
 
 def test_the_suite_offers_its_tasks_default_first() -> None:
     (suite,) = marlbench_suites()
-    assert suite.tasks == tuple(TASKS)
+    assert suite.tasks == (*TASKS, *GATHERINGS)
     assert suite.default_task == suite.tasks[0] == "3v3"
     assert suite.copyable
