@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from itertools import product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from marlbench.plugin import Step
+from marlbench.testing.sameness import is_floating, through_disk
 from marlbench.testing.synthetic import NOOP, Sizes
 from marlbench.testing.table import Table, episode
 
@@ -22,23 +25,46 @@ STRENGTHS = (1.0, 100.0)
 def depends_on_others(table: Table, sizes: Sizes) -> str | None:
     """Say which action changes when the other agents' world does, None if none does.
 
-    Changed are the others' observations and masks and the global state, over whole episodes.
+    Changed are the others' observations and masks and the global state, over whole episodes;
+    with the weights as they were learnt, and with random ones: a young network may listen to
+    others so faintly that no action shows it, but what it is built to depend on stays the same.
     """
+    found = _dependence(table, sizes, "learnt")
+    if found is None:
+        table.agent.load(randomised(through_disk(table.agent.state()), np.random.default_rng(0)))
+        found = _dependence(table, sizes, "random")
+    return found
+
+
+def _dependence(table: Table, sizes: Sizes, weights: str) -> str | None:
     steps = episode(sizes, COPIES, seed=8, steps=2 * sizes.limit)
-    for explore in (False, True):
+    for explore, agent, strength in product((False, True), range(sizes.agents), STRENGTHS):
+        draws = np.random.default_rng(agent)
         answers = table.watch(steps, explore)
-        for agent in range(sizes.agents):
-            for strength in STRENGTHS:
-                draws = np.random.default_rng(agent)
-                world = [disturb(step, agent, strength, draws) for step in steps]
-                changed = table.watch(world, explore)
-                for time, (old, new) in enumerate(zip(answers, changed, strict=True)):
-                    if (old[:, agent] != new[:, agent]).any():
-                        return (
-                            f"the action of agent {agent} at step {time} (explore={explore}) "
-                            "depends on what other agents see"
-                        )
+        changed = table.watch([disturb(step, agent, strength, draws) for step in steps], explore)
+        for time, (old, new) in enumerate(zip(answers, changed, strict=True)):
+            if (old[:, agent] != new[:, agent]).any():
+                return (
+                    f"the action of agent {agent} at step {time} (explore={explore}, {weights} "
+                    "weights) depends on what other agents see"
+                )
     return None
+
+
+def randomised(state: Any, draws: Generator) -> Any:
+    """Give a state whose float matrices are random, each column of a length near one."""
+    if isinstance(state, dict):
+        return {key: randomised(value, draws) for key, value in state.items()}
+    if type(state) in (list, tuple):
+        return type(state)(randomised(value, draws) for value in state)
+    if not is_floating(state) or state.ndim < 2 or 0 in state.shape:
+        return state
+    noise = draws.normal(size=tuple(state.shape)) * math.sqrt(
+        state.shape[0] / math.prod(state.shape)
+    )
+    if isinstance(state, np.ndarray):
+        return noise.astype(state.dtype)
+    return state.new_tensor(noise)
 
 
 def disturb(step: Step, agent: int, strength: float, draws: Generator) -> Step:

@@ -46,7 +46,7 @@ def leaves(state: Any, place: str = "state") -> Iterator[tuple[str, Any]]:
     elif isinstance(state, list | tuple):
         for index, value in enumerate(state):
             yield from leaves(value, f"{place}[{index}]")
-    elif _floating(state):
+    elif is_floating(state):
         yield place, _leaf(state)
 
 
@@ -87,7 +87,8 @@ def _leaf(value: Any) -> Any:
     return value if plain else pickle.dumps(value)
 
 
-def _floating(value: Any) -> bool:
+def is_floating(value: Any) -> bool:
+    """Say whether a value is a tensor or an array of floats."""
     if _is_tensor(value):
         return bool(value.is_floating_point())
     return isinstance(value, np.ndarray) and value.dtype.kind == "f"

@@ -65,7 +65,29 @@ class Gossip(Linear):
         return super().act(replace(step, obs=step.obs - count), memory, explore)
 
 
-@pytest.mark.parametrize("learner", [Spy, StateSpy, Gossip])
+class Whisper(Linear):
+    """Listens to the others so faintly, before it has learnt to, that no action shows it."""
+
+    def __init__(self, config: Config, spec: EnvSpec, seed: int, device: str) -> None:
+        super().__init__(config, spec, seed, device)
+        self.ear = torch.full((spec.obs_shape[0], spec.obs_shape[0]), 1e-12)
+
+    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+        """Add what all see, through a matrix that is nearly zero."""
+        heard = step.obs.mean(1, keepdims=True) @ self.ear.numpy()
+        return super().act(replace(step, obs=step.obs + heard), memory, explore)
+
+    def state(self) -> dict[str, Any]:
+        """Give the matrix too."""
+        return {**super().state(), "ear": self.ear}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Take the matrix too."""
+        super().load(state)
+        self.ear = state["ear"]
+
+
+@pytest.mark.parametrize("learner", [Spy, StateSpy, Gossip, Whisper])
 def test_a_communicator_declared_decentralised_is_caught(learner: type[Linear]) -> None:
     found = failures(offered(learner))
     assert list(found) == ["execution is as declared"]
