@@ -52,7 +52,7 @@ def _dependence(table: Table, sizes: Sizes, weights: str) -> str | None:
 
 
 def randomised(state: Any, draws: Generator) -> Any:
-    """Give a state whose float matrices are random, each column of a length near one."""
+    """Give a state whose float matrices are random, each row of a length near one."""
     if isinstance(state, dict):
         return {key: randomised(value, draws) for key, value in state.items()}
     if type(state) in (list, tuple):
