@@ -245,7 +245,7 @@ class Mappo:
         return {"value_loss": loss.detach(), "critic_grad_norm": norm}
 
     def policy_loss(self, batch: Sequences) -> tuple[Tensor, dict[str, Tensor]]:
-        """Clipped surrogate less entropy bonus, each a mean over living agents [App. A]."""
+        """Clipped surrogate less entropy bonus, means over the living [App. A; Eq. 7 of PPO]."""
         logits, _ = self.policy(batch.obs, batch.keep, batch.actor_state[0].flatten(0, 1))
         log_probs = masked_log_probs(logits, batch.avail)  # (L, N, G, U)
         new = log_prob(log_probs, batch.action)  # (L, N, G)
