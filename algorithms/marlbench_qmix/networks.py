@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from marlbench.plugin import EnvSpec
 from marlbench.toolbox.linear import linear
@@ -16,6 +17,9 @@ from marlbench.toolbox.vision import ImageEncoder
 from marlbench_qmix.config import QmixConfig
 
 __all__ = ["Networks", "Utility"]
+
+IMAGES_AT_ONCE = 16_384
+"""Images of 44 x 44 whose layers take 1.4 GB; a batch of long episodes has 50 times as many."""
 
 
 class Networks(nn.Module):
@@ -58,8 +62,17 @@ class Utility(nn.Module):
         self.labels: Tensor
 
     def embed(self, obs: Tensor) -> Tensor:
-        """Give what the network reads (N, A, D) of observations (N, A, *O)."""
-        return self.trunk(obs) if self.sees_images else obs
+        """Give what the network reads (N, A, D) of observations (N, A, *O).
+
+        Many images are read in parts whose inner layers are computed again for the gradients,
+        since all of them at once would fill tens of gigabytes.
+        """
+        if not self.sees_images:
+            return obs
+        if obs.shape[0] * obs.shape[1] <= IMAGES_AT_ONCE:
+            return self.trunk(obs)
+        parts = obs.split(max(1, IMAGES_AT_ONCE // obs.shape[1]))
+        return torch.cat([checkpoint(self.trunk, part, use_reentrant=False) for part in parts])
 
     def inputs(self, embedding: Tensor, last_action: Tensor) -> Tensor:
         """Join embeddings (N, A, D), last actions (N, A) and indices: (N, A, I)."""

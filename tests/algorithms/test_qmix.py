@@ -13,7 +13,7 @@ import torch
 from marlbench.plugin import EnvSpec, Step
 from marlbench.run.vector import stack
 from marlbench.testing.synthetic import Sizes, Synthetic
-from marlbench_qmix import marlbench_algorithms
+from marlbench_qmix import marlbench_algorithms, networks
 from marlbench_qmix.agent import Qmix, capacity
 from marlbench_qmix.config import PRESETS, QmixConfig
 
@@ -121,6 +121,23 @@ def test_images_go_through_the_trunk_and_its_features_are_the_state() -> None:
     after = agent.live.state_dict()
     assert any((after[name] != before[name]).any() for name in after if "trunk" in name)
     assert after["mixer.hyper_b1.weight"].shape[1] == 2 * SMALL.image_features
+
+
+def test_images_read_in_parts_give_the_same_values_and_gradients(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agent = built(sizes=Sizes(obs_shape=(44, 44, 3), state=None))
+    utility = agent.live.utility
+    images = torch.randint(0, 256, (5, 2, 44, 44, 3), dtype=torch.uint8)
+    weights = torch.randn(5, 2, SMALL.image_features)
+    gradients = []
+    for at_once in (10, 4):
+        monkeypatch.setattr(networks, "IMAGES_AT_ONCE", at_once)
+        loss = (utility.embed(images) * weights).sum()
+        gradients.append(torch.autograd.grad(loss, list(utility.trunk.parameters())))
+    for whole, parts in zip(*gradients, strict=True):
+        # float32: the same sums over images in another order
+        torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-5)
 
 
 def test_a_task_of_no_known_shape_is_refused_in_one_line() -> None:
