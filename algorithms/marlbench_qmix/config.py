@@ -64,10 +64,11 @@ class QmixConfig(AlgorithmConfig):
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quick": {
-        "batch_episodes": 32,
-        "episodes_per_update": 1.0,
-        "target_update_episodes": 80,
-        "epsilon_anneal_steps": 15_000,
+        "gamma": 0.9,
+        "batch_episodes": 16,
+        "episodes_per_update": 0.5,
+        "target_update_episodes": 10,
+        "epsilon_anneal_steps": 20_000,
     },
     "smoke": {
         "num_envs": 2,
