@@ -1,8 +1,16 @@
-"""Attention among few tokens, written out: fused kernels take longer for as few as agents are.
+"""Attention among few tokens, with the products of its maps taken before they meet the tokens.
 
-q, k, v  queries, keys and values of tokens      `maps`
-Vaswani et al. 2017, arXiv:1706.03762v7, Eq. 1: `softmax(q k^T / sqrt(D / heads)) v`.
+W_q, W_k, W_v, W_o  maps to queries, keys and values, and back       `maps`, `project`
+s_ij                score of source token j for token i              `score`
+
+Vaswani et al. 2017, arXiv:1706.03762v7, Eq. 1 for every head: `softmax_j(s_ij) v_j`, with
+`s_ij = (W_q x_i + b_q) (W_k y_j + b_k) / sqrt(d)`. What does not depend on j leaves the softmax as
+it is, and its weights sum to 1, so that
+`s_ij = (W_k^T (W_q x_i + b_q) / sqrt(d)) y_j` and `W_o v_j + b_o = (W_o W_v) y_j + (W_o b_v + b_o)`:
+one product per token instead of two, twice, for as long as there are few heads.
 """
+
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,8 +21,27 @@ from marlbench.toolbox.orthogonal import orthogonal_linear
 GAIN = 0.01
 """Scale of the starting weights [code: onpolicy/algorithms/mat/algorithm/ma_transformer.py]."""
 
-Cache = tuple[Tensor, Tensor]
-"""Keys and values (N, heads, A, D / heads) of the tokens so far; the rest is not read."""
+
+class Maps(NamedTuple):
+    """The composed maps, as long as the parameters stay as they are."""
+
+    score: Tensor
+    """(heads * D, D): of a token, to what its scores are products with."""
+    score_bias: Tensor
+    """(heads * D,)"""
+    value: Tensor
+    """(heads * D, D): of a source token, to what it gives."""
+    bias: Tensor
+    """(D,) of the sum."""
+
+
+class Cache(NamedTuple):
+    """What a token needs of those before it; the rest is not read."""
+
+    source: Tensor
+    """(N, A, D)"""
+    values: Tensor
+    """(N, heads, A, D)"""
 
 
 class Attention(nn.Module):
@@ -24,7 +51,7 @@ class Attention(nn.Module):
 
     def __init__(self, width: int, heads: int, agents: int, causal: bool) -> None:
         super().__init__()
-        self.width, self.heads, self.scale = width, heads, (width // heads) ** -0.5
+        self.width, self.heads = width, heads
         apart = [orthogonal_linear(width, width, GAIN).weight for _ in range(3)]
         self.maps = orthogonal_linear(width, 3 * width, GAIN)
         self.maps.weight = nn.Parameter(torch.cat(apart).detach())  # each orthogonal by itself
@@ -33,56 +60,69 @@ class Attention(nn.Module):
         future = torch.zeros(agents, agents).masked_fill(hidden > 0, -torch.inf)
         self.register_buffer("future", future, persistent=False)  # (A, A)
 
-    def forward(self, source: Tensor, x: Tensor) -> Tensor:
-        """(N, A, D) for tokens x (N, A, D), from tokens source (N, A, D)."""
-        if source is x:
-            queries, keys, values = self.split(self.maps(x), 3)
-        else:
-            queries, (keys, values) = self.queries(x), self.keys_values(source)
-        return self.mix(queries, keys, values, self.future)
-
-    def extend(self, source: Tensor, queries: Tensor, cache: Cache, index: int) -> Tensor:
-        """(N, 1, D) for token number `index` alone; the source's key and value join the cache."""
-        for kept, new in zip(cache, self.keys_values(source), strict=True):
-            kept[:, :, index : index + 1] = new
-        keys, values = (kept[:, :, : index + 1] for kept in cache)
-        return self.mix(queries, keys, values, self.future[-1:, : index + 1])
-
-    def cache(self, copies: int) -> Cache:
-        """Room for the keys and values of all agents."""
-        shape = (copies, self.heads, len(self.future), self.width // self.heads)
-        return self.future.new_empty(shape), self.future.new_empty(shape)
-
-    def queries(self, x: Tensor) -> Tensor:
-        """(N, heads, A, D / heads) of tokens (N, A, D)."""
-        weight, bias = self.maps.weight[: self.width], self.maps.bias[: self.width]
-        return self.split(F.linear(x, weight, bias), 1)[0]
-
-    def keys_values(self, x: Tensor) -> Cache:
-        """(N, heads, A, D / heads) each, of tokens (N, A, D)."""
-        weight, bias = self.maps.weight[self.width :], self.maps.bias[self.width :]
-        keys, values = self.split(F.linear(x, weight, bias), 2)
-        return keys, values
-
-    def split(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
-        """Each part (N, heads, A, D / heads) of (N, A, parts * D)."""
-        return tuple(
-            part.unflatten(-1, (self.heads, -1)).transpose(1, 2) for part in x.chunk(parts, -1)
+    def composed(self) -> Maps:
+        """The maps' products; gradients go through them to the parameters."""
+        query, key, value = self.maps.weight.unflatten(0, (3, self.heads, -1))  # (heads, d, D)
+        query_bias, _, value_bias = self.maps.bias.unflatten(0, (3, self.heads, 1, -1))
+        back = self.project.weight.unflatten(1, (self.heads, -1)).transpose(0, 1)  # (heads, D, d)
+        key = key * query.shape[1] ** -0.5
+        return Maps(
+            score=(key.mT @ query).flatten(0, 1),
+            score_bias=(query_bias @ key).flatten(),
+            value=(back @ value).flatten(0, 1),
+            bias=F.linear(value_bias.flatten(), self.project.weight, self.project.bias),
         )
 
-    def mix(self, queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-        """(N, A, D) of queries, keys and values (N, heads, A, D / heads); bias (A, A) of scores."""
-        q, k, v = (part.flatten(0, 1) for part in (queries, keys, values))
-        scores = torch.baddbmm(bias, q, k.mT, alpha=self.scale)  # (N * heads, A, A)
-        mixed = torch.bmm(scores.softmax(-1), v)  # (N * heads, A, D / heads)
-        return self.project(mixed.unflatten(0, (-1, self.heads)).transpose(1, 2).flatten(-2))
+    def forward(self, source: Tensor, x: Tensor) -> Tensor:
+        """(N, A, D) for tokens x (N, A, D), from tokens source (N, A, D)."""
+        maps = self.composed()
+        queries, values = self.queries(maps, x), self.values(maps, source)
+        return self.mix(queries, source, values, self.future) + maps.bias
+
+    def extend(self, maps: Maps, source: Tensor, queries: Tensor, cache: Cache, index: int) -> Tensor:
+        """(N, 1, D) for token number `index` alone, of queries (N, heads, 1, D).
+
+        The source (N, 1, D) of that number joins the cache.
+        """
+        here, seen = slice(index, index + 1), slice(0, index + 1)
+        cache.source[:, here] = source
+        cache.values[:, :, here] = self.values(maps, source)
+        kept = cache.source[:, seen], cache.values[:, :, seen]
+        return self.mix(queries, *kept, self.future[-1:, seen]) + maps.bias
+
+    def cache(self, copies: int) -> Cache:
+        """Room for all agents."""
+        new, agents = self.future.new_empty, len(self.future)
+        values = new(copies, self.heads, agents, self.width)
+        return Cache(new(copies, agents, self.width), values)
+
+    def queries(self, maps: Maps, x: Tensor) -> Tensor:
+        """(N, heads, A, D) of tokens (N, A, D)."""
+        return self.split(F.linear(x, maps.score, maps.score_bias))
+
+    def values(self, maps: Maps, source: Tensor) -> Tensor:
+        """(N, heads, A, D) of tokens (N, A, D)."""
+        return self.split(F.linear(source, maps.value))
+
+    def split(self, x: Tensor) -> Tensor:
+        """(N, heads, A, D) of (N, A, heads * D)."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def mix(self, queries: Tensor, source: Tensor, values: Tensor, bias: Tensor) -> Tensor:
+        """(N, A, D), summed over heads; bias (A, A) of the scores. Written out: for as few
+        tokens as there are agents, fused kernels take longer.
+        """
+        tokens = queries.shape[2]
+        scores = queries.flatten(1, 2) @ source.mT  # (N, heads * A, A of the source)
+        share = (scores.unflatten(1, (-1, tokens)) + bias).softmax(-1)  # (N, heads, A, A)
+        return share.transpose(1, 2).flatten(2) @ values.flatten(1, 2)
 
 
 class SymbolAttention(Attention):
     """Causal self-attention of tokens that are one of S symbols, without looking at tokens.
 
-    Equal symbols have equal keys and values, so what a token takes depends on its own symbol s
-    and on how often each symbol c occurred up to it: `sum_c softmax_c(q_s k_c + ln count_c) v_c`.
+    Equal symbols have equal keys and values, so what a token takes depends on its own symbol a
+    and on how often each symbol c occurred up to it: `sum_c softmax_c(s_ac + ln count_c) v_c`.
     """
 
     log: Tensor
@@ -92,14 +132,14 @@ class SymbolAttention(Attention):
         assert causal, "tokens are counted up to each one"
         self.register_buffer("log", torch.arange(agents + 1).log(), persistent=False)  # (A + 1,)
 
-    def tables(self, symbols: Tensor) -> tuple[Tensor, Tensor]:
-        """Scores (heads, S, S) and projected values (heads, S, D) of symbols (S, D)."""
-        queries, keys, values = (part[0] for part in self.split(self.maps(symbols[None]), 3))
-        by_head = self.project.weight.unflatten(1, (self.heads, -1)).permute(1, 2, 0)
-        return self.scale * queries @ keys.mT, values @ by_head
+    def tables(self, symbols: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Scores (heads, S, S), values (heads, S, D) and bias (D,) of symbols (S, D)."""
+        maps, one = self.composed(), symbols[None]  # (1, S, D)
+        scores = self.queries(maps, one)[0] @ symbols.mT
+        return scores, self.values(maps, one)[0], maps.bias
 
-    def mixed(self, tables: tuple[Tensor, Tensor], own: Tensor, count: Tensor) -> Tensor:
+    def mixed(self, tables: tuple[Tensor, Tensor, Tensor], own: Tensor, count: Tensor) -> Tensor:
         """(N, D) of N tokens: one-hot symbols own (N, S), counts (N, S) up to each, int."""
-        scores, values = tables
+        scores, values, bias = tables
         logits = own @ scores + self.log[count]  # (heads, N, S)
-        return (logits.softmax(-1) @ values).sum(0) + self.project.bias
+        return (logits.softmax(-1) @ values).sum(0) + bias

@@ -148,8 +148,12 @@ class Decoder(nn.Module):
         """
         first, table = self.blocks[0], self.table()
         tables = first.actions.tables(table)
+        maps = [(block.actions.composed(), block.observations.composed()) for block in self.blocks]
+        queries = [
+            block.observations.queries(maps[depth][1], representation)
+            for depth, block in enumerate(self.blocks)
+        ]
         copies, agents, _ = representation.shape
-        queries = [block.observations.queries(representation) for block in self.blocks]
         caches = [[each.cache(copies) for each in (b.actions, b.observations)] for b in self.blocks]
         count = table.new_zeros(copies, len(table), dtype=torch.int)
         chosen = [torch.full((copies,), -1, device=representation.device)]  # (N,) each
@@ -161,10 +165,12 @@ class Decoder(nn.Module):
             x = (own @ table)[:, None]  # (N, 1, D)
             for depth, block in enumerate(self.blocks):
                 if depth:
-                    attend = block.actions
-                    mixed = attend.extend(x, attend.queries(x), caches[depth][0], index)
+                    attend, its = block.actions, maps[depth][0]
+                    queries_here = attend.queries(its, x)
+                    mixed = attend.extend(its, x, queries_here, caches[depth][0], index)
                 observe = partial(
                     block.observations.extend,
+                    maps[depth][1],
                     queries=queries[depth][:, :, here],
                     cache=caches[depth][1],
                     index=index,
