@@ -85,8 +85,8 @@ class Dmawm:
         h = module.recurrent(memory.h.flatten(0, 1), read.flatten(0, 1)).view_as(memory.h)
         first = torch.from_numpy(step.first).to(self.device)[:, None, None]
         h = torch.where(first, module.first_state(1), h)  # (E, A, D)
-        obs = torch.from_numpy(step.obs).to(self.device, torch.float32)
-        log_q = module.posterior((module.read_state(h) + module.embed(obs)).flatten(0, 1))
+        embed = module.embed(torch.from_numpy(step.obs).to(self.device))  # (E, A, F)
+        log_q = module.posterior((module.read_state(h) + embed).flatten(0, 1))
         return h, sample_classes(log_q, uniform.flatten(0, 1)).view_as(memory.z)
 
     # Learning
@@ -106,12 +106,19 @@ class Dmawm:
         """Train as often as is due; the metrics of the last time."""
         metrics: dict[str, Tensor] = {}
         while self.updates < self.due:
+            if self.updates == 0:
+                self.pretrain()
             metrics = self.train()
             self.updates += 1
         if not metrics:
             return None
         values = torch.stack([m.float() for m in metrics.values()]).tolist()  # the one sync
         return dict(zip(metrics, values, strict=True))
+
+    def pretrain(self) -> None:
+        """Train the model alone, so that the policy's first lessons are not noise."""
+        for _ in range(self.config.pretrain):
+            self.train_model(self.sample_batch())
 
     def train(self) -> dict[str, Tensor]:
         """One training step of the model and, in its imagination, of the policy."""

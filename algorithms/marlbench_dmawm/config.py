@@ -19,6 +19,8 @@ class Config(AlgorithmConfig):
     """Env steps before the first training step [paper, section 5.1]."""
     train_every: int = Field(default=32, ge=1)
     """Env steps per training step of model and policy [paper, section 5.1]."""
+    pretrain: int = Field(default=0, ge=0)
+    """Training steps of the model alone when the warm-up ends [open; dv3t trains all 100 times]."""
     buffer: int = Field(default=250_000, ge=1)
     """Env steps that the replay holds, all copies together [paper, Table 2]."""
     batch: int = Field(default=16, ge=1)

@@ -27,6 +27,7 @@ from marlbench.toolbox.latents import (
 from marlbench.toolbox.networks import NormGRU, NormSiLU, hidden_layers, initialise, mlp
 from marlbench.toolbox.policies import masked_log_probs
 from marlbench.toolbox.twohot import TwoHot, symlog
+from marlbench.toolbox.vision import ImageDecoder, ImageEncoder
 from marlbench_dmawm.config import Config
 
 
@@ -37,8 +38,8 @@ class AgentModule(nn.Module):
         super().__init__()
         self.config = config
         units, deter = config.units, config.deter
-        (features,) = spec.obs_shape
-        self.encoder = nn.Sequential(*hidden_layers(features, units, config.encoder_layers))
+        self.images = spec.obs_dtype == "uint8"
+        self.encoder = observation_encoder(config, spec)
         self.read_obs = initialise(nn.Linear(units, units, bias=False))
         self.read_latent = LatentLinear(config.latents, config.classes, units)
         self.read_action = nn.Embedding(spec.num_actions, units)
@@ -50,12 +51,14 @@ class AgentModule(nn.Module):
         self.posterior_out = initialise(nn.Linear(units, config.latents * config.classes))
 
     def squash(self, obs: Tensor) -> Tensor:
-        """Observations (..., O) as the encoder reads and the decoder predicts them."""
+        """Observations (..., *O) as the decoder predicts them, vectors also as they are read."""
+        if self.images:
+            return obs.float() / 255
         return symlog(obs) if self.config.symlog_obs else obs
 
     def embed(self, obs: Tensor) -> Tensor:
-        """What the posterior reads of observations (..., O): (..., F). Stateless, so hoisted."""
-        return self.read_obs(self.encoder(self.squash(obs)))
+        """What the posterior reads of observations (..., *O): (..., F). Stateless, so hoisted."""
+        return self.read_obs(self.encoder(obs if self.images else self.squash(obs)))
 
     def recurrent(self, h: Tensor, read: Tensor) -> Tensor:
         """h_t = f(h_{t-1}, z_{t-1}, a_{t-1}) (N, D), z and a read and summed (N, F) [Eq. 1]."""
@@ -98,6 +101,23 @@ class AgentModule(nn.Module):
         return torch.stack(states), torch.stack(samples), torch.stack(posteriors)
 
 
+def observation_encoder(config: Config, spec: EnvSpec) -> nn.Module:
+    """A CNN for images, a perceptron for vectors: (..., *O) to (..., F) [section 5.1]."""
+    if spec.obs_dtype != "uint8":
+        (features,) = spec.obs_shape
+        return nn.Sequential(*hidden_layers(features, config.units, config.encoder_layers))
+    trunk = ImageEncoder(spec.obs_shape)
+    return nn.Sequential(trunk, *hidden_layers(trunk.features, config.units, 1))
+
+
+def observation_decoder(config: Config, spec: EnvSpec) -> nn.Module:
+    """What turns features (..., F) into observations (..., *O), images by a transposed CNN."""
+    if spec.obs_dtype != "uint8":
+        return initialise(nn.Linear(config.decoder_units, spec.obs_shape[0]))
+    features = ImageEncoder(spec.obs_shape).features
+    return nn.Sequential(nn.Linear(config.decoder_units, features), ImageDecoder(spec.obs_shape))
+
+
 class StateReader(nn.Module):
     """A perceptron that reads an agent's (h, z); z as one-hots or, cheaply, as class indices."""
 
@@ -135,7 +155,6 @@ class EnvironmentModule(nn.Module):
         super().__init__()
         self.config = config
         deter, units, layers = config.deter, config.decoder_units, config.decoder_layers
-        (features,) = spec.obs_shape
         self.predictor = transformer(config, spec)
         self.predictor_out = mlp(deter, units, config.latents * config.classes, layers)
         self.context = transformer(config, spec)
@@ -143,7 +162,7 @@ class EnvironmentModule(nn.Module):
         self.cont = mlp(deter, units, 1, layers)
         self.avail = mlp(deter, units, spec.num_actions, layers)
         self.decoder = StateReader(config, units, layers)
-        self.decoder_out = initialise(nn.Linear(units, features))
+        self.decoder_out = observation_decoder(config, spec)
 
     def prior(self, h: Tensor) -> Tensor:
         """Log p(z_t | h_t^{1:n}) (..., A, K, C), from all agents' h (..., A, D) [Eq. 2]."""
@@ -151,7 +170,7 @@ class EnvironmentModule(nn.Module):
         return latent_log_probs(logits, self.config.latents, self.config.unimix)
 
     def decode(self, h: Tensor, z: Tensor) -> Tensor:
-        """Predicted observations (..., O), squashed, from own h and one-hots z [Eq. 2]."""
+        """Predicted observations (..., *O), squashed, from own h and one-hots z [Eq. 2]."""
         return self.decoder_out(self.decoder(h, z))
 
 

@@ -77,13 +77,13 @@ class WorldModel(nn.Module):
         """Negative log-likelihoods (T, B, A) of what arrived at t [Eq. 6]."""
         env = self.environment
         context = env.context(states.h)  # (T, B, A, D)
-        error = env.decode(states.h, states.z) - self.agent.squash(batch.obs)  # (T, B, A, O)
+        error = env.decode(states.h, states.z) - self.agent.squash(batch.obs)  # (T, B, A, *O)
         cont, avail = env.cont(context).squeeze(-1), env.avail(context)
         avail_loss = F.binary_cross_entropy_with_logits(
             avail, batch.avail.to(avail.dtype), reduction="none"
         )  # (T, B, A, U)
         return {
-            "obs": error.square().sum(-1),
+            "obs": error.square().flatten(3).sum(-1),
             "reward": self.twohot.loss(env.reward(context), batch.reward),
             "cont": F.binary_cross_entropy_with_logits(
                 cont, batch.cont.to(cont.dtype), reduction="none"

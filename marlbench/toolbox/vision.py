@@ -1,11 +1,11 @@
-"""A small convolutional trunk for image observations, in place of a learner's first layer."""
+"""Convolutions for image observations: a trunk that reads them, its mirror that draws them."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ImageEncoder"]
+__all__ = ["ImageDecoder", "ImageEncoder"]
 
 CHANNELS = (32, 64, 128)
 KERNEL, STRIDE = 4, 2
@@ -51,3 +51,32 @@ class ImageEncoder(nn.Module):
         pixels = images.flatten(end_dim=-4).permute(0, 3, 1, 2).float() / 255  # (N, C, H, W)
         features = self.convolutions(pixels)  # (N, D)
         return features.view(*images.shape[:-3], self.features)  # (..., D)
+
+
+class ImageDecoder(nn.Module):
+    """The trunk's mirror: transposed convolutions from features to an image [ours].
+
+    A kernel is 4, or 5 where the trunk's division left a remainder, so that sizes close exactly:
+    3, 9, 21, 44.
+    """
+
+    def __init__(self, obs_shape: tuple[int, ...]) -> None:
+        """Build for images (height, width, channels) that `ImageEncoder` can read."""
+        super().__init__()
+        height, width, channels = obs_shape
+        sizes = [(height, width)]
+        for _ in CHANNELS:
+            sizes.append(tuple((side - KERNEL) // STRIDE + 1 for side in sizes[-1]))
+        self.smallest = (CHANNELS[-1], *sizes[-1])
+        widths = (channels, *CHANNELS)
+        layers: list[nn.Module] = []
+        for k in reversed(range(len(CHANNELS))):
+            kernel = tuple(KERNEL + (side - KERNEL) % STRIDE for side in sizes[k])
+            layers += [nn.ConvTranspose2d(widths[k + 1], widths[k], kernel, STRIDE), nn.ReLU()]
+        self.convolutions = nn.Sequential(*layers[:-1])
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Give images (..., H, W, C), pixels around [0, 1], of an encoder's features (..., D)."""
+        maps = features.flatten(end_dim=-2).unflatten(-1, self.smallest)  # (N, C, h, w)
+        images = self.convolutions(maps).permute(0, 2, 3, 1)  # (N, H, W, C)
+        return images.view(*features.shape[:-1], *images.shape[1:])
