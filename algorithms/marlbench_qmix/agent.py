@@ -19,12 +19,7 @@ from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec, Ring, Step
 from marlbench.toolbox.episode_replay import EpisodeReplay, Episodes
-from marlbench.toolbox.exploration import (
-    epsilon_greedy,
-    greedy,
-    keyed_uniforms,
-    linear_schedule,
-)
+from marlbench.toolbox.exploration import epsilon_greedy, greedy, keyed_uniforms, linear_schedule
 from marlbench.toolbox.td_targets import td_lambda_targets
 from marlbench_qmix.config import QmixConfig
 from marlbench_qmix.networks import Networks
@@ -113,9 +108,11 @@ class Qmix:
 
     def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
         """Choose actions (E, A): the best by each agent's own utility, or epsilon-greedily."""
-        fresh = np.asarray(step.first)[:, None]  # (E, 1)
-        last_action = np.where(fresh, self.spec.num_actions, memory.action)  # (E, A)
-        hidden = np.where(fresh[..., None], np.float32(0), memory.hidden)  # (E, A, D)
+        last_action, hidden = memory.action, memory.hidden  # (E, A), (E, A, D)
+        if step.first.any():
+            fresh = step.first[:, None]  # (E, 1)
+            last_action = np.where(fresh, self.spec.num_actions, last_action)
+            hidden = np.where(fresh[..., None], np.float32(0), hidden)
         with torch.inference_mode():
             seen = (self.tensor(array) for array in (step.obs, last_action, hidden))
             q, h = (each.cpu().numpy() for each in self.live.utility(*seen))
@@ -237,7 +234,7 @@ class Qmix:
 
     def tensor(self, array: NDArray[Any]) -> Tensor:
         """Give an array's tensor on the device."""
-        return torch.as_tensor(array, device=self.device)
+        return torch.from_numpy(array).to(self.device)
 
     # --- saving -------------------------------------------------------------------------------
 

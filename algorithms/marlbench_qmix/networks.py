@@ -60,6 +60,8 @@ class Utility(nn.Module):
         self.output = nn.Linear(config.hidden, spec.num_actions)
         self.register_buffer("labels", labels(spec.num_agents, spec.num_actions), persistent=False)
         self.labels: Tensor
+        self.register_buffer("agents", torch.arange(spec.num_agents), persistent=False)
+        self.agents: Tensor
 
     def embed(self, obs: Tensor) -> Tensor:
         """Give what the network reads (N, A, D) of observations (N, A, *O).
@@ -76,14 +78,14 @@ class Utility(nn.Module):
 
     def inputs(self, embedding: Tensor, last_action: Tensor) -> Tensor:
         """Join embeddings (N, A, D), last actions (N, A) and indices: (N, A, I)."""
-        agents = torch.arange(self.num_agents, device=embedding.device)
-        return torch.cat([embedding, self.labels[agents, last_action]], -1)
+        return torch.cat([embedding, self.labels[self.agents, last_action]], -1)
 
     def forward(self, obs: Tensor, last_action: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Play one step: values (E, A, U) and states (E, A, D), from states (E, A, D)."""
-        x = self.input(self.inputs(self.embed(obs), last_action)).relu_()  # (E, A, D)
-        h = self.gru(x.flatten(0, 1), h.flatten(0, 1)).view_as(h)  # (E, A, D)
-        return self.output(h), h
+        inputs = self.inputs(self.embed(obs), last_action).flatten(0, 1)  # (E A, I)
+        x = self.input(inputs).relu_()  # (E A, D)
+        state = self.gru(x, h.flatten(0, 1))  # (E A, D)
+        return self.output(state).view(*h.shape[:2], -1), state.view_as(h)
 
     def unroll(self, inputs: Tensor, sizes: Sequence[int]) -> Tensor:
         """Give values (N, A, U) of packed episodes' inputs (N, A, I), from their beginning."""
