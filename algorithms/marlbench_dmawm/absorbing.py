@@ -8,6 +8,7 @@ to a time-out: what follows it is unknown and carries no weight.
 
 import dataclasses
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,7 +60,7 @@ def null_action(spec: EnvSpec) -> int:
     return spec.noop if spec.noop is not None else 0
 
 
-def relabel(step: Step, actions: NDArray[np.int64], spec: EnvSpec) -> dict[str, NDArray]:
+def relabel(step: Step, actions: NDArray[np.int64], spec: EnvSpec) -> dict[str, NDArray[Any]]:
     """A replay row of E copies: absent agents, all of them at a true end, are absorbed."""
     present = step.alive & ~step.terminal[:, None]  # (E, A)
     return {
@@ -81,7 +82,7 @@ def null_avail(spec: EnvSpec) -> NDArray[np.bool_]:
 
 
 def absorbed(
-    window: dict[str, NDArray],
+    window: dict[str, NDArray[Any]],
     real: NDArray[np.bool_],
     spec: EnvSpec,
     tail: int,

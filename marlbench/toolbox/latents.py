@@ -58,6 +58,8 @@ def balanced_kl(posterior: Tensor, prior: Tensor, free_nats: float) -> tuple[Ten
 class LatentLinear(nn.Module):
     """A linear layer that reads a latent state, as one-hots or (much cheaper) as class indices."""
 
+    first_row: Tensor
+
     def __init__(self, categoricals: int, classes: int, features: int) -> None:
         super().__init__()
         self.categoricals = categoricals

@@ -5,6 +5,7 @@ what a window lacks behind that end is zeros, and the caller says what zeros mea
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ class SequenceReplay:
         self.rows = max(1, capacity // num_envs)
         self.num_envs = num_envs
         layout = {**fields, **{flag: ((), "bool") for flag in FLAGS}}
-        self.arrays: dict[str, NDArray] = {
+        self.arrays: dict[str, NDArray[Any]] = {
             name: np.zeros((self.rows, num_envs, *shape), dtype)
             for name, (shape, dtype) in layout.items()
         }
@@ -46,7 +47,7 @@ class SequenceReplay:
         """The oldest row that is not overwritten."""
         return max(0, self.written - self.rows)
 
-    def add(self, row: Mapping[str, NDArray]) -> None:
+    def add(self, row: Mapping[str, NDArray[Any]]) -> None:
         """Write one moment of all streams, each field (E, ...)."""
         if row.keys() != self.arrays.keys():
             msg = f"a row has the fields {sorted(self.arrays)}, got {sorted(row)}"
@@ -68,7 +69,7 @@ class SequenceReplay:
 
     def sample(
         self, rng: np.random.Generator, batch: int, length: int, tail: int = 0
-    ) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
+    ) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
         """Windows of `length` steps: fields (T, B, ...) and which steps are real, (T, B) bool.
 
         A window is drawn at a uniform step and moved back, where its episode is long enough, so
@@ -103,7 +104,7 @@ class SequenceReplay:
         start = np.minimum(row, np.maximum(begin, stop + free - length + 1))
         return start, np.minimum(length, stop - start + 1), env
 
-    def restore(self, arrays: Mapping[str, NDArray], written: int) -> None:
+    def restore(self, arrays: Mapping[str, NDArray[Any]], written: int) -> None:
         """Take the rows of an equal replay."""
         for name, array in self.arrays.items():
             array[:] = arrays[name]

@@ -66,12 +66,14 @@ class ImageDecoder(nn.Module):
         height, width, channels = obs_shape
         sizes = [(height, width)]
         for _ in CHANNELS:
-            sizes.append(tuple((side - KERNEL) // STRIDE + 1 for side in sizes[-1]))
+            high, wide = sizes[-1]
+            sizes.append(((high - KERNEL) // STRIDE + 1, (wide - KERNEL) // STRIDE + 1))
         self.smallest = (CHANNELS[-1], *sizes[-1])
         widths = (channels, *CHANNELS)
         layers: list[nn.Module] = []
         for k in reversed(range(len(CHANNELS))):
-            kernel = tuple(KERNEL + (side - KERNEL) % STRIDE for side in sizes[k])
+            high, wide = sizes[k]
+            kernel = (KERNEL + (high - KERNEL) % STRIDE, KERNEL + (wide - KERNEL) % STRIDE)
             layers += [nn.ConvTranspose2d(widths[k + 1], widths[k], kernel, STRIDE), nn.ReLU()]
         self.convolutions = nn.Sequential(*layers[:-1])
 

@@ -1,5 +1,7 @@
 """Windows of a counting stream: nothing lost, doubled, shifted or glued to another episode."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -32,7 +34,7 @@ def play(replay: SequenceReplay, moments: int, lengths: tuple[int, int, int] = (
 
 def windows(
     replay: SequenceReplay, length: int, tail: int = 0, seed: int = 0
-) -> tuple[dict[str, NDArray], NDArray[np.bool_]]:
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
     return replay.sample(np.random.default_rng(seed), 400, length, tail)
 
 
@@ -78,9 +80,9 @@ def test_a_window_is_moved_back_to_end_with_its_episode_and_leaves_room_for_the_
     play(replay, 88)  # copy 2: eight whole episodes of 11
     window, real = windows(replay, length=6, tail=2)
     whole = window["count"][0, :, 0] // 1000 == 2
-    steps = real.sum(0)[whole]
-    terminal = window["terminal"].any(0)[whole]
-    timed_out = window["last"].any(0)[whole] & ~terminal
+    steps = np.sum(real, axis=0)[whole]
+    terminal = np.any(window["terminal"], axis=0, keepdims=True)[0, whole]
+    timed_out = np.any(window["last"], axis=0, keepdims=True)[0, whole] & ~terminal
     assert (steps[terminal] >= 4).all()  # six less the tail
     assert (steps[terminal] == 4).any()
     assert (steps[timed_out] == 6).all()

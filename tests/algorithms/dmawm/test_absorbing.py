@@ -1,6 +1,7 @@
 """What enters and leaves DMAWM's replay around deaths, ends, time-outs and crashes."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def window(steps: list[Step], length: int, tail: int = 2, death_ends: str = "age
     return absorbed(rows, real, SPEC, tail, death_ends)
 
 
-def column(x: object) -> NDArray:
+def column(x: object) -> NDArray[Any]:
     return np.asarray(x)[:, 0]  # (T, B=1, ...) to (T, ...)
 
 

@@ -16,7 +16,9 @@ from marlbench_dmawm.config import Config
 Play = Callable[[int, int], Iterator[Step]]
 
 
-def trained(config: Config, spec: EnvSpec, steps: Play, moments: int) -> tuple[Dmawm, list[dict]]:
+def trained(
+    config: Config, spec: EnvSpec, steps: Play, moments: int
+) -> tuple[Dmawm, list[dict[str, float]]]:
     agent, memory, updates = Dmawm(config, spec, 0, "cpu"), None, []
     memory = agent.start(config.num_envs)
     for step, _ in zip(steps(config.num_envs, 0), range(moments), strict=False):

@@ -25,8 +25,9 @@ ROLLOUTS = 6
 def networks(config: Config, spec: EnvSpec) -> tuple[WorldModel, Actor, Critic]:
     torch.manual_seed(0)
     model, actor, critic = WorldModel(config, spec), Actor(config, spec), Critic(config, spec)
-    for layer in (model.environment.reward[-1], critic.out[-1], actor.out):
-        torch.nn.init.normal_(layer.weight, std=0.3)  # they start at nearly nothing
+    for network in (model.environment.reward, critic.out, actor.out):
+        weight = list(network.parameters())[-2]
+        torch.nn.init.normal_(weight, std=0.3)  # output layers start at nearly nothing
     return model.double(), actor.double(), critic.double()
 
 

@@ -85,7 +85,7 @@ def test_good_actions_become_likelier_and_values_approach_their_targets(
 def test_the_whole_batch_is_seen_once_per_epoch(config: Config, spec: EnvSpec) -> None:
     policy, data = learner(config, spec), decisions(config, spec, n=45)
     seen: list[torch.Tensor] = []
-    policy.step = lambda rows: seen.append(rows.h[:, 0, 0]) or {}  # type: ignore[method-assign,func-returns-value]
+    policy.step = lambda data: seen.append(data.h[:, 0, 0]) or {}  # type: ignore[method-assign,func-returns-value]
     policy.learn(data, torch.Generator().manual_seed(0))
     sizes = [len(rows) for rows in seen]
     assert sizes == [20, 20, 5] * config.epochs

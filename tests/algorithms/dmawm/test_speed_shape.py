@@ -22,7 +22,7 @@ class Operations(TorchDispatchMode):
     """Counts the operations that would launch a kernel on a GPU, by name."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.count: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -32,7 +32,9 @@ class Operations(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def counted(config: Config, spec: EnvSpec, steps: Callable[[int, int], Iterator[Step]]) -> Counter:
+def counted(
+    config: Config, spec: EnvSpec, steps: Callable[[int, int], Iterator[Step]]
+) -> Counter[str]:
     """Operations of one training step, the second, so that optimisers hold their state."""
     agent = Dmawm(config, spec, 0, "cpu")
     memory = agent.start(config.num_envs)

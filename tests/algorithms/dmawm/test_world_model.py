@@ -1,5 +1,7 @@
 """The hoisted, merged, gathered model against the plain loop of the paper, in float64."""
 
+from typing import cast
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,17 +9,20 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Independent, kl_divergence
 
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.attention import AgentTransformer
+from marlbench.toolbox.attention import AgentTransformer, Block
 from marlbench_dmawm.absorbing import Batch
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.networks import AgentModule
 from marlbench_dmawm.world_model import States, WorldModel
 
+Nested = list[list[list[Tensor]]]
+"""By window, step and agent."""
+
 
 def attend(encoder: AgentTransformer, h: Tensor) -> Tensor:
     """The transformer on one joint state (A, D), heads one at a time."""
     x = h + encoder.position
-    for block in encoder.blocks:
+    for block in cast("list[Block]", list(encoder.blocks)):
         y = F.layer_norm(x, x.shape[-1:], block.norm_attention.weight, block.norm_attention.bias)
         query, key, value = (y @ block.qkv.weight.T + block.qkv.bias).chunk(3, -1)
         heads = []
@@ -59,12 +64,12 @@ def draw(probs: Tensor, uniform: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
-def naive_states(
-    model: WorldModel, batch: Batch, uniform: Tensor
-) -> tuple[list[list[list[Tensor]]], ...]:
+def naive_states(model: WorldModel, batch: Batch, uniform: Tensor) -> tuple[Nested, Nested, Nested]:
     """h, z, q of every window, step and agent by itself: everything inside the loops."""
     agent, config = model.agent, model.config
-    hs, zs, qs = [], [], []
+    hs: Nested = []
+    zs: Nested = []
+    qs: Nested = []
     for b in range(batch.weight.shape[1]):
         hs.append([])
         zs.append([])
@@ -89,8 +94,8 @@ def naive_states(
                 sample = draw(q, uniform[t, b, i])
                 for part, value in zip(row, (h, sample + q - q.detach(), q), strict=True):
                     part.append(value)
-            for part, value in zip((hs, zs, qs), row, strict=True):
-                part[b].append(value)
+            for nested, agents in zip((hs, zs, qs), row, strict=True):
+                nested[b].append(agents)
     return hs, zs, qs
 
 
@@ -147,11 +152,16 @@ def naive_loss(model: WorldModel, batch: Batch, uniform: Tensor) -> Tensor:
     return total
 
 
+def last_weight(network: nn.Module) -> Tensor:
+    """The weight of a perceptron's output layer."""
+    return list(network.parameters())[-2]
+
+
 @pytest.fixture
 def model(config: Config, spec: EnvSpec) -> WorldModel:
     torch.manual_seed(0)
     model = WorldModel(config.model_copy(update={"free_nats": 0.05}), spec).double()
-    torch.nn.init.normal_(model.environment.reward[-1].weight, std=0.3)  # it starts at zero
+    torch.nn.init.normal_(last_weight(model.environment.reward), std=0.3)  # it starts at zero
     return model
 
 
