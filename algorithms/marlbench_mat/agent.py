@@ -29,7 +29,7 @@ from marlbench.toolbox.policy_losses import ppo_clip
 from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_gae
 from marlbench.toolbox.value_losses import clipped_huber
 from marlbench_mat.config import MatConfig
-from marlbench_mat.networks import Decoder, Encoder
+from marlbench_mat.networks import Decoder, Encoder, Prepared
 
 Batch = dict[str, Tensor]
 """N joint steps: fields (N, A, ...)."""
@@ -59,6 +59,7 @@ class Mat:
         )
         self.generator = torch.Generator().manual_seed(seed)
         self.rollout = Rollout(config.rollout_steps)
+        self.ready: Prepared | None = None  # follows from the parameters; gone when they change
 
     # --------------------------------------------------------------------------------- acting
 
@@ -81,7 +82,10 @@ class Mat:
             """The likeliest action (E,), or by Gumbel noise a random one."""
             return (logits + shift[:, agent]).argmax(-1)
 
-        actions = self.decoder.decode(self.encoder.representation(self.tensor(step.obs)), choose)
+        if self.ready is None:
+            self.ready = self.decoder.prepared()
+        representation = self.encoder.representation(self.tensor(step.obs))  # (E, A, D)
+        actions = self.decoder.decode(self.ready, representation, choose)
         return actions.cpu().numpy(), Memory(memory.draws + 1)
 
     def noise(self, shape: torch.Size, draws: int) -> Tensor:
@@ -172,41 +176,51 @@ class Mat:
         return dict(zip(log[0], means.tolist(), strict=True))
 
     def minibatches(self, batch: Batch) -> Iterator[Batch]:
-        """The batch in equal parts of joint steps in random order; as it is if it is one part."""
+        """The batch in equal parts of joint steps in random order; as it is if it is one part.
+
+        Each with the weights (N, A) of its entries: in the policy's means, in the value's.
+        """
         parts, count = self.config.minibatches, len(batch["action"])
-        if parts == 1:
-            yield batch
-            return
         order = torch.randperm(count, generator=self.generator).to(self.device)
         for index in order[: count // parts * parts].chunk(parts):
-            yield {name: field[index] for name, field in batch.items()}
+            part = {name: field[index] for name, field in batch.items()} if parts > 1 else batch
+            yield weighed(part)
 
     def improve(self, batch: Batch) -> dict[str, Tensor]:
         """One gradient step, after the targets' moments were updated."""
         self.value_norm.update(batch["target"])
-        loss, report = self.loss(batch)
         self.optimiser.zero_grad()
-        loss.backward()
+        reports = []
+        for block in pieces(batch, -(-len(batch["action"]) // self.config.block)):
+            loss, report = self.loss(block)
+            loss.backward()
+            reports.append(report)
         norm = nn.utils.clip_grad_norm_(self.transformer.parameters(), self.config.max_grad_norm)
         self.optimiser.step()
-        return report | {"grad_norm": norm}
+        self.ready = None
+        sums = {name: sum(report[name] for report in reports) for name in reports[0]}
+        return sums | {"grad_norm": norm}
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Surrogate [Eq. 5] and value error [Eq. 4] less the entropy bonus.
 
-        The value error is a mean over all agents, the others over living ones.
+        Of a part of a minibatch: its share of the means over living agents, for the value over
+        all agents.
         """
         log_probs, value = self.evaluate(batch)  # (N, A, U), (N, A)
         new, clip = log_prob(log_probs, batch["action"]), self.config.clip
         surrogate = ppo_clip(new, batch["log_prob"], batch["advantage"], clip)
-        share = batch["alive"] / batch["alive"].sum()  # (N, A)
-        policy_loss, bonus = (surrogate * share).sum(), (entropy(log_probs) * share).sum()
         target = self.value_norm.normalise(batch["target"])
         error = clipped_huber(value, batch["value"], target, clip, self.config.huber_delta)
-        value_loss = error.mean()
-        loss = policy_loss - self.config.entropy_coef * bonus + self.config.value_coef * value_loss
-        report = {"policy_loss": policy_loss, "entropy": bonus, "value_loss": value_loss}
-        report["ratio"] = (new - batch["log_prob"]).exp().mean()
+        ratio = (new - batch["log_prob"]).exp()
+        report = {
+            "policy_loss": (surrogate * batch["living"]).sum(),
+            "entropy": (entropy(log_probs) * batch["living"]).sum(),
+            "value_loss": (error * batch["all"]).sum(),
+            "ratio": (ratio * batch["all"]).sum(),
+        }
+        loss = report["policy_loss"] - self.config.entropy_coef * report["entropy"]
+        loss = loss + self.config.value_coef * report["value_loss"]
         return loss, {name: entry.detach() for name, entry in report.items()}
 
     # ---------------------------------------------------------------------------------- saving
@@ -231,5 +245,18 @@ class Mat:
         """Go on from what `state` gave."""
         for name, part in self.parts.items():
             part.load_state_dict(state[name])
+        self.ready = None
         self.generator.set_state(state["generator"])
         self.rollout.load(state["rollout"])
+
+
+def weighed(batch: Batch) -> Batch:
+    """The batch with weights (N, A) that sum to 1: `living` over living agents, `all` over all."""
+    alive = batch["alive"].float()
+    return batch | {"living": alive / alive.sum(), "all": torch.full_like(alive, 1 / alive.numel())}
+
+
+def pieces(batch: Batch, count: int) -> Iterator[Batch]:
+    """So many parts of a batch, as equal as can be."""
+    for part in zip(*(field.chunk(count) for field in batch.values()), strict=True):
+        yield dict(zip(batch, part, strict=True))

@@ -6,7 +6,7 @@ s_ij                score of source token j for token i              `score`
 Vaswani et al. 2017, arXiv:1706.03762v7, Eq. 1 for every head: `softmax_j(s_ij) v_j`, with
 `s_ij = (W_q x_i + b_q) (W_k y_j + b_k) / sqrt(d)`. What does not depend on j leaves the softmax as
 it is, and its weights sum to 1, so that
-`s_ij = (W_k^T (W_q x_i + b_q) / sqrt(d)) y_j` and `W_o v_j + b_o = (W_o W_v) y_j + (W_o b_v + b_o)`:
+`s_ij = (W_k^T (W_q x_i + b_q) / sqrt(d)) y_j`, `W_o v_j + b_o = (W_o W_v) y_j + (W_o b_v + b_o)`:
 one product per token instead of two, twice, for as long as there are few heads.
 """
 
@@ -79,16 +79,19 @@ class Attention(nn.Module):
         queries, values = self.queries(maps, x), self.values(maps, source)
         return self.mix(queries, source, values, self.future) + maps.bias
 
-    def extend(self, maps: Maps, source: Tensor, queries: Tensor, cache: Cache, index: int) -> Tensor:
-        """(N, 1, D) for token number `index` alone, of queries (N, heads, 1, D).
+    def extend(
+        self, maps: Maps, source: Tensor, queries: Tensor, cache: Cache, index: int
+    ) -> Tensor:
+        """(N, D) for token number `index` alone, of queries (N, heads, D).
 
-        The source (N, 1, D) of that number joins the cache.
+        The source (N, D) of that number joins the cache.
         """
-        here, seen = slice(index, index + 1), slice(0, index + 1)
-        cache.source[:, here] = source
-        cache.values[:, :, here] = self.values(maps, source)
-        kept = cache.source[:, seen], cache.values[:, :, seen]
-        return self.mix(queries, *kept, self.future[-1:, seen]) + maps.bias
+        cache.source[:, index] = source
+        cache.values[:, :, index] = F.linear(source, maps.value).unflatten(-1, (self.heads, -1))
+        seen = slice(0, index + 1)
+        share = (queries @ cache.source[:, seen].mT).softmax(-1)  # (N, heads, index + 1)
+        mixed = share.flatten(1).unsqueeze(1) @ cache.values[:, :, seen].flatten(1, 2)
+        return mixed.squeeze(1) + maps.bias
 
     def cache(self, copies: int) -> Cache:
         """Room for all agents."""
@@ -109,8 +112,9 @@ class Attention(nn.Module):
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
 
     def mix(self, queries: Tensor, source: Tensor, values: Tensor, bias: Tensor) -> Tensor:
-        """(N, A, D), summed over heads; bias (A, A) of the scores. Written out: for as few
-        tokens as there are agents, fused kernels take longer.
+        """(N, A, D), summed over heads; bias (A, A) of the scores.
+
+        Written out: for as few tokens as there are agents, fused kernels take longer.
         """
         tokens = queries.shape[2]
         scores = queries.flatten(1, 2) @ source.mT  # (N, heads * A, A of the source)
@@ -125,21 +129,14 @@ class SymbolAttention(Attention):
     and on how often each symbol c occurred up to it: `sum_c softmax_c(s_ac + ln count_c) v_c`.
     """
 
-    log: Tensor
-
-    def __init__(self, width: int, heads: int, agents: int, causal: bool) -> None:
-        super().__init__(width, heads, agents, causal)
-        assert causal, "tokens are counted up to each one"
-        self.register_buffer("log", torch.arange(agents + 1).log(), persistent=False)  # (A + 1,)
-
-    def tables(self, symbols: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Scores (heads, S, S), values (heads, S, D) and bias (D,) of symbols (S, D)."""
+    def tables(self, symbols: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (heads, S, S) and values (heads * S, D), bias included, of symbols (S, D)."""
         maps, one = self.composed(), symbols[None]  # (1, S, D)
         scores = self.queries(maps, one)[0] @ symbols.mT
-        return scores, self.values(maps, one)[0], maps.bias
+        return scores, (self.values(maps, one)[0] + maps.bias / self.heads).flatten(0, 1)
 
-    def mixed(self, tables: tuple[Tensor, Tensor, Tensor], own: Tensor, count: Tensor) -> Tensor:
-        """(N, D) of N tokens: one-hot symbols own (N, S), counts (N, S) up to each, int."""
-        scores, values, bias = tables
-        logits = own @ scores + self.log[count]  # (heads, N, S)
-        return (logits.softmax(-1) @ values).sum(0) + bias
+    def mixed(self, tables: tuple[Tensor, Tensor], own: Tensor, log_count: Tensor) -> Tensor:
+        """(N, D) of N tokens: one-hot symbols own (N, S), log of counts (N, S) up to each."""
+        scores, values = tables
+        share = (own @ scores + log_count).softmax(-1)  # (heads, N, S)
+        return share.transpose(0, 1).flatten(1) @ values

@@ -11,6 +11,7 @@ is added to the encoder's representation and not to the decoder's stream, as in 
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +20,7 @@ from torch import Tensor, nn
 from marlbench.toolbox.folded import NormLinear
 from marlbench.toolbox.orthogonal import RELU_GAIN, orthogonal_linear
 from marlbench.toolbox.vision import ImageEncoder
-from marlbench_mat.attention import GAIN, Attention, SymbolAttention
+from marlbench_mat.attention import GAIN, Attention, Maps, SymbolAttention
 
 
 def feedforward(width: int) -> nn.Module:
@@ -71,9 +72,9 @@ class DecoderBlock(nn.Module):
     def forward(
         self, x: Tensor, mixed: Tensor, representation: Tensor, observe: Callable[[Tensor], Tensor]
     ) -> Tensor:
-        """(N, A, D) of action tokens x and representations, (N, A, D) each, A may be 1.
+        """(..., D) of action tokens x and representations, (..., D) each: of all agents or one.
 
-        `mixed` (N, A, D) is what `actions` gave for x; `observe` maps tokens to what
+        `mixed` (..., D) is what `actions` gave for x; `observe` maps tokens to what
         `observations` gives for them.
         """
         x = self.norms[0](x + mixed)
@@ -102,12 +103,26 @@ class Encoder(nn.Module):
         return self.head(representation).squeeze(-1)
 
 
+class Prepared(NamedTuple):
+    """What decoding needs of the decoder's parameters, as long as they stay as they are."""
+
+    table: Tensor
+    """(S, D) embeddings of the symbols."""
+    symbols: tuple[Tensor, Tensor]
+    """The first block's tables of them."""
+    maps: list[tuple[Maps, Maps]]
+    """Every block's, of its two attentions."""
+
+
 class Decoder(nn.Module):
     """Logits of each agent's action, given the actions of the agents before it [Eq. 5].
 
     An agent's token is the action of the agent before it, the first agent's a start symbol: one
     of S = U + 1 symbols, so that the first self-attention needs no tokens.
     """
+
+    one_hot: Tensor
+    log: Tensor
 
     def __init__(self, num_actions: int, agents: int, width: int, layers: int, heads: int) -> None:
         super().__init__()
@@ -116,23 +131,20 @@ class Decoder(nn.Module):
         kinds = [SymbolAttention] + [Attention] * (layers - 1)
         self.blocks = nn.ModuleList(DecoderBlock(width, heads, agents, kind) for kind in kinds)
         self.head = head(width, num_actions)
+        self.register_buffer("one_hot", torch.eye(num_actions + 1), persistent=False)  # (S, S)
+        self.register_buffer("log", torch.arange(agents + 1).log(), persistent=False)  # (A + 1,)
 
     def table(self) -> Tensor:
         """Embeddings (S, D) of the start symbol and every action."""
         return self.norm(F.gelu(self.embed.weight.t()))
 
-    def symbols(self, previous: Tensor) -> Tensor:
-        """One-hot symbols (..., S) of previous actions (...), -1 for none."""
-        symbols = torch.arange(self.embed.in_features, device=previous.device)
-        return (symbols == previous.unsqueeze(-1) + 1).to(self.embed.weight.dtype)
-
     def forward(self, actions: Tensor, representation: Tensor) -> Tensor:
         """Logits (N, A, U) with the actions (N, A) known: all agents in one pass."""
         first, *others = self.blocks
-        own = self.symbols(F.pad(actions[:, :-1], (1, 0), value=-1))  # (N, A, S)
+        own = self.one_hot[F.pad(actions[:, :-1] + 1, (1, 0))]  # (N, A, S)
+        log_count = self.log[own.cumsum(1).int()].flatten(0, 1)  # (N * A, S)
         table = self.table()
-        count = own.cumsum(1).int().flatten(0, 1)  # (N * A, S)
-        mixed = first.actions.mixed(first.actions.tables(table), own.flatten(0, 1), count)
+        mixed = first.actions.mixed(first.actions.tables(table), own.flatten(0, 1), log_count)
         x, mixed = own @ table, mixed.view_as(representation)  # (N, A, D)
         x = first(x, mixed, representation, partial(first.observations, x=representation))
         for block in others:
@@ -140,41 +152,46 @@ class Decoder(nn.Module):
             x = block(x, block.actions(x, x), representation, observe)
         return self.head(x)
 
-    def decode(self, representation: Tensor, choose: Callable[[Tensor, int], Tensor]) -> Tensor:
+    def prepared(self) -> Prepared:
+        """What `decode` needs, for as long as the parameters do not change."""
+        table = self.table()
+        maps = [(block.actions.composed(), block.observations.composed()) for block in self.blocks]
+        return Prepared(table, self.blocks[0].actions.tables(table), maps)
+
+    def decode(
+        self, ready: Prepared, representation: Tensor, choose: Callable[[Tensor, int], Tensor]
+    ) -> Tensor:
         """Actions (N, A), agent by agent: `choose` maps logits (N, U) of agent i to actions (N,).
 
         Keys and values are computed once and kept: the same numbers as passes over all agents
         before, at a fraction of the work.
         """
-        first, table = self.blocks[0], self.table()
-        tables = first.actions.tables(table)
-        maps = [(block.actions.composed(), block.observations.composed()) for block in self.blocks]
-        queries = [
-            block.observations.queries(maps[depth][1], representation)
-            for depth, block in enumerate(self.blocks)
-        ]
         copies, agents, _ = representation.shape
         caches = [[each.cache(copies) for each in (b.actions, b.observations)] for b in self.blocks]
-        count = table.new_zeros(copies, len(table), dtype=torch.int)
-        chosen = [torch.full((copies,), -1, device=representation.device)]  # (N,) each
+        queries = [
+            block.observations.queries(maps, representation)
+            for block, (_, maps) in zip(self.blocks, ready.maps, strict=True)
+        ]  # (N, heads, A, D) each
+        symbol = torch.zeros(copies, dtype=torch.long, device=representation.device)
+        count, chosen = representation.new_zeros(copies, len(ready.table)), []
         for index in range(agents):
-            here = slice(index, index + 1)
-            own = self.symbols(chosen[-1])  # (N, S)
-            count = count + own.int()
-            mixed = first.actions.mixed(tables, own, count)[:, None]  # (N, 1, D)
-            x = (own @ table)[:, None]  # (N, 1, D)
+            own = self.one_hot[symbol]  # (N, S)
+            count = count + own
+            mixed = self.blocks[0].actions.mixed(ready.symbols, own, count.log())  # (N, D)
+            x = ready.table[symbol]  # (N, D)
             for depth, block in enumerate(self.blocks):
+                of_actions, of_observations = ready.maps[depth]
                 if depth:
-                    attend, its = block.actions, maps[depth][0]
-                    queries_here = attend.queries(its, x)
-                    mixed = attend.extend(its, x, queries_here, caches[depth][0], index)
+                    here = block.actions.queries(of_actions, x[:, None])[:, :, 0]
+                    mixed = block.actions.extend(of_actions, x, here, caches[depth][0], index)
                 observe = partial(
                     block.observations.extend,
-                    maps[depth][1],
-                    queries=queries[depth][:, :, here],
+                    of_observations,
+                    queries=queries[depth][:, :, index],
                     cache=caches[depth][1],
                     index=index,
                 )
-                x = block(x, mixed, representation[:, here], observe)
-            chosen.append(choose(self.head(x)[:, 0], index))
-        return torch.stack(chosen[1:], 1)
+                x = block(x, mixed, representation[:, index], observe)
+            chosen.append(choose(self.head(x), index))
+            symbol = chosen[-1] + 1
+        return torch.stack(chosen, 1)

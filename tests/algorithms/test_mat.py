@@ -9,7 +9,7 @@ from torch import Tensor
 
 from marlbench.plugin import Env
 from marlbench.run.vector import Copies
-from marlbench_mat.agent import Mat, Memory
+from marlbench_mat.agent import Mat, Memory, weighed
 from marlbench_mat.attention import Attention, SymbolAttention
 from marlbench_mat.config import MatConfig
 from marlbench_mat.networks import Decoder, Encoder
@@ -61,8 +61,8 @@ def test_attention_among_symbols_is_attention_among_their_tokens(heads: int) -> 
     symbols = torch.randn(4, WIDTH, dtype=torch.double)
     which = torch.randint(4, (6, AGENTS))
     own = torch.nn.functional.one_hot(which, 4)
-    count = own.cumsum(1).flatten(0, 1)
-    ours = attention.mixed(attention.tables(symbols), own.flatten(0, 1).double(), count)
+    log_count = own.cumsum(1).double().log().flatten(0, 1)
+    ours = attention.mixed(attention.tables(symbols), own.flatten(0, 1).double(), log_count)
     tokens = symbols[which]
     expected = plain(attention, tokens, tokens, causal=True)
     torch.testing.assert_close(ours.view_as(expected), expected)
@@ -80,7 +80,7 @@ def test_decoding_gives_the_logits_of_one_pass(layers: int, heads: int) -> None:
         seen.append(logits)
         return actions[:, agent]
 
-    assert torch.equal(decoder.decode(representation, choose), actions)
+    assert torch.equal(decoder.decode(decoder.prepared(), representation, choose), actions)
     torch.testing.assert_close(torch.stack(seen, 1), decoder(actions, representation))
 
 
@@ -182,7 +182,7 @@ def test_dead_agents_count_for_the_value_but_not_for_the_policy() -> None:
     agent, copies = build(Deaths)
     play(agent, copies, 60)
     agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    batch = agent.batch(agent.rollout.take(["reward", "value", "last", "terminal"]))
+    batch = weighed(agent.batch(agent.rollout.take(["reward", "value", "last", "terminal"])))
     dead = ~batch["alive"]
     assert dead.any()
     before = agent.loss(batch)[1]

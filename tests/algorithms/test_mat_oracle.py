@@ -16,7 +16,7 @@ from torch import Tensor
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.policies import entropy, log_prob
 from marlbench.toolbox.rollout import Stream
-from marlbench_mat.agent import Batch, Mat, Memory
+from marlbench_mat.agent import Batch, Mat, Memory, weighed
 from marlbench_mat.config import MatConfig
 
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50)
@@ -153,7 +153,7 @@ def test_decoding_with_a_cache_gives_the_references_log_probs(oracle: Oracle, ki
 
     with torch.no_grad():
         representation = agent.encoder.representation(torch.from_numpy(step.obs))
-        decoded = agent.decoder.decode(representation, choose)
+        decoded = agent.decoder.decode(agent.decoder.prepared(), representation, choose)
         whole = agent.decoder(chosen, representation)  # (16, A, U)
     assert torch.equal(decoded, chosen)
     cached = torch.stack(seen, 1)  # (16, A, U)
@@ -173,7 +173,7 @@ def test_returns_and_advantages_are_the_references(oracle: Oracle) -> None:
 
 def test_first_epoch_gives_the_references_gradients(oracle: Oracle) -> None:
     agent = build(oracle)
-    batch = agent.batch(stream(oracle))
+    batch = weighed(agent.batch(stream(oracle)))
     agent.value_norm.update(batch["target"])
     loss, _ = agent.loss(batch)
     loss.backward()
@@ -202,8 +202,9 @@ def run_and_compare(agent: Mat, oracle: Oracle, section: str, updates: int) -> N
     assert update == updates
 
 
-def test_five_epochs_give_the_references_losses_and_weights(oracle: Oracle) -> None:
-    agent = build(oracle)
+@pytest.mark.parametrize("block", [1024, 30])
+def test_five_epochs_give_the_references_losses_and_weights(oracle: Oracle, block: int) -> None:
+    agent = build(oracle, block=block)
     run_and_compare(agent, oracle, "epochs", updates=5)
     for key, weight in weights(oracle, "after5").items():
         close(agent.transformer.state_dict()[key], weight, rtol=0)
@@ -217,7 +218,7 @@ def test_two_minibatches_give_the_references_losses(
 
     def minibatches(batch: Batch) -> Iterator[Batch]:
         for index in next(orders).chunk(2):
-            yield {name: field[index] for name, field in batch.items()}
+            yield weighed({name: field[index] for name, field in batch.items()})
 
     monkeypatch.setattr(agent, "minibatches", minibatches)
     run_and_compare(agent, oracle, "minibatch2", updates=10)
