@@ -9,6 +9,7 @@ Cho et al. 2014, arXiv:1406.1078v3, in the form of torch.nn.GRU:
 resets, with few passes over memory.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -80,5 +81,5 @@ class MaskedGRU(nn.Module):
     def forward(self, x: Tensor, h: Tensor, keep: Tensor) -> Tensor:
         """States (T, N, D) from x (T, N, inputs), h (N, D) before them, keep (T, N) of 0 and 1."""
         gates = F.linear(x, self.weight_x, self.bias_x)  # (T, N, 3D)
-        states: Tensor = Scan.apply(gates, h, keep.unsqueeze(-1), self.weight_h, self.bias_h)
-        return states
+        scan: Callable[..., Tensor] = Scan.apply  # untyped in torch
+        return scan(gates, h, keep.unsqueeze(-1), self.weight_h, self.bias_h)

@@ -88,10 +88,10 @@ class Mat:
         actions = self.decoder.decode(self.ready, representation, choose)
         return actions.cpu().numpy(), Memory(memory.draws + 1)
 
-    def noise(self, shape: torch.Size, draws: int) -> Tensor:
+    def noise(self, shape: tuple[int, ...], draws: int) -> Tensor:
         """Gumbel noise that the seed and the number of draws so far decide."""
         key = hash((self.seed, draws)) & 0xFFFF_FFFF_FFFF
-        return gumbel(tuple(shape), torch.Generator().manual_seed(key)).to(self.device)
+        return gumbel(shape, torch.Generator().manual_seed(key)).to(self.device)
 
     def tensor(self, array: NDArray[Any]) -> Tensor:
         """The array on the learner's device."""
@@ -198,7 +198,7 @@ class Mat:
         norm = nn.utils.clip_grad_norm_(self.transformer.parameters(), self.config.max_grad_norm)
         self.optimiser.step()
         self.ready = None
-        sums = {name: sum(report[name] for report in reports) for name in reports[0]}
+        sums = {name: torch.stack([r[name] for r in reports]).sum() for name in reports[0]}
         return sums | {"grad_norm": norm}
 
     def loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

@@ -129,10 +129,18 @@ class Decoder(nn.Module):
         self.embed = orthogonal_linear(num_actions + 1, width, RELU_GAIN, bias=False)
         self.norm = nn.LayerNorm(width)
         kinds = [SymbolAttention] + [Attention] * (layers - 1)
-        self.blocks = nn.ModuleList(DecoderBlock(width, heads, agents, kind) for kind in kinds)
+        self.chain = [DecoderBlock(width, heads, agents, kind) for kind in kinds]
+        self.blocks = nn.ModuleList(self.chain)
         self.head = head(width, num_actions)
         self.register_buffer("one_hot", torch.eye(num_actions + 1), persistent=False)  # (S, S)
         self.register_buffer("log", torch.arange(agents + 1).log(), persistent=False)  # (A + 1,)
+
+    @property
+    def among_symbols(self) -> SymbolAttention:
+        """The first block's self-attention."""
+        attention = self.chain[0].actions
+        assert isinstance(attention, SymbolAttention), "the first block sees symbols"
+        return attention
 
     def table(self) -> Tensor:
         """Embeddings (S, D) of the start symbol and every action."""
@@ -140,14 +148,14 @@ class Decoder(nn.Module):
 
     def forward(self, actions: Tensor, representation: Tensor) -> Tensor:
         """Logits (N, A, U) with the actions (N, A) known: all agents in one pass."""
-        first, *others = self.blocks
+        symbols, first = self.among_symbols, self.chain[0]
         own = self.one_hot[F.pad(actions[:, :-1] + 1, (1, 0))]  # (N, A, S)
         log_count = self.log[own.cumsum(1).int()].flatten(0, 1)  # (N * A, S)
         table = self.table()
-        mixed = first.actions.mixed(first.actions.tables(table), own.flatten(0, 1), log_count)
+        mixed = symbols.mixed(symbols.tables(table), own.flatten(0, 1), log_count)
         x, mixed = own @ table, mixed.view_as(representation)  # (N, A, D)
         x = first(x, mixed, representation, partial(first.observations, x=representation))
-        for block in others:
+        for block in self.chain[1:]:
             observe = partial(block.observations, x=representation)
             x = block(x, block.actions(x, x), representation, observe)
         return self.head(x)
@@ -155,8 +163,8 @@ class Decoder(nn.Module):
     def prepared(self) -> Prepared:
         """What `decode` needs, for as long as the parameters do not change."""
         table = self.table()
-        maps = [(block.actions.composed(), block.observations.composed()) for block in self.blocks]
-        return Prepared(table, self.blocks[0].actions.tables(table), maps)
+        maps = [(block.actions.composed(), block.observations.composed()) for block in self.chain]
+        return Prepared(table, self.among_symbols.tables(table), maps)
 
     def decode(
         self, ready: Prepared, representation: Tensor, choose: Callable[[Tensor, int], Tensor]
@@ -167,19 +175,19 @@ class Decoder(nn.Module):
         before, at a fraction of the work.
         """
         copies, agents, _ = representation.shape
-        caches = [[each.cache(copies) for each in (b.actions, b.observations)] for b in self.blocks]
+        caches = [[each.cache(copies) for each in (b.actions, b.observations)] for b in self.chain]
         queries = [
             block.observations.queries(maps, representation)
-            for block, (_, maps) in zip(self.blocks, ready.maps, strict=True)
+            for block, (_, maps) in zip(self.chain, ready.maps, strict=True)
         ]  # (N, heads, A, D) each
         symbol = torch.zeros(copies, dtype=torch.long, device=representation.device)
         count, chosen = representation.new_zeros(copies, len(ready.table)), []
         for index in range(agents):
             own = self.one_hot[symbol]  # (N, S)
             count = count + own
-            mixed = self.blocks[0].actions.mixed(ready.symbols, own, count.log())  # (N, D)
+            mixed = self.among_symbols.mixed(ready.symbols, own, count.log())  # (N, D)
             x = ready.table[symbol]  # (N, D)
-            for depth, block in enumerate(self.blocks):
+            for depth, block in enumerate(self.chain):
                 of_actions, of_observations = ready.maps[depth]
                 if depth:
                     here = block.actions.queries(of_actions, x[:, None])[:, :, 0]

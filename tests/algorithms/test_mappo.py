@@ -84,7 +84,7 @@ def stream(rewards: list[float], ends: str, reached: list[float]) -> Stream:
 def test_advantages_by_hand_at_every_kind_of_border(bootstrap: bool) -> None:
     spec = EnvSpec(num_agents=1, obs_shape=(2,), num_actions=2, episode_limit=9)
     settings = {"rollout_steps": 10, "gamma": 0.5, "gae_lambda": 0.5}
-    config = MappoConfig(bootstrap_timeouts=bootstrap, **settings)  # type: ignore[arg-type]
+    config = MappoConfig(bootstrap_timeouts=bootstrap, **settings)
     agent = Mappo(config, spec, seed=0, device="cpu")
     agent.value_norm.weight.fill_(1.0)
     agent.value_norm.mean_square.fill_(1.0)  # mean 0, deviation 1: values are in units of reward

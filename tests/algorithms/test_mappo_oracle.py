@@ -4,6 +4,7 @@ Recorded on the CPU in float32 with another order of summation, so values agree 
 the last place: 1e-6 relative for outputs, returns and losses, 1e-6 for gradients and weights.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -207,15 +208,17 @@ def test_five_epochs_give_the_references_losses_and_weights(oracle: Oracle) -> N
             close(network.state_dict()[key], weight, rtol=0, atol=1e-6)
 
 
-def test_two_minibatches_give_the_references_losses(oracle: Oracle) -> None:
+def test_two_minibatches_give_the_references_losses(
+    oracle: Oracle, monkeypatch: pytest.MonkeyPatch
+) -> None:
     agent = build(oracle, minibatches=2)
     orders = iter(theirs(oracle, "minibatch2/permutations").long())
 
-    def minibatches(data: Sequences):  # noqa: ANN202
+    def minibatches(data: Sequences) -> Iterator[Sequences]:
         for index in next(orders).chunk(2):
             yield data.part(index)
 
-    agent.minibatches = minibatches  # type: ignore[method-assign]
+    monkeypatch.setattr(agent, "minibatches", minibatches)
     run_and_compare(agent, oracle, "minibatch2", updates=10)
 
 

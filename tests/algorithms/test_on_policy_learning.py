@@ -14,7 +14,8 @@ from marlbench_probe.clocks import Deaths, TimeOut
 from marlbench_probe.games import Matrix
 
 ALGORITHMS = {entry.name: entry for offers in (mappo_and_ippo, mat) for entry in offers()}
-SMALL = {"num_envs": 8, "rollout_steps": 20, "epochs": 10}
+COPIES = 8
+SMALL = {"num_envs": COPIES, "rollout_steps": 20, "epochs": 10}
 
 
 def build(algorithm: Algorithm, env: type[Env], seed: int, **settings: Any) -> Agent:
@@ -26,9 +27,9 @@ def build(algorithm: Algorithm, env: type[Env], seed: int, **settings: Any) -> A
 
 def learn(agent: Agent, env: type[Env], updates: int) -> None:
     """Play until the learner has learnt so many times."""
-    copies = Copies(env, SMALL["num_envs"])
-    seeds = np.zeros(SMALL["num_envs"], np.int64)
-    step, memory = copies.reset(seeds), agent.start(SMALL["num_envs"])
+    copies = Copies(env, COPIES)
+    seeds = np.zeros(COPIES, np.int64)
+    step, memory = copies.reset(seeds), agent.start(COPIES)
     while updates:
         actions, memory = agent.act(step, memory, explore=True)
         agent.observe(step, actions)
@@ -81,5 +82,5 @@ def test_a_time_out_is_worth_what_the_setting_says(name: str, bootstrap: bool) -
     value = agent.value_norm.denormalise(
         torch.from_numpy(agent.behaviour(agent.rollout.unnoted())["value"])
     )
-    known = 10.0 if bootstrap else np.mean([(1 - 0.9 ** (10 - t)) / 0.1 for t in range(10)])
+    known = 10.0 if bootstrap else sum((1 - 0.9 ** (10 - t)) / 0.1 for t in range(10)) / 10
     assert abs(float(value.mean()) - known) < 0.3  # Adam's last steps still move it a little

@@ -57,7 +57,7 @@ def test_every_transition_is_given_once_and_in_order() -> None:
     assert all(part.now["at"].shape == (STEPS, COPIES, 2) for part in parts)
     assert not joined(parts, "last").any()
     for copy in range(COPIES):
-        expected = []
+        expected: list[NDArray[np.int64]] = []
         for row in host(0):
             if len(expected) == 20 * STEPS:
                 break

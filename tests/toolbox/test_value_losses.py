@@ -17,11 +17,8 @@ def test_the_loss_is_the_worse_of_the_two_errors_in_every_region() -> None:
             for target in (-3.0, -0.3, 0.0, 0.3, 3.0):
                 near = min(max(value, old - clip), old + clip)
                 expected = max(huber(target - value), huber(target - near))
-                ours = clipped_huber(
-                    *(torch.tensor([x], dtype=torch.double) for x in (value, old, target)),
-                    clip,
-                    delta,
-                )
+                new, known, aim = torch.tensor([value, old, target], dtype=torch.double)
+                ours = clipped_huber(new, known, aim, clip, delta)
                 assert abs(ours.item() - expected) < 1e-12  # float64 rounding
 
 
