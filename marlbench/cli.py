@@ -38,7 +38,7 @@ def main() -> None:
     """Run the command line; every mistake is one line on stderr and exit code 2."""
     warnings.showwarning = _warn  # type: ignore[assignment]
     try:
-        code = app(standalone_mode=False)
+        code = app(standalone_mode=False, prog_name="marlbench")
     except USAGE_ERRORS as error:
         _end(_usage_line(error), USAGE)
     except Mistake as error:
@@ -48,6 +48,8 @@ def main() -> None:
     except BrokenPipeError:  # `marlbench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:  # a folder that is closed to us, a full disk
+        _end(": ".join(filter(None, [error.filename, error.strerror or str(error)])), USAGE)
     sys.exit(code or 0)
 
 

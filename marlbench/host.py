@@ -15,7 +15,15 @@ from marlbench.grid.executors import Executor
 from marlbench.mistakes import Mistake, did_you_mean, one_line
 from marlbench.plugin import API_VERSION, Algorithm, Preset, Suite
 
-__all__ = ["Broken", "Catalogue", "UnknownName", "check_task", "load_catalogue", "missing"]
+__all__ = [
+    "Broken",
+    "Catalogue",
+    "UnknownName",
+    "check_open_tasks",
+    "check_task",
+    "load_catalogue",
+    "missing",
+]
 
 GROUP = "marlbench"
 PREFIX = "marlbench_"
@@ -263,3 +271,17 @@ def check_task(suite: Suite, task: str) -> None:
     raise UnknownName(
         f"the suite {suite.name!r} has no task {task!r}{near} (marlbench show {suite.name})"
     )
+
+
+def check_open_tasks(suite: Suite, tasks: Iterable[str], config: Any) -> None:
+    """Raise Mistake for a task that cannot be built, of a suite that takes any name.
+
+    Only a building can tell whether such a name means something; other suites list theirs.
+    """
+    for task in tasks if suite.open_tasks else ():
+        try:
+            suite.build(task, config).close()
+        except Exception as error:  # a plugin may raise anything
+            raise UnknownName(
+                f"the suite {suite.name!r} cannot build the task {task!r}: {one_line(error)}"
+            ) from error

@@ -17,6 +17,7 @@ from marlbench.grid.executors import Executor, Outcome, Resources, Watcher
 from marlbench.grid.plain import PlainView
 from marlbench.grid.plan import PAPER, Plan
 from marlbench.grid.status import lines, totals
+from marlbench.host import check_open_tasks
 from marlbench.mistakes import Mistake
 from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
 from marlbench.store.folder import SPEC
@@ -53,8 +54,10 @@ class Grid:
 
 
 def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources) -> Grid:
-    """Check the machine and the results folder; raises Mistake, starts and writes nothing."""
+    """Check machine, tasks and results folder; raises Mistake, starts and writes nothing."""
     slots = tuple(executor.slots(resources))
+    config = plan.suite.config(**plan.specs[0].suite_config)
+    check_open_tasks(plan.suite, plan.tasks, config)
     check_writable(results)
     folders = tuple(run_folder(results, spec) for spec in plan.specs)
     records = {record.folder: record for record in runs(results) if record.folder in set(folders)}
@@ -78,9 +81,9 @@ def _same(results: Path, spec: RunSpec) -> None:
 def check_writable(folder: Path) -> None:
     """Raise Mistake if nothing can be written below this folder; leaves nothing there."""
     there = folder.absolute()
-    while not there.exists():
-        there = there.parent
     try:
+        while not there.exists():  # raises where a parent is closed to us or a name is too long
+            there = there.parent
         with TemporaryDirectory(dir=there, prefix=".marlbench-"):
             pass
     except OSError as error:

@@ -51,7 +51,7 @@ class PlainView:
 
     def _tell_length(self) -> None:
         """Say once how long all will take, as soon as a run has timed its first updates."""
-        if not self._told and (eta := self.board.eta()) is not None:
+        if not self._told and (eta := self.board.eta() or 0.0) >= 1.0:
             self._told = True
             print(f"about {duration(eta)} to the end of all at this speed", flush=True)
 

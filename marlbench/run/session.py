@@ -114,10 +114,13 @@ class Session:
 
 
 def show_cut(agent: Agent, step: Step, memory: Any) -> Any:
-    """Let the agent see its unfinished episodes end as time-outs; give its memory of acting."""
-    every_copy = np.ones_like(step.last)
+    """Let the agent see its unfinished episodes end as time-outs; give its memory of acting.
+
+    An episode of which nothing was played yet is first and last at once, so that it is not
+    taken for a part of the one before.
+    """
     info = {**step.info, "crashed": crashed(step) | ~step.last}
-    end = replace(step, first=~every_copy, last=every_copy, info=info)
+    end = replace(step, last=np.ones_like(step.last), info=info)
     actions, memory = agent.act(end, memory, explore=True)
     agent.observe(end, actions)
     return memory

@@ -55,20 +55,32 @@ def append_row(path: Path, row: dict[str, Any], sync: bool = False) -> None:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """Give the rows of a JSON-lines file; none if there is no file, less a torn last line."""
+    """Give the rows of a JSON-lines file; none if there is no file, less a torn last line.
+
+    Raises ValueError naming file and row for one that is damaged.
+    """
     try:
         lines = path.read_bytes().split(b"\n")
     except FileNotFoundError:
         return []
-    return [json.loads(line) for line in lines[:-1]]  # what follows the last newline is torn
+    whole = lines[:-1]  # what follows the last newline is torn
+    return [_parsed(line, f"{path.name}, row {number}") for number, line in enumerate(whole, 1)]
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
-    """Give a document, None if there is none."""
+    """Give a document, None if there is none; raises ValueError naming a file that is damaged."""
     try:
-        document: dict[str, Any] = json.loads(path.read_bytes())
+        text = path.read_bytes()
     except FileNotFoundError:
         return None
+    return _parsed(text, path.name)
+
+
+def _parsed(text: bytes, place: str) -> dict[str, Any]:
+    try:
+        document: dict[str, Any] = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"{place}: {error}") from error
     return document
 
 

@@ -72,11 +72,19 @@ def runs(results: Path) -> list[RunRecord]:
 
 def read(folder: Path) -> RunRecord:
     """Give the run in this folder."""
-    progress = files.read_json(folder / PROGRESS)
+    progress = _progress(folder)
     failure = files.read_json(folder / FAILED)
     provenance = files.read_json(folder / PROVENANCE)
     status = _status(folder, progress, provenance)
     return RunRecord(folder, read_spec(folder), status, progress, failure, provenance)
+
+
+def _progress(folder: Path) -> dict[str, Any] | None:
+    """Give `progress.json`; it is no result and not durable: what a power cut tore is none."""
+    try:
+        return files.read_json(folder / PROGRESS)
+    except ValueError:
+        return None
 
 
 def load(results: Path) -> pd.DataFrame:
@@ -106,13 +114,18 @@ def _table_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
 
 
 def _record(folder: Path) -> RunRecord | None:
-    """Read a run, warning of one that another version wrote."""
+    """Read a run, warning of one that another version wrote or that is damaged."""
     try:
-        return read(folder)
+        record = read(folder)
+        record.evaluations()  # one with damaged rows would count for what it is not
     except ValueError as error:  # pydantic's and json's errors are ValueErrors
-        reason = str(error).splitlines()[0]
-        warnings.warn(f"{folder} is left out, it cannot be read: {reason}", stacklevel=3)
+        reason = " ".join(str(error).split("[type=")[0].split())
+        warnings.warn(
+            f"{folder} is left out, it cannot be read: {reason}; move it away to begin anew",
+            stacklevel=3,
+        )
         return None
+    return record
 
 
 def _status(

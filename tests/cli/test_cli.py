@@ -68,6 +68,8 @@ SMALL = ["--suite", "probe", "--task", "two_step", "--preset", "smoke", "--set",
         (["run", "--algo", "tiny", *SMALL, "--workers", "0"], "--workers"),
         (["run", "--algo", "tiny", *SMALL, "--results", "/proc/no"], "cannot write to /proc"),
         (["run", "--algo", "tiny", *SMALL, "--results", "/dev/null"], "cannot write to /dev/null"),
+        (["run", "--algo", "tiny", *SMALL, "--results", "x" * 300], "(File name too long)"),
+        (["status", "--results", "x" * 300], "x: File name too long"),
         (["run", "--algo", "tiny"], "Missing option '--suite' (marlbench run --help)"),
         (["run", "--algo", "tiny", *SMALL, "--sedes", "1"], "No such option"),
         (["rum"], "No such command 'rum'"),
@@ -89,6 +91,19 @@ def test_wrong_usage_is_one_line_with_exit_code_2_and_nothing_written(
     assert err.startswith("marlbench: ")
     assert err.count("\n") == 1
     assert said in err
+    assert list(empty.iterdir()) == []
+
+
+@pytest.mark.usefixtures("tiny")
+def test_an_import_path_that_leads_nowhere_is_told_before_anything_is_written(
+    call: Call, empty: Path
+) -> None:
+    pytest.importorskip("pettingzoo")
+    code, out, err = call(
+        "run", "--algo", "tiny", "--suite", "pettingzoo", "--task", "no.where:env"
+    )
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "the suite 'pettingzoo' cannot build the task 'no.where:env'" in err
     assert list(empty.iterdir()) == []
 
 

@@ -149,6 +149,20 @@ def test_a_pipe_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[s
     ]
 
 
+def test_a_length_of_no_time_is_not_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = board_of(tmp_path, ["dmawm"], seeds=2)
+    first, second = board.rows
+    view = PlainView(board)
+    view.started(first, 1)
+    view.started(second, 1)
+    write(first, elapsed_s=0.0)
+    view.finished(first, None)
+    view.tick()
+    assert "to the end of all" not in capsys.readouterr().out
+
+
 def test_a_run_that_another_process_finished_has_no_duration(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

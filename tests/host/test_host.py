@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from distributions import TINY, install, offering, plugin
 
-from marlbench.host import Catalogue, UnknownName, check_task, load_catalogue, missing
+from marlbench.host import (
+    Catalogue,
+    UnknownName,
+    check_open_tasks,
+    check_task,
+    load_catalogue,
+    missing,
+)
 from marlbench.plugin import Suite
 
 
@@ -146,3 +154,24 @@ def test_an_unknown_task_is_answered_with_the_nearest() -> None:
         check_task(closed, "coridor")
     opened = Suite("any", (), lambda task, config: None, "x", open_tasks=True)  # type: ignore
     check_task(opened, "package.module:function")
+
+
+def test_a_task_of_an_open_suite_is_unknown_where_it_cannot_be_built() -> None:
+    built: list[str] = []
+
+    class Built:
+        def close(self) -> None:
+            built.append("closed")
+
+    def build(task: str, _config: object) -> Built:
+        if task != "right":
+            raise RuntimeError(f"cannot import {task}:\n install it")
+        return Built()
+
+    opened = Suite("any", ("right",), build, "right", open_tasks=True)  # type: ignore[arg-type]
+    check_open_tasks(opened, ["right"], None)
+    assert built == ["closed"]
+    with pytest.raises(UnknownName, match=r"'any' cannot build the task 'wrong': .*: install"):
+        check_open_tasks(opened, ["right", "wrong"], None)
+    closed = replace(opened, open_tasks=False)
+    check_open_tasks(closed, ["wrong"], None)  # its list of tasks is the judge

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from marlbench.host import load_catalogue
 from marlbench.plugin import Algorithm
 from marlbench.run import worker
 from marlbench.testing.table import Subject
-from tests.run.small_runs import StopAtRows, rows, wait_for_rows
+from tests.run.small_runs import StopAfter, StopAtRows, rows, wait_for_rows
 
 CATALOGUE = load_catalogue()
 
@@ -62,6 +63,18 @@ def test_a_stop_in_the_middle_changes_nothing(algorithm: Algorithm, tmp_path: Pa
     assert len(rows(broken / "train.jsonl")) == total // 2
     assert worker.run(spec, broken, algorithm, suite) == 0
     assert same_rows(whole, broken)
+
+
+@pytest.mark.parametrize("looks", [4, 5, 6])  # one of them on the first step of every episode
+def test_copies_that_are_lost_on_a_first_step_do_not_lengthen_the_episode_before(
+    looks: int, tmp_path: Path
+) -> None:
+    suite = replace(CATALOGUE.suite("probe"), copyable=False)
+    algorithm, spec = CATALOGUE.algorithm("qmix"), spec_of(CATALOGUE.algorithm("qmix"), steps=100)
+    spec = spec.model_copy(update={"suite": "probe", "task": "two_step", "suite_config": {}})
+    folder = store.create(tmp_path, spec)
+    assert worker.run(spec, folder, algorithm, suite, StopAfter(looks)) == 130
+    assert worker.run(spec, folder, algorithm, suite) == 0
 
 
 @pytest.mark.slow

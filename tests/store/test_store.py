@@ -255,6 +255,26 @@ def test_a_folder_of_another_version_is_left_out_with_a_warning(tmp_path: Path) 
     assert [record.spec.seed for record in found] == [2]
 
 
+def test_a_run_with_a_damaged_row_is_left_out_with_a_warning_that_names_the_row(
+    tmp_path: Path,
+) -> None:
+    for seed in (1, 2):
+        journal = Journal(store.create(tmp_path, a_spec(seed=seed)))
+        journal.evaluated(evaluation_row(0))
+        journal.close()
+    with (store.run_folder(tmp_path, a_spec()) / "eval.jsonl").open("a") as file:
+        file.write("\0\0\0\n")
+    with pytest.warns(UserWarning, match="seed_1 is left out, .* eval.jsonl, row 2: .*; move it"):
+        assert [record.spec.seed for record in store.runs(tmp_path)] == [2]
+
+
+def test_a_torn_progress_costs_nothing_but_the_progress(tmp_path: Path) -> None:
+    folder = store.create(tmp_path, a_spec())
+    (folder / "progress.json").write_text('{"env_st')
+    (record,) = store.runs(tmp_path)
+    assert (record.progress, record.status) == (None, "waiting")
+
+
 def test_load_gives_a_row_per_evaluation_and_bears_a_torn_line(tmp_path: Path) -> None:
     folder = store.create(tmp_path, a_spec())
     journal = Journal(folder)
