@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from pydantic import ValidationError
+
 from marlbench.config import RunSpec
 from marlbench.store.files import replace_json
 
@@ -53,8 +55,14 @@ def create(results: Path, spec: RunSpec) -> Path:
 
 
 def read_spec(folder: Path) -> RunSpec:
-    """Give the document of the run in this folder."""
-    return RunSpec.model_validate_json((folder / SPEC).read_bytes())
+    """Give the document of the run in this folder; raises ValueError saying what is wrong in it."""
+    try:
+        return RunSpec.model_validate_json((folder / SPEC).read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        said = ": ".join(filter(None, [SPEC, key, first["msg"]]))
+        raise ValueError(said) from error
 
 
 def _refuse_difference(folder: Path, there: RunSpec, asked: RunSpec) -> None:

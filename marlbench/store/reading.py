@@ -118,10 +118,9 @@ def _record(folder: Path) -> RunRecord | None:
     try:
         record = read(folder)
         record.evaluations()  # one with damaged rows would count for what it is not
-    except ValueError as error:  # pydantic's and json's errors are ValueErrors
-        reason = " ".join(str(error).split("[type=")[0].split())
+    except ValueError as error:
         warnings.warn(
-            f"{folder} is left out, it cannot be read: {reason}; move it away to begin anew",
+            f"{folder} is left out, it cannot be read: {error}; move it away to begin anew",
             stacklevel=3,
         )
         return None

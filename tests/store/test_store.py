@@ -250,7 +250,7 @@ def test_a_folder_of_another_version_is_left_out_with_a_warning(tmp_path: Path) 
     folder = store.create(tmp_path, a_spec())
     store.create(tmp_path, a_spec(seed=2))
     (folder / "spec.json").write_text('{"format": 99}')
-    with pytest.warns(UserWarning, match="seed_1 is left out"):
+    with pytest.warns(UserWarning, match=r"seed_1 is left out, .*: spec.json: format: "):
         found = store.runs(tmp_path)
     assert [record.spec.seed for record in found] == [2]
 
