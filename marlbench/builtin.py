@@ -18,9 +18,9 @@ PAPER = Preset(
 )
 QUICK = Preset(
     "quick",
-    "small enough to learn something in minutes on two CPU cores: 40,000 env steps, 3 seeds",
+    "small enough to learn something in minutes on two CPU cores: 30,000 env steps, 3 seeds",
     run={
-        "steps": 40_000,
+        "steps": 30_000,
         "checkpoint_every": 10_000,
         "evaluation": {"every": 5_000, "episodes": 32, "num_envs": 32},
     },

@@ -50,7 +50,7 @@ def test_days_without_a_gpu_are_warned_of_with_the_preset_to_take(
 @pytest.mark.usefixtures("tiny")
 def test_the_plan_is_announced_with_runs_steps_tasks_seeds_and_place(tmp_path: Path) -> None:
     lines = said(grid_of(tmp_path, presets=["quick"]))
-    assert lines.startswith("3 runs of 40,000 env steps play tiny-quick on skirmish: ")
+    assert lines.startswith("3 runs of 30,000 env steps play tiny-quick on skirmish: ")
     number = len(load_catalogue().suite("skirmish").tasks)
     assert f"its default task, as preset quick says; --task all plays all {number}" in lines
     assert "seeds 0, 1, 2 preset quick" in lines

@@ -45,7 +45,7 @@ def test_the_quick_preset_plays_the_default_task(catalogue: Catalogue) -> None:
     plan = plan_of(catalogue, presets=["quick"])
     assert plan.tasks == (catalogue.suites["skirmish"].default_task,)
     assert plan.tasks_by_preset
-    assert (plan.run.steps, len(plan.seeds)) == (40_000, 3)
+    assert (plan.run.steps, len(plan.seeds)) == (30_000, 3)
     evaluation = plan.run.evaluation
     assert (evaluation.every, evaluation.episodes, evaluation.num_envs) == (5_000, 32, 32)
 
