@@ -116,13 +116,13 @@ class Mat:
         a pass per step would have given.
         """
         flat = {name: self.tensor(rows[name]).flatten(0, 1) for name in ("obs", "avail", "action")}
-        log_probs, value = self.evaluate(flat)  # (R * E, A, U), (R * E, A)
-        taken = log_prob(log_probs, flat["action"])  # (R * E, A)
+        notes: dict[str, list[Tensor]] = {"log_prob": [], "value": []}
+        for block in self.blocks(flat):
+            log_probs, value = self.evaluate(block)  # (N, A, U), (N, A)
+            notes["log_prob"].append(log_prob(log_probs, block["action"]))
+            notes["value"].append(value)
         shape = rows["action"].shape  # (R, E, A)
-        return {
-            "log_prob": taken.view(shape).cpu().numpy(),
-            "value": value.view(shape).cpu().numpy(),
-        }
+        return {name: torch.cat(note).view(shape).cpu().numpy() for name, note in notes.items()}
 
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Log-probabilities (N, A, U), given the actions of the agents before; values (N, A)."""
@@ -186,12 +186,18 @@ class Mat:
             part = {name: field[index] for name, field in batch.items()} if parts > 1 else batch
             yield weighed(part)
 
+    def blocks(self, batch: Batch) -> Iterator[Batch]:
+        """The batch in parts of at most `block` joint steps, as equal as can be."""
+        count = -(-len(batch["action"]) // self.config.block)
+        for part in zip(*(field.chunk(count) for field in batch.values()), strict=True):
+            yield dict(zip(batch, part, strict=True))
+
     def improve(self, batch: Batch) -> dict[str, Tensor]:
         """One gradient step, after the targets' moments were updated."""
         self.value_norm.update(batch["target"])
         self.optimiser.zero_grad()
         reports = []
-        for block in pieces(batch, -(-len(batch["action"]) // self.config.block)):
+        for block in self.blocks(batch):
             loss, report = self.loss(block)
             loss.backward()
             reports.append(report)
@@ -254,9 +260,3 @@ def weighed(batch: Batch) -> Batch:
     """The batch with weights (N, A) that sum to 1: `living` over living agents, `all` over all."""
     alive = batch["alive"].float()
     return batch | {"living": alive / alive.sum(), "all": torch.full_like(alive, 1 / alive.numel())}
-
-
-def pieces(batch: Batch, count: int) -> Iterator[Batch]:
-    """So many parts of a batch, as equal as can be."""
-    for part in zip(*(field.chunk(count) for field in batch.values()), strict=True):
-        yield dict(zip(batch, part, strict=True))
