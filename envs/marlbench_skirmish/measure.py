@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +12,15 @@ from numpy.typing import NDArray
 from marlbench.plugin import EnvSpec, Step
 from marlbench_skirmish import build_vector
 from marlbench_skirmish.config import Config
-from marlbench_skirmish.scripted import focus_fire, nearest_item, uniform
+from marlbench_skirmish.scripted import charge, focus_fire, nearest_item, uniform
 from marlbench_skirmish.tasks import GATHERINGS, TASKS
 
 EPISODES = 1000
 
+Policy = Callable[[Step], NDArray[np.int64]]
 
-def outcome(task: str, policy: Callable[[Step], NDArray[np.int64]]) -> tuple[float, float, float]:
+
+def outcome(task: str, policy: Policy) -> tuple[float, float, float]:
     """Give the share of seeds 0 to 999 that were won, or gathered bare; mean return and length."""
     env, seeds = build_vector(task, Config(), EPISODES), np.arange(EPISODES)
     step = env.reset(seeds)
@@ -46,9 +49,9 @@ def milliseconds(task: str, num_envs: int, steps: int = 2000) -> float:
     return spent / steps * 1000
 
 
-def scripted(task: str, spec: EnvSpec) -> Callable[[Step], NDArray[np.int64]]:
-    """Give the policy without learning that knows this kind of task."""
-    return nearest_item if task in GATHERINGS else lambda step: focus_fire(step, spec)
+def scripted(task: str, spec: EnvSpec) -> list[Policy]:
+    """Give the policies without learning for this kind of task, the one that knows it last."""
+    return [nearest_item] if task in GATHERINGS else [charge, lambda step: focus_fire(step, spec)]
 
 
 def main() -> None:
@@ -58,7 +61,8 @@ def main() -> None:
         seen = " x ".join(map(str, spec.obs_shape))
         print(f"| `{task}` | {spec.num_agents} | {spec.num_actions} | {seen} ", end="")
         print(f"| {(spec.state_shape or (0,))[0]} | {spec.episode_limit} ", end="")
-        for policy in (lambda s, r=rng: uniform(s, r), scripted(task, spec)):
+        policies: list[Policy] = [partial(uniform, rng=rng), *scripted(task, spec)]
+        for policy in policies:
             win, total, length = outcome(task, policy)
             print(f"| {win:.3f} / {total:.1f} / {length:.0f} ", end="")
         print("|")

@@ -50,6 +50,16 @@ def focus_fire(step: Step, spec: EnvSpec) -> NDArray[np.int64]:
     return np.where(step.alive, actions, 0)
 
 
+def charge(step: Step) -> NDArray[np.int64]:
+    """Give actions (E, A): shoot the first enemy in reach, else go east, else stop.
+
+    Blind but for what is available: how often it wins says how little a task asks for.
+    """
+    shots = range(FIRST_ATTACK, step.avail.shape[-1])
+    order = np.array([*shots, EAST, 1, 0, 2, 3, 5])  # (U,) the best first
+    return order[step.avail[..., order].argmax(-1)]
+
+
 def approach(seen: NDArray[np.float32], avail: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Give the move (E, A) along the longer axis to the nearest of seen enemies (E, A, M, .)."""
     visible = seen[..., 4] > 0  # (E, A, M)

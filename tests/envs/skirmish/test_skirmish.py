@@ -14,7 +14,7 @@ from marlbench.plugin import EnvSpec, Step, VectorEnv
 from marlbench_skirmish import build, build_vector, marlbench_suites
 from marlbench_skirmish.config import Config
 from marlbench_skirmish.env import VectorSkirmish
-from marlbench_skirmish.scripted import focus_fire, uniform
+from marlbench_skirmish.scripted import charge, focus_fire, uniform
 from marlbench_skirmish.tasks import GATHERINGS, TASKS, UNIT_TYPES
 
 Policy = Callable[[Step, EnvSpec], NDArray[np.int64]]
@@ -105,6 +105,17 @@ def test_random_play_hardly_ever_wins(task: str) -> None:
 def test_focus_fire_wins_nearly_always_in_the_default_task() -> None:
     won, _ = score("3v3", focus_fire)
     assert won > 0.9
+
+
+@pytest.mark.parametrize(
+    ("task", "least", "most"),
+    [("3v3", 0.9, 1.0), ("2v2", 0.9, 1.0), ("5v6", 0.1, 0.45), ("rand_5v5", 0.1, 0.45)],
+)  # 200 episodes: three standard errors of the README's shares, 1.0 to 0.28, are at most 0.1
+def test_a_blind_charge_wins_small_battles_but_not_those_that_ask_for_more(
+    task: str, least: float, most: float
+) -> None:
+    won, _ = score(task, lambda step, _: charge(step), 200)
+    assert least <= won <= most
 
 
 def test_focus_fire_beats_random_play_in_every_task() -> None:
