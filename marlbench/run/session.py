@@ -116,10 +116,10 @@ class Session:
 def show_cut(agent: Agent, step: Step, memory: Any) -> Any:
     """Let the agent see its unfinished episodes end as time-outs; give its memory of acting.
 
-    An episode of which nothing was played yet is first and last at once, so that it is not
-    taken for a part of the one before.
+    An episode of which nothing was played yet is first and last at once and did not crash, so
+    that it is not taken for a part of the one before.
     """
-    info = {**step.info, "crashed": crashed(step) | ~step.last}
+    info = {**step.info, "crashed": crashed(step) | ~(step.first | step.last)}
     end = replace(step, last=np.ones_like(step.last), info=info)
     actions, memory = agent.act(end, memory, explore=True)
     agent.observe(end, actions)

@@ -10,14 +10,17 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from marlbench import store
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import load_catalogue
 from marlbench.plugin import Algorithm
-from marlbench.run import worker
+from marlbench.run import vector, worker
+from marlbench.run.session import show_cut
 from marlbench.testing.table import Subject
 from tests.run.small_runs import StopAfter, StopAtRows, rows, wait_for_rows
 
@@ -75,6 +78,21 @@ def test_copies_that_are_lost_on_a_first_step_do_not_lengthen_the_episode_before
     folder = store.create(tmp_path, spec)
     assert worker.run(spec, folder, algorithm, suite, StopAfter(looks)) == 130
     assert worker.run(spec, folder, algorithm, suite) == 0
+
+
+def test_an_episode_that_is_cut_on_its_first_step_is_none() -> None:
+    algorithm, suite = CATALOGUE.algorithm("qmix"), CATALOGUE.suite("probe")
+    env = vector.build(suite, "two_step", suite.config(), num_envs=2)
+    config = algorithm.config(**Subject.of(algorithm, None).settings)
+    agent: Any = algorithm.build(config, env.spec, 1, "cpu")
+    step, memory = env.reset(np.arange(2)), agent.start(2)
+    for _ in range(3):  # to the end of the first episodes and on to the next
+        actions, memory = agent.act(step, memory, explore=True)
+        agent.observe(step, actions)
+        step = env.step(actions, np.arange(2))
+    assert step.first.all()
+    show_cut(agent, step, memory)
+    assert agent.replay.ring["length"][: agent.replay.written].tolist() == [2, 2]
 
 
 @pytest.mark.slow
