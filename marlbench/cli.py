@@ -127,13 +127,13 @@ def run(  # noqa: PLR0913 - one parameter per option
     from marlbench.commands.run import Options, run_grid
 
     options = Options(
-        algorithms=_split(algo),
+        algorithms=_split("--algo", algo),
         suite=suite,
-        tasks=_split(task),
+        tasks=_split("--task", task),
         seeds=seeds,
         seed=seed or [],
         steps=steps,
-        presets=_split(preset) or ["paper"],
+        presets=_split("--preset", preset) or ["paper"],
         sets=set_ or [],
         config=config,
         results=results,
@@ -198,9 +198,12 @@ def report(
     _print(reported(load_catalogue(), results, out))
 
 
-def _split(values: list[str] | None) -> list[str]:
-    """Open `a,b` into its names."""
-    return [name.strip() for value in values or [] for name in value.split(",") if name.strip()]
+def _split(option: str, values: list[str] | None) -> list[str]:
+    """Open `a,b` into its names; an option that is given must name something."""
+    names = [name.strip() for value in values or [] for name in value.split(",") if name.strip()]
+    if values and not names:
+        raise Mistake(f"{option} names nothing: give a name or leave {option} out (marlbench list)")
+    return names
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -48,5 +48,5 @@ def _algorithm(algorithm: Algorithm) -> str:
 def _suite(suite: Suite) -> str:
     if lack := missing(suite):
         return f"not installed: {lack.partition(': ')[2]}"
-    named = ", ".join(suite.tasks)
+    named = ", ".join(suite.tasks) + (", or any that it can build" if suite.open_tasks else "")
     return f"{len(suite.tasks)} task{'s' if len(suite.tasks) > 1 else ''}: {named}"

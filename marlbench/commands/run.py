@@ -56,8 +56,6 @@ def run_grid(options: Options) -> int:
 
 def _plan(catalogue: Catalogue, options: Options) -> Plan:
     """Plan the runs; raises Mistake, also for a suite whose simulator is not installed."""
-    if not options.algorithms:
-        raise Mistake("--algo names no algorithm (marlbench list)")
     if lack := missing(catalogue.suite(options.suite)):
         raise Mistake(lack)
     wishes = [parse_set(text) for text in options.sets]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from typing import Any
 from marlbench.grid.executors import Outcome, Watcher
 from marlbench.grid.executors.local import Slot
 from marlbench.store.files import replace_json
-from marlbench.store.folder import FAILED
+from marlbench.store.folder import COMMAND, FAILED
 from marlbench.store.reading import read
 
 __all__ = ["LOG", "Scheduler"]
@@ -192,7 +193,7 @@ def _spawn(command: Sequence[str], folder: Path, slot: Slot) -> subprocess.Popen
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=slot.environment(),
+            env={COMMAND: shlex.join(["marlbench", *sys.argv[1:]]), **slot.environment()},
             start_new_session=True,
         )
 

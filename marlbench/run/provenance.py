@@ -12,11 +12,10 @@ from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from marlbench.store.folder import COMMAND
+
 if TYPE_CHECKING:
     from marlbench.plugin import Algorithm, EnvSpec, Suite
-
-COMMAND = "MARLBENCH_COMMAND"
-"""Environment variable in which whoever starts a worker says what the user typed."""
 
 
 def provenance(algorithm: Algorithm, suite: Suite, env: EnvSpec, device: str) -> dict[str, Any]:

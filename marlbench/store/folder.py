@@ -23,6 +23,9 @@ FAILED = "FAILED"
 ATTEMPTS = "attempts"
 CHECKPOINTS = "checkpoint"
 
+COMMAND = "MARLBENCH_COMMAND"
+"""Environment variable in which whoever starts a worker says what the user typed."""
+
 MACHINE = ("run.device", "run.threads")
 """Settings that say where a run computes, not what."""
 

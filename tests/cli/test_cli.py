@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from distributions import install
 
+from marlbench.builtin import QUICK
 from marlbench.cli import main
 from marlbench.store import runs
 
@@ -53,7 +55,9 @@ SMALL = ["--suite", "probe", "--task", "two_step", "--preset", "smoke", "--set",
     ("arguments", "said"),
     [
         (["run", "--algo", "tinny", *SMALL], "no plugin offers the algorithm 'tinny'; did you"),
-        (["run", "--algo", ",", *SMALL], "--algo names no algorithm"),
+        (["run", "--algo", ",", *SMALL], "--algo names nothing"),
+        (["run", "--algo", "tiny", "--suite", "probe", "--preset", ""], "--preset names nothing"),
+        (["run", "--algo", "tiny", "--suite", "probe", "--task", ""], "--task names nothing"),
         (["run", "--algo", "tiny", "--suite", "prob"], "did you mean 'probe'?"),
         (["run", "--algo", "tiny", "--suite", "probe", "--task", "x"], "has no task 'x'"),
         (["run", "--algo", "tiny", *SMALL, "--preset", "quik"], "did you mean 'quick'?"),
@@ -174,7 +178,8 @@ def test_show_gives_every_setting_with_sentence_source_and_preset(call: Call) ->
 def test_show_knows_suites_presets_and_the_host(call: Call) -> None:
     assert "tasks 3v3, 2v2" in call("show", "skirmish")[1]
     assert "run.steps = 600" in call("show", "smoke")[1]
-    assert "run.steps = 400000   quick 40000   smoke 600" in call("show", "run")[1]
+    quick = QUICK.run["steps"]
+    assert f"run.steps = 400000   quick {quick}   smoke 600" in call("show", "run")[1]
 
 
 def test_help_and_version(call: Call) -> None:
@@ -201,8 +206,10 @@ def test_a_grid_runs_fails_in_part_and_goes_on_by_the_same_command(call: Call, e
     assert "failed: ValueError: the mood is bad" in out
     assert re.search(r"  done +two_step tiny-num_envs=2 seed 0 +return \d+\.\d\d\n", out)
     assert "next: marlbench report --results results" in out
-    statuses = {run.spec.algorithm: run.status for run in runs(empty / "results")}
-    assert statuses == {"tiny": "done", "moody": "failed"}
+    found = {run.spec.algorithm: run for run in runs(empty / "results")}
+    assert {name: run.status for name, run in found.items()} == {"tiny": "done", "moody": "failed"}
+    typed = shlex.join(["marlbench", *command, "--set", "num_envs=2"])
+    assert (found["tiny"].provenance or {})["command"] == typed
 
     code, out, _ = call("status")
     assert "failed     two_step moody-num_envs=2 seed 0  ValueError: the mood is bad" in out
