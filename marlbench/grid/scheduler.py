@@ -84,7 +84,7 @@ class Scheduler:
     def run(self, folders: Sequence[Path]) -> Outcome:
         """Play the runs of these folders to their ends, or until a signal says to stop."""
         queue = deque(Job(folder) for folder in folders)
-        busy: dict[Slot, Worker] = {}
+        busy: dict[int, Worker] = {}  # by the slot's number: slots that share a GPU are equal
         with _stop_requests() as requests:
             try:
                 while (queue or busy) and not requests:
@@ -98,13 +98,14 @@ class Scheduler:
             self.interrupted |= bool(requests)
         return Outcome(self.failures, self.interrupted)
 
-    def _start(self, queue: deque[Job], busy: dict[Slot, Worker]) -> None:
+    def _start(self, queue: deque[Job], busy: dict[int, Worker]) -> None:
         """Give every free slot the first run that may begin."""
-        for slot in (slot for slot in self.slots if slot not in busy):
+        for number in (number for number in range(len(self.slots)) if number not in busy):
             job = self._next(queue)
             if job is None:
                 return
-            busy[slot] = Worker(job, _spawn(self.command, job.folder, slot))
+            worker = _spawn(self.command, job.folder, self.slots[number])
+            busy[number] = Worker(job, worker)
             self.watcher.started(job.folder, job.attempt)
 
     def _next(self, queue: deque[Job]) -> Job | None:
@@ -127,13 +128,13 @@ class Scheduler:
             self.watcher.retrying(job.folder, "being played by another process", self.look)
         job.elsewhere, job.not_before = True, time.monotonic() + self.look
 
-    def _reap(self, queue: deque[Job], busy: dict[Slot, Worker]) -> None:
+    def _reap(self, queue: deque[Job], busy: dict[int, Worker]) -> None:
         """Free the slots of workers that ended."""
-        for slot, worker in list(busy.items()):
+        for number, worker in list(busy.items()):
             code = worker.process.poll()
             if code is not None:
                 worker.signal(signal.SIGKILL)  # whatever it left behind
-                del busy[slot]
+                del busy[number]
                 self._ended(worker.job, code, queue)
 
     def _ended(self, job: Job, code: int, queue: deque[Job]) -> None:
@@ -162,7 +163,7 @@ class Scheduler:
         self.failures[job.folder] = reason
         self.watcher.finished(job.folder, reason)
 
-    def _stop(self, busy: dict[Slot, Worker], requests: list[int]) -> None:
+    def _stop(self, busy: dict[int, Worker], requests: list[int]) -> None:
         """Let the workers write their checkpoints, and kill those that take too long."""
         for worker in busy.values():
             worker.signal(signal.SIGTERM)

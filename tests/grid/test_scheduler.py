@@ -119,6 +119,16 @@ def test_runs_share_the_slots_in_their_order_and_all_end(tmp_path: Path) -> None
     assert sum(word == "finished" for word, *_ in record.said) == 5
 
 
+def test_runs_that_share_a_gpu_are_played_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    record, command = Record(), (sys.executable, "-c", CHILD)
+    shared = Scheduler(slots(Resources(runs_per_gpu=2)), record, poll=0.02, command=command)
+    outcome = shared.run(scripted(tmp_path, *["time.sleep(0.2)"] * 3))
+    assert (outcome.failures, record.most) == ({}, 2)
+
+
 def test_a_failure_is_not_retried_and_the_others_finish(tmp_path: Path) -> None:
     bad = "(folder / 'FAILED').write_text(json.dumps({'reason': 'no luck'})); sys.exit(1)"
     first, second = scripted(tmp_path, bad, "pass")
