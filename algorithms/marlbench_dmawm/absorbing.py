@@ -30,6 +30,8 @@ class Batch:
     """(T, B, A), arrived with the observation."""
     cont: Tensor
     """(T, B, A), 1 while the agent goes on."""
+    present: Tensor
+    """(T, B, A), 1 while the agent is there to decide."""
     action: Tensor
     """(T, B, A) int64."""
     weight: Tensor
@@ -104,6 +106,7 @@ def absorbed(
         avail=torch.from_numpy(np.where(empty[..., None], null_avail(spec), window["avail"])),
         reward=torch.from_numpy(window["reward"]),
         cont=torch.from_numpy(cont.astype(np.float32)),
+        present=torch.from_numpy(window["present"].astype(np.float32)),
         action=torch.from_numpy(action),
         weight=torch.from_numpy(((real & ~window["crashed"]) | appended).astype(np.float32)),
         first=torch.from_numpy(window["first"]),

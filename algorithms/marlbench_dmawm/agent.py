@@ -156,7 +156,7 @@ class Dmawm:
         Fewer are drawn without replacement among the rows with an agent left; all in order
         otherwise, 16 x 64 being the paper's 1024.
         """
-        weight = (batch.weight[..., None] * batch.cont).flatten(0, 1)  # (T B, A)
+        weight = (batch.weight[..., None] * batch.present).flatten(0, 1)  # (T B, A)
         rows = torch.arange(len(weight), device=self.device)
         if self.config.rollouts < len(weight):
             chance = weight.amax(-1) + 1e-6  # never without enough rows to draw
@@ -180,7 +180,7 @@ class Dmawm:
             "actor_optimiser": self.policy.actor_optimiser.state_dict(),
             "critic_optimiser": self.policy.critic_optimiser.state_dict(),
             "rng": self.rng.bit_generator.state,
-            "generator": self.generator.get_state(),
+            "generator": (self.generator.device.type, self.generator.get_state()),
             "replay": Ring(self.replay.arrays, self.replay.written),
             "env_steps": self.env_steps,
             "updates": self.updates,
@@ -195,7 +195,14 @@ class Dmawm:
         self.policy.actor_optimiser.load_state_dict(state["actor_optimiser"])
         self.policy.critic_optimiser.load_state_dict(state["critic_optimiser"])
         self.rng.bit_generator.state = state["rng"]
-        self.generator.set_state(state["generator"].cpu())
+        self.restore_generator(*state["generator"])
         self.replay.restore(state["replay"].arrays, state["replay"].written)
         self.env_steps = state["env_steps"]
         self.updates = state["updates"]
+
+    def restore_generator(self, device: str, state: Tensor) -> None:
+        """Go on with the same draws; a run that moves between CPU and GPU gets new ones."""
+        if device == self.generator.device.type:
+            self.generator.set_state(state.cpu())
+        else:
+            self.generator.manual_seed(hash((self.seed, state.numel(), int(state.sum()))))

@@ -1,8 +1,8 @@
 """DMAWM's settings: the defaults are the paper's Table 2, what it leaves open says its source."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from marlbench.plugin import AlgorithmConfig
 
@@ -107,6 +107,15 @@ class Config(AlgorithmConfig):
     """Hidden layers of the actor [open; dv3t]."""
     critic_layers: int = Field(default=1, ge=1)
     """Hidden layers of the critic's head, behind its transformer [open; MAMBA]."""
+
+    @model_validator(mode="after")
+    def sizes_fit(self) -> Self:
+        """Refuse sizes that no network can be built of."""
+        if self.bins % 2 == 0:
+            raise ValueError(f"bins is odd, so that 0 is one of them: got {self.bins}")
+        if self.deter % self.heads:
+            raise ValueError(f"heads divides deter: got {self.heads} and {self.deter}")
+        return self
 
 
 QUICK: dict[str, Any] = {

@@ -42,8 +42,9 @@ class AgentModule(nn.Module):
         self.encoder = observation_encoder(config, spec)
         self.read_obs = initialise(nn.Linear(units, units, bias=False))
         self.read_latent = LatentLinear(config.latents, config.classes, units)
+        # Unit variance, several times what z gives: a weak action is learned late or never, and
+        # the heads, which know a_t through h_{t+1} alone, then reward all actions alike.
         self.read_action = nn.Embedding(spec.num_actions, units)
-        nn.init.normal_(self.read_action.weight, std=0.1)
         self.input = NormSiLU(units)
         self.gru = NormGRU(units, deter)
         self.read_state = initialise(nn.Linear(deter, units, bias=False))

@@ -60,6 +60,7 @@ def batch(spec: EnvSpec, config: Config) -> Batch:
         avail=torch.from_numpy(avail),
         reward=torch.from_numpy(5 * rng.standard_normal(shape)),
         cont=torch.from_numpy(cont),
+        present=torch.from_numpy(cont),
         action=torch.from_numpy(rng.integers(0, spec.num_actions, shape)),
         weight=torch.from_numpy(weight),
         first=torch.from_numpy(first),

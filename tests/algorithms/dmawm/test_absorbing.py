@@ -77,6 +77,7 @@ def test_a_dead_agent_is_absorbed_and_the_team_still_rewarded(
     batch = window(steps, length=6, death_ends=death_ends)  # 4 steps and the tail of 2
     np.testing.assert_array_equal(column(batch.cont)[:4, 0], conts)
     np.testing.assert_array_equal(column(batch.cont)[:4, 1], [1, 1, 1, 0])
+    np.testing.assert_array_equal(column(batch.present)[:4], [[1, 1], [0, 1], [0, 1], [0, 0]])
     np.testing.assert_array_equal(column(batch.action)[:4, 0], [3, 0, 0, 0])
     np.testing.assert_array_equal(column(batch.obs)[:4, 0, 0], [1, 0, 0, 0])
     np.testing.assert_array_equal(column(batch.avail)[2, 0], NULL)

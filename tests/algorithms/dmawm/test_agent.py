@@ -146,4 +146,22 @@ def test_as_many_rollouts_as_rows_are_the_batch_itself(
     start = agent.imagination_start(batch, states)
     assert torch.equal(start.h, states.h.detach().flatten(0, 1))
     assert torch.equal(start.avail, batch.avail.flatten(0, 1))
-    assert torch.equal(start.weight, (batch.weight[..., None] * batch.cont).flatten(0, 1))
+    assert torch.equal(start.weight, (batch.weight[..., None] * batch.present).flatten(0, 1))
+
+
+def test_a_run_that_moves_between_devices_goes_on_with_new_draws(
+    config: Config, spec: EnvSpec, steps: Play
+) -> None:
+    agent, _ = trained(config, spec, steps, moments=12)
+    state = agent.state() | {"generator": ("cuda", torch.zeros(16, dtype=torch.uint8))}
+    first, second = Dmawm(config, spec, 0, "cpu"), Dmawm(config, spec, 0, "cpu")
+    for learner in (first, second):
+        learner.load(copy.deepcopy(state))
+    ours, theirs = (torch.rand(3, generator=learner.generator) for learner in (first, second))
+    assert torch.equal(ours, theirs)
+
+
+@pytest.mark.parametrize("wrong", [{"bins": 64}, {"heads": 3}])
+def test_sizes_that_do_not_fit_are_refused_before_a_run(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="got"):
+        Config(**wrong)
