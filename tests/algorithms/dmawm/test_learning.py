@@ -1,6 +1,7 @@
 """DMAWM on the probes, whose right answers are known: a host's run each, start to end."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ SMALL = {
 }
 
 
-def learned(tmp_path: Path, task: str, steps: int, seed: int, **settings: object) -> dict:
+def learned(tmp_path: Path, task: str, steps: int, seed: int, **settings: object) -> dict[str, Any]:
     """The last evaluation of a run with these settings over those of `quick`."""
     catalogue = load_catalogue()
     algorithm, suite = catalogue.algorithm("dmawm"), catalogue.suite("probe")
