@@ -1,4 +1,4 @@
-"""Every check of the project by name: `nox -s lint types tests slow wheel demo`."""
+"""Every check of the project by name: `nox -s lint types tests slow wheel demo bench`."""
 
 from __future__ import annotations
 
@@ -70,6 +70,14 @@ def demo(session: nox.Session) -> None:
     install(session, ".")
     session.run("marlbench", *RUN.split())
     session.run("marlbench", "report")
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Seconds per update and per policy step, one thread; figures, not tests."""
+    install(session, ".")
+    for script in ("qmix", "mappo", "mat"):
+        session.run("python", f"benchmarks/{script}.py", env={"OMP_NUM_THREADS": "1"})
 
 
 RUN = "run --algo dmawm --suite skirmish --seeds 2 --preset quick"
