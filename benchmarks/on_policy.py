@@ -1,6 +1,6 @@
-"""Seconds of a MAT update (8 copies x 400 steps x 5 agents, 5 epochs) and of a policy step.
+"""Seconds of a MAPPO and of a MAT update (8 x 400 steps x 5 agents, 5 epochs), of a policy step.
 
-`python benchmarks/mat.py`: one thread, warm, medians.
+`python benchmarks/on_policy.py`: one thread, warm, medians.
 """
 
 import itertools
@@ -8,11 +8,13 @@ import itertools
 import torch
 from battle import SPEC, battle, median_seconds
 
+from marlbench_mappo.agent import Mappo
+from marlbench_mappo.config import MappoConfig
 from marlbench_mat.agent import Mat
 from marlbench_mat.config import MatConfig
 
 
-def fill(agent: Mat) -> None:
+def fill(agent: Mappo | Mat) -> None:
     """Show steps until the next `update` learns."""
     steps = battle(agent.config.num_envs)
     memory = agent.start(agent.config.num_envs)
@@ -22,7 +24,7 @@ def fill(agent: Mat) -> None:
         agent.observe(step, actions)
 
 
-def update_seconds(agent: Mat, repeats: int) -> tuple[float, float]:
+def update_seconds(agent: Mappo | Mat, repeats: int) -> tuple[float, float]:
     """Median CPU and wall seconds of `update`, without the playing between."""
     seconds = []
     for _ in range(repeats):
@@ -32,7 +34,7 @@ def update_seconds(agent: Mat, repeats: int) -> tuple[float, float]:
     return middle
 
 
-def step_seconds(agent: Mat, num_envs: int, repeats: int) -> tuple[float, float]:
+def step_seconds(agent: Mappo | Mat, num_envs: int, repeats: int) -> tuple[float, float]:
     """Median CPU and wall seconds of `act` and `observe`'s share that depends on copies."""
     steps = list(itertools.islice(battle(num_envs), 50))
     turn = itertools.cycle(steps)
@@ -40,15 +42,20 @@ def step_seconds(agent: Mat, num_envs: int, repeats: int) -> tuple[float, float]
     return median_seconds(lambda: agent.act(next(turn), memory, explore=True), repeats, warm=50)
 
 
-def main() -> None:
-    """Print a table."""
-    torch.set_num_threads(1)
-    agent = Mat(MatConfig(), SPEC, seed=0, device="cpu")
-    print(f"{'mat':<24}{'cpu s':>12}{'wall s':>12}")
+def measure(name: str, agent: Mappo | Mat) -> None:
+    """Print a learner's rows."""
+    print(f"{name:<24}{'cpu s':>12}{'wall s':>12}")
     print("{:<24}{:>12.4f}{:>12.4f}".format("update 8x400x5", *update_seconds(agent, 6)))
     for num_envs in (1, 8):
         row = f"policy step, {num_envs} copies"
         print("{:<24}{:>12.6f}{:>12.6f}".format(row, *step_seconds(agent, num_envs, 500)))
+
+
+def main() -> None:
+    """Print a table of both."""
+    torch.set_num_threads(1)
+    measure("mappo", Mappo(MappoConfig(), SPEC, seed=0, device="cpu"))
+    measure("mat", Mat(MatConfig(), SPEC, seed=0, device="cpu"))
 
 
 if __name__ == "__main__":
