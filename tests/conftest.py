@@ -1,5 +1,25 @@
-"""One thread per process in every test: tests share the cores, and so do the runs they start."""
+"""What all tests share: one thread per process, and plugins of third parties to install."""
+
+from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # read by torch when it loads, here and in children
+import pytest
+
+# Read by torch when it loads, here and in children: tests share the cores with the runs they start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+sys.path.insert(0, str(Path(__file__).parent / "host"))  # where `distributions` is
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install the learners `tiny` and `moody`, here and in child processes."""
+    from distributions import TINY, install
+
+    site = tmp_path / "site"
+    install(site, "acme", {"tiny": TINY})
+    monkeypatch.syspath_prepend(site)
+    path = os.environ.get("PYTHONPATH")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(site), path])))
