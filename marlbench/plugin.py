@@ -7,7 +7,7 @@ One vocabulary of shapes, used in every trailing comment of the project:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -26,6 +26,7 @@ __all__ = [
     "Config",
     "Env",
     "EnvSpec",
+    "Finding",
     "Preset",
     "Ring",
     "Step",
@@ -230,6 +231,17 @@ class Algorithm:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """One thing that a suite needs on this machine: is it there, and if not, what to do."""
+
+    what: str
+    """What was looked for and what was found, e.g. `StarCraft II: 4.10 in ~/StarCraftII`."""
+    ok: bool
+    remedy: str = ""
+    """One line: the command or the page that mends it."""
+
+
+@dataclass(frozen=True)
 class Suite:
     """A catalogue entry for a family of tasks."""
 
@@ -251,6 +263,12 @@ class Suite:
     """Whether `build` takes names that are not in `tasks` (an import path, say)."""
     copyable: bool = False
     """Whether copies can be pickled mid-episode, so that a resumed run goes on exactly."""
+    install: Callable[[], None] | None = None
+    """What pip alone cannot install: `marlbench env install NAME` calls it; prints as it goes."""
+    examine: Callable[[], Iterable[Finding]] | None = None
+    """Looks at what the suite needs on this machine; `marlbench env check NAME` prints it."""
+    render: Callable[[Env], NDArray[np.uint8]] | None = None
+    """A picture (height, width, 3) of a copy as it stands, where the suite can draw one."""
 
 
 @dataclass(frozen=True)
