@@ -9,7 +9,6 @@ theta   weights that learn; theta^-, a copy of long ago     `live`, `slow`
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,55 +17,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec, Ring, Step
+from marlbench.toolbox.episode_batch import Batch, capacity, episode_fields, lay_out, record
 from marlbench.toolbox.episode_replay import EpisodeReplay, Episodes
-from marlbench.toolbox.exploration import epsilon_greedy, greedy, keyed_uniforms, linear_schedule
+from marlbench.toolbox.exploration import linear_schedule
+from marlbench.toolbox.recurrent_acting import Memory, act, beginning
 from marlbench.toolbox.td_targets import td_lambda_targets
 from marlbench_qmix.config import QmixConfig
 from marlbench_qmix.networks import Networks
 
 __all__ = ["Memory", "Qmix"]
-
-
-@dataclass(frozen=True)
-class Memory:
-    """What acting remembers."""
-
-    hidden: NDArray[np.float32]
-    """(E, A, D) states of the recurrent network."""
-    action: NDArray[np.int64]
-    """(E, A) last actions."""
-    seed: int
-    """Key of the random draws."""
-    count: int
-    """Number of the next draw."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Packed episodes (see `Episodes`) as tensors: N rows, M steps, padded to T x B for targets."""
-
-    obs: Tensor
-    """(N, A, *O)."""
-    state: Tensor | None
-    """(N, S), where the task has one."""
-    avail: Tensor
-    """(N, A, U)."""
-    action: Tensor
-    """(N, A) taken after each row; means nothing after an episode's last row."""
-    last_action: Tensor
-    """(N, A) taken before; U: none."""
-    reward: Tensor
-    """(T, B, 1) of each step."""
-    discount: Tensor
-    """(T, B, 1) gamma, 0 where the step's end is real."""
-    valid: Tensor
-    """(T, B, 1) whether the step is real, not padding."""
-    steps: Tensor
-    """(M,) rows from which a step was taken; its outcome is row B and on, in order."""
-    places: Tensor
-    """(M,) where each step is among the T B padded ones."""
-    sizes: list[int]
-    """Rows of each time; the first is B."""
 
 
 class Qmix:
@@ -81,7 +40,8 @@ class Qmix:
         self.optimiser = torch.optim.Adam(
             self.live.parameters(), config.learning_rate, eps=config.adam_epsilon, fused=True
         )
-        self.replay = EpisodeReplay(fields(spec), spec.episode_limit, capacity(config, spec))
+        room = capacity(spec, config.replay_episodes, config.replay_gib, config.batch_episodes)
+        self.replay = EpisodeReplay(episode_fields(spec), spec.episode_limit, room)
         self.draws = np.random.default_rng(seed)
         self.env_steps = 0
         self.next_update = float(config.batch_episodes)  # in finished episodes
@@ -101,46 +61,17 @@ class Qmix:
 
         Its draws begin where those of a start at an earlier env step cannot have come.
         """
-        agents = (num_envs, self.spec.num_agents)
-        hidden = np.zeros((*agents, self.config.hidden), np.float32)
-        none = np.full(agents, self.spec.num_actions)
-        return Memory(hidden, none, self.seed, count=self.env_steps)
+        return beginning(self.spec, self.config.hidden, num_envs, (self.seed, self.env_steps))
 
     def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
         """Choose actions (E, A): the best by each agent's own utility, or epsilon-greedily."""
-        last_action, hidden = memory.action, memory.hidden  # (E, A), (E, A, D)
-        if step.first.any():
-            fresh = step.first[:, None]  # (E, 1)
-            last_action = np.where(fresh, self.spec.num_actions, last_action)
-            hidden = np.where(fresh[..., None], np.float32(0), hidden)
-        with torch.inference_mode():
-            seen = (self.tensor(array) for array in (step.obs, last_action, hidden))
-            q, h = (each.cpu().numpy() for each in self.live.utility(*seen))
-        if explore:
-            agents, choices = last_action.shape, self.spec.num_actions + 1
-            uniforms = keyed_uniforms(memory.seed, memory.count, (*agents, choices))
-            action = epsilon_greedy(q, step.avail, self.epsilon, uniforms)
-        else:
-            action = greedy(q, step.avail)
-        return action, replace(memory, hidden=h, action=action, count=memory.count + 1)
+        return act(self.live.utility, step, memory, self.epsilon if explore else None)
 
     # --- remembering --------------------------------------------------------------------------
 
     def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
-        """Add a row to each copy's episode; a finished one goes to the replay.
-
-        The step into a crash was never answered: its episode is cut before it.
-        """
-        crashed = np.asarray(step.info.get("crashed", np.zeros_like(step.last)))  # (E,)
-        reward = step.reward.sum(-1) if self.spec.reward == "individual" else step.reward[:, 0]
-        rows = {"obs": step.obs, "avail": step.avail, "action": actions, "reward": reward}
-        if step.state is not None:
-            rows["state"] = step.state
-        time = self.replay.append(rows, step.first)  # (E,)
-        self.env_steps += int((~step.first & ~crashed).sum())
-        for copy in step.last.nonzero()[0]:
-            length = int(time[copy]) - int(crashed[copy])
-            self.replay.finish(copy, length, bool(step.terminal[copy]))
+        """Add a row to each copy's episode; a finished one goes to the replay."""
+        self.env_steps += record(self.replay, self.spec, step, actions)
 
     # --- learning -----------------------------------------------------------------------------
 
@@ -175,7 +106,7 @@ class Qmix:
         q = utility.unroll(inputs, batch.sizes)  # (N, A, U)
         target = self.target(batch, inputs, q.detach())  # (M, 1)
         q_a = q.gather(-1, batch.action[..., None]).squeeze(-1)[batch.steps]  # (M, A)
-        state = seen_state(batch, embedding)[batch.steps]  # (M, S)
+        state = batch.seen_state(embedding)[batch.steps]  # (M, S)
         q_tot = self.live.mixer(q_a, state)  # (M, 1)
         error = q_tot - target
         metrics = {"q_taken": q_tot.detach().mean(), "target": target.mean()}
@@ -195,7 +126,7 @@ class Qmix:
         slow_q = utility.unroll(inputs, batch.sizes)[first:]  # (M, A, U)
         best = q[first:].masked_fill(~batch.avail[first:], -torch.inf).argmax(-1, True)  # (M, A, 1)
         q_a = slow_q.gather(-1, best).squeeze(-1)  # (M, A)
-        value = self.slow.mixer(q_a, seen_state(batch, embedding)[first:])  # (M, 1)
+        value = self.slow.mixer(q_a, batch.seen_state(embedding)[first:])  # (M, 1)
         padded = value.new_zeros(batch.valid.numel(), value.shape[-1])  # (T B, 1)
         padded[batch.places] = value
         next_value = padded.view(*batch.valid.shape[:2], -1)  # (T, B, 1)
@@ -206,35 +137,7 @@ class Qmix:
 
     def batch(self, episodes: Episodes) -> Batch:
         """Lay drawn episodes out for the learner, on its device."""
-        rows, length, first = episodes.rows, episodes.length, episodes.sizes[0]
-        steps = (episodes.time < length[episodes.episode]).nonzero()[0]  # (M,)
-        places = episodes.time[steps] * first + episodes.episode[steps]  # (M,)
-        action = rows["action"].astype(np.int64)  # (N, A)
-        last_action = np.full_like(action, self.spec.num_actions)
-        last_action[first:] = action[steps]
-        valid = np.arange(length[0])[:, None] < length  # (T, B)
-        reward = np.zeros(valid.shape, np.float32)
-        reward.ravel()[places] = rows["reward"][first:]
-        discount = np.full(valid.shape, self.config.gamma, np.float32)
-        discount[length - 1, np.arange(first)] *= ~episodes.terminal
-        tensor = self.tensor
-        return Batch(
-            obs=tensor(rows["obs"]),
-            state=tensor(rows["state"]) if "state" in rows else None,
-            avail=tensor(rows["avail"]),
-            action=tensor(action),
-            last_action=tensor(last_action),
-            reward=tensor(reward)[..., None],
-            discount=tensor(discount)[..., None],
-            valid=tensor(valid)[..., None],
-            steps=tensor(steps),
-            places=tensor(places),
-            sizes=episodes.sizes,
-        )
-
-    def tensor(self, array: NDArray[Any]) -> Tensor:
-        """Give an array's tensor on the device."""
-        return torch.from_numpy(array).to(self.device)
+        return lay_out(episodes, self.config.gamma, self.spec.num_actions, self.device)
 
     # --- saving -------------------------------------------------------------------------------
 
@@ -268,33 +171,3 @@ def drawn(config: QmixConfig, spec: EnvSpec, seed: int) -> Networks:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return Networks(config, spec)
-
-
-def seen_state(batch: Batch, embedding: Tensor) -> Tensor:
-    """Give the mixer's states (N, S): the task's, or else what all agents see, detached."""
-    return embedding.detach().flatten(1) if batch.state is None else batch.state.flatten(1)
-
-
-def fields(spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], str]]:
-    """Give shape and type of what the replay holds for every row."""
-    agents = spec.num_agents
-    state = {"state": (spec.state_shape, "float32")} if spec.state_shape else {}
-    return {
-        "obs": ((agents, *spec.obs_shape), spec.obs_dtype),
-        "avail": ((agents, spec.num_actions), "bool"),
-        "action": ((agents,), "int16"),
-        "reward": ((), "float32"),
-        **state,
-    }
-
-
-def capacity(config: QmixConfig, spec: EnvSpec) -> int:
-    """Give the episodes that the replay holds; ValueError if that is less than a batch."""
-    sizes = (np.prod(shape) * np.dtype(kind).itemsize for shape, kind in fields(spec).values())
-    fitting = int(config.replay_gib * 2**30 / (sum(sizes) * (spec.episode_limit + 1)))
-    if fitting < config.batch_episodes:
-        raise ValueError(
-            f"replay_gib={config.replay_gib:g} holds {fitting} episodes of this task, fewer than "
-            f"batch_episodes={config.batch_episodes}: raise the one or lower the other"
-        )
-    return min(config.replay_episodes, fitting)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from marlbench.toolbox.linear import linear
+from marlbench.toolbox.perceptron import Perceptron
 
 __all__ = ["MonotonicMixer", "NoMixer", "SumMixer"]
 
@@ -43,10 +44,10 @@ class MonotonicMixer(nn.Module):
         """Build for states of that many features; `embed` mixes, `hyper` makes the weights."""
         super().__init__()
         self.shape = (num_agents, embed)
-        self.hyper_w1 = HyperNetwork(state_features, hyper, num_agents * embed)
+        self.hyper_w1 = Perceptron(state_features, hyper, num_agents * embed)
         self.hyper_b1 = nn.Linear(state_features, embed)
-        self.hyper_w2 = HyperNetwork(state_features, hyper, embed)
-        self.hyper_b2 = HyperNetwork(state_features, embed, 1)
+        self.hyper_w2 = Perceptron(state_features, hyper, embed)
+        self.hyper_b2 = Perceptron(state_features, embed, 1)
 
     def forward(self, utilities: Tensor, state: Tensor | None) -> Tensor:
         """Give the joint value (N, 1) of utilities (N, A) in states (N, S)."""
@@ -57,18 +58,3 @@ class MonotonicMixer(nn.Module):
         mixed = (utilities.unsqueeze(-1) * w1).sum(1) + b1  # (N, D)
         hidden = functional.elu(mixed)  # (N, D)
         return (hidden * w2).sum(-1, keepdim=True) + self.hyper_b2(state)  # (N, 1)
-
-
-class HyperNetwork(nn.Module):
-    """Linear, ReLU, Linear: makes another network's weights of the state."""
-
-    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
-        """Build for states of `inputs` features."""
-        super().__init__()
-        self.first = nn.Linear(inputs, hidden)
-        self.last = nn.Linear(hidden, outputs)
-
-    def forward(self, state: Tensor) -> Tensor:
-        """Give weights (N, D) of states (N, S)."""
-        hidden = linear(state, self.first.weight, self.first.bias, "relu")
-        return linear(hidden, self.last.weight, self.last.bias)

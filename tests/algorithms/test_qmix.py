@@ -13,8 +13,10 @@ import torch
 from marlbench.plugin import EnvSpec, Step
 from marlbench.run.vector import stack
 from marlbench.testing.synthetic import Sizes, Synthetic
-from marlbench_qmix import marlbench_algorithms, networks
-from marlbench_qmix.agent import Qmix, capacity
+from marlbench.toolbox import utility as utility_module
+from marlbench.toolbox.episode_batch import capacity
+from marlbench_qmix import marlbench_algorithms
+from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import PRESETS, QmixConfig
 
 SIZES = Sizes()
@@ -132,7 +134,7 @@ def test_images_read_in_parts_give_the_same_values_and_gradients(
     weights = torch.randn(5, 2, SMALL.image_features)
     gradients = []
     for at_once in (10, 4):
-        monkeypatch.setattr(networks, "IMAGES_AT_ONCE", at_once)
+        monkeypatch.setattr(utility_module, "IMAGES_AT_ONCE", at_once)
         loss = (utility.embed(images) * weights).sum()
         gradients.append(torch.autograd.grad(loss, list(utility.trunk.parameters())))
     for whole, parts in zip(*gradients, strict=True):
@@ -315,10 +317,10 @@ def test_the_replay_is_capped_by_bytes_and_must_hold_a_batch() -> None:
     spec = EnvSpec(7, (44, 44, 3), 8, 1000, obs_dtype="uint8")
     episode = 1001 * (7 * 44 * 44 * 3 + 7 * 8 + 7 * 2 + 4)  # obs, avail, action, reward
     for gib in (24.0, 6.0):
-        assert capacity(QmixConfig(replay_gib=gib), spec) == int(gib * 2**30) // episode
-    assert capacity(QmixConfig(), EnvSpec(3, (30,), 9, 60)) == 5000
+        assert capacity(spec, 5000, gib, least=128) == int(gib * 2**30) // episode
+    assert capacity(EnvSpec(3, (30,), 9, 60), 5000, 24.0, least=128) == 5000
     with pytest.raises(ValueError, match="holds 26 episodes of this task, fewer than batch"):
-        capacity(QmixConfig(replay_gib=1.0), spec)
+        Qmix(QmixConfig(replay_gib=1.0), spec, 0, "cpu")
 
 
 def test_smoke_learns_within_its_first_evaluation_interval() -> None:

@@ -1,0 +1,95 @@
+"""Q_a: the recurrent value network that all agents share, and what it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from marlbench.plugin import EnvSpec
+from marlbench.toolbox.linear import linear
+from marlbench.toolbox.packed_gru import PackedGRU
+from marlbench.toolbox.vision import ImageEncoder
+
+__all__ = ["Utility"]
+
+IMAGES_AT_ONCE = 16_384
+"""Images of 44 x 44 whose layers take 1.4 GB; a batch of long episodes has 50 times as many."""
+
+
+class Utility(nn.Module):
+    """Q_a: Linear, ReLU, GRU, Linear, shared by the agents [code: n_rnn_agent.py@8ccac7c].
+
+    The input is the agent's observation, its last action and its index; of an image, the
+    vector that a convolutional trunk makes of it.
+    """
+
+    def __init__(self, spec: EnvSpec, hidden: int, image_features: int) -> None:
+        """Build for the task's shapes; ValueError for observations that are neither of the two."""
+        if len(spec.obs_shape) not in (1, 3):
+            raise ValueError(
+                f"observations of shape {spec.obs_shape}: want (features,) or "
+                "(height, width, channels)"
+            )
+        super().__init__()
+        self.num_agents, self.none = spec.num_agents, spec.num_actions
+        self.sees_images = len(spec.obs_shape) == 3
+        self.features = image_features if self.sees_images else spec.obs_shape[0]
+        if self.sees_images:
+            trunk = ImageEncoder(spec.obs_shape)
+            self.trunk = nn.Sequential(trunk, nn.Linear(trunk.features, self.features), nn.ReLU())
+        inputs = self.features + spec.num_actions + spec.num_agents
+        self.input = nn.Linear(inputs, hidden)
+        self.gru = PackedGRU(hidden, hidden)
+        self.output = nn.Linear(hidden, spec.num_actions)
+        self.register_buffer("labels", labels(spec.num_agents, spec.num_actions), persistent=False)
+        self.labels: Tensor
+        self.register_buffer("agents", torch.arange(spec.num_agents), persistent=False)
+        self.agents: Tensor
+
+    def embed(self, obs: Tensor) -> Tensor:
+        """Give what the network reads (N, A, D) of observations (N, A, *O).
+
+        Many images are read in parts whose inner layers are computed again for the gradients,
+        since all of them at once would fill tens of gigabytes.
+        """
+        if not self.sees_images:
+            return obs
+        if obs.shape[0] * obs.shape[1] <= IMAGES_AT_ONCE:
+            return self.trunk(obs)
+        parts = obs.split(max(1, IMAGES_AT_ONCE // obs.shape[1]))
+        return torch.cat([checkpoint(self.trunk, part, use_reentrant=False) for part in parts])
+
+    def inputs(self, embedding: Tensor, last_action: Tensor) -> Tensor:
+        """Join embeddings (N, A, D), last actions (N, A) and indices: (N, A, I)."""
+        return torch.cat([embedding, self.labels[self.agents, last_action]], -1)
+
+    def forward(self, obs: Tensor, last_action: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
+        """Play one step: values (E, A, U) and states (E, A, D), from states (E, A, D)."""
+        inputs = self.inputs(self.embed(obs), last_action).flatten(0, 1)  # (E A, I)
+        x = self.input(inputs).relu_()  # (E A, D)
+        state = self.gru(x, h.flatten(0, 1))  # (E A, D)
+        return self.output(state).view(*h.shape[:2], -1), state.view_as(h)
+
+    def states(self, inputs: Tensor, sizes: Sequence[int]) -> Tensor:
+        """Give states (N, A, D) of packed episodes' inputs (N, A, I), from their beginning."""
+        x = linear(inputs.flatten(0, 1), self.input.weight, self.input.bias, "relu")  # (N A, D)
+        h = self.gru.unroll(x, [size * self.num_agents for size in sizes])  # (N A, D)
+        return h.view(-1, self.num_agents, self.gru.hidden_size)  # (N, A, D)
+
+    def values(self, states: Tensor) -> Tensor:
+        """Give values (..., U) of the recurrent network's states (..., D)."""
+        return linear(states, self.output.weight, self.output.bias)
+
+    def unroll(self, inputs: Tensor, sizes: Sequence[int]) -> Tensor:
+        """Give values (N, A, U) of packed episodes' inputs (N, A, I), from their beginning."""
+        return self.values(self.states(inputs, sizes))
+
+
+def labels(num_agents: int, num_actions: int) -> Tensor:
+    """One-hot last action (zeros for the last one, none), then one-hot index: (A, U + 1, U + A)."""
+    actions = torch.eye(num_actions + 1)[:, :num_actions].expand(num_agents, -1, -1)
+    agents = torch.eye(num_agents)[:, None].expand(-1, num_actions + 1, -1)
+    return torch.cat([actions, agents], -1)
