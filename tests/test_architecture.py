@@ -14,8 +14,8 @@ PLUGINS = sorted(
 )
 FILES = sorted(file for package in (HOST, *PLUGINS) for file in package.rglob("*.py"))
 HOSTS = [file for file in FILES if file.is_relative_to(HOST)]
-SIMULATORS = {"gymnasium", "lbforaging", "mpe2", "pettingzoo"}
-LEARNING = {"torch", "jax", "flax", "tensorflow"}
+SIMULATORS = {"gymnasium", "jax", "jaxmarl", "lbforaging", "mpe2", "pettingzoo"}
+LEARNING = {"torch", "flax", "tensorflow"}
 VAGUE = {"utils", "util", "common", "helpers", "base", "misc", "manager"}
 
 ALLOWED = {

@@ -9,7 +9,16 @@ from marlbench.plugin import Algorithm, Suite
 from marlbench.testing import check_algorithm, check_suite, insist
 
 CATALOGUE = load_catalogue()
-TASKS = [(suite, task) for suite in CATALOGUE.suites.values() for task in suite.tasks]
+COMPILED = {"smax"}
+"""Suites of which each task is compiled for seconds first: all but the default are slow."""
+TASKS = [
+    pytest.param(
+        *(suite, task),
+        marks=[pytest.mark.slow] if suite.name in COMPILED and task != suite.default_task else [],
+    )
+    for suite in CATALOGUE.suites.values()
+    for task in suite.tasks
+]
 
 
 def test_no_plugin_is_broken() -> None:

@@ -1,0 +1,62 @@
+"""SMAX, the battles of JaxMARL (Rutherford et al. 2023, arXiv:2311.10090): SMAC's idea, not SMAC.
+
+Results carry the name SMAX: units, maps, observations and rewards are its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from marlbench.plugin import Suite, hookimpl
+from marlbench_smax.config import Config
+
+if TYPE_CHECKING:
+    from marlbench_smax.env import Single, VectorSmax
+
+marlbench_api = 1
+
+TASKS = (
+    *("3m", "2s3z", "25m", "3s5z", "8m", "5m_vs_6m", "10m_vs_11m", "27m_vs_30m"),
+    *("3s5z_vs_3s6z", "3s_vs_5z", "6h_vs_8z"),
+    *("smacv2_5_units", "smacv2_10_units", "smacv2_20_units"),
+)
+"""The scenarios that JaxMARL registers, by their names there."""
+
+
+def build(task: str, config: Config) -> Single:
+    """Give one copy of a scenario; jax and SMAX are imported here."""
+    vector = build_vector(task, config, 1)
+    from marlbench_smax.env import Single
+
+    return Single(vector)
+
+
+def build_vector(task: str, config: Config, num_envs: int) -> VectorSmax:
+    """Give E copies of a scenario that are stepped as arrays; jax and SMAX are imported here."""
+    if task not in TASKS:
+        raise ValueError(f"smax has no task {task!r}; it has {', '.join(TASKS)}")
+    from marlbench_smax.importing import prepare
+
+    prepare(config.compilation_cache)
+    from marlbench_smax.env import VectorSmax
+
+    return VectorSmax(task, config, num_envs)
+
+
+@hookimpl
+def marlbench_suites() -> Iterable[Suite]:
+    """Offer `smax`."""
+    return [
+        Suite(
+            "smax",
+            TASKS,
+            build,
+            default_task="3m",
+            config=Config,
+            build_vector=build_vector,
+            extra="smax",
+            requires=("jaxmarl", "jax"),
+            copyable=True,
+        )
+    ]
