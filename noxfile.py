@@ -28,21 +28,21 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Types: mypy, strict."""
-    install(session, ".[mpe,lbf,test,dev]")
+    install(session, ".[mpe,lbf,smax,test,dev]")
     session.run("mypy")
 
 
 @nox.session
 def tests(session: nox.Session) -> None:
     """The tests, as the README runs them."""
-    install(session, ".[mpe,lbf,test]")
+    install(session, ".[mpe,lbf,smax,test]")
     session.run("pytest", "-n", "2", *session.posargs)
 
 
 @nox.session
 def slow(session: nox.Session) -> None:
     """The tests of minutes: learning, chaos, whole suites."""
-    install(session, ".[mpe,lbf,test]")
+    install(session, ".[mpe,lbf,smax,test]")
     session.run("pytest", "-m", "slow", *session.posargs)
 
 
@@ -53,7 +53,7 @@ def wheel(session: nox.Session) -> None:
     session.install(*PINNED, "build")
     session.run("python", "-m", "build", "--outdir", str(built / "dist"))
     (file,) = (built / "dist").glob("*.whl")
-    install(session, f"{file}[mpe,lbf,test]", editable=False)
+    install(session, f"{file}[mpe,lbf,smax,test]", editable=False)
     away = built / "away"
     shutil.rmtree(away, ignore_errors=True)
     shutil.copytree("tests", away / "tests")
