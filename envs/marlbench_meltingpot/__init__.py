@@ -1,0 +1,67 @@
+"""Melting Pot's substrates, Leibo et al. 2021, arXiv:2107.06857v1: the paper's two, and the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from marlbench.plugin import Env, Finding, Suite, hookimpl
+from marlbench_meltingpot.config import Config
+from marlbench_meltingpot.tasks import TASKS
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+marlbench_api = 1
+
+
+def build(task: str, config: Config) -> Env:
+    """Give one copy of a substrate; the simulator is imported here."""
+    from marlbench_meltingpot.env import MeltingPot
+
+    if task not in TASKS:
+        raise ValueError(f"meltingpot has no task {task!r}: marlbench show meltingpot lists them")
+    return MeltingPot(task, config)
+
+
+def install() -> None:
+    """Install the simulator without what only its bots need."""
+    from marlbench_meltingpot.installing import install_simulator
+
+    install_simulator()
+
+
+def examine() -> Iterable[Finding]:
+    """Look for everything that substrates need."""
+    from marlbench_meltingpot.installing import findings
+
+    return findings()
+
+
+def render(env: Env) -> NDArray[np.uint8]:
+    """Give the whole map as it stands."""
+    from marlbench_meltingpot.env import MeltingPot
+
+    assert isinstance(env, MeltingPot), f"a substrate, not {env!r}"
+    return env.picture()
+
+
+@hookimpl
+def marlbench_suites() -> Iterable[Suite]:
+    """Offer `meltingpot`."""
+    return [
+        Suite(
+            "meltingpot",
+            TASKS,
+            build,
+            default_task=TASKS[0],
+            config=Config,
+            extra="meltingpot",
+            requires=("dmlab2d", "meltingpot", "ml_collections", "tree", "networkx"),
+            copyable=True,
+            install=install,
+            examine=examine,
+            render=render,
+        )
+    ]
