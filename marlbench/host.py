@@ -21,8 +21,10 @@ __all__ = [
     "UnknownName",
     "check_open_tasks",
     "check_task",
+    "importable",
     "load_catalogue",
     "missing",
+    "remedy",
 ]
 
 GROUP = "marlbench"
@@ -249,14 +251,24 @@ def _twice(kind: str, name: str, first: str, second: str) -> str:
 
 def missing(suite: Suite) -> str | None:
     """Say what a suite lacks, with the remedy, without importing its simulator."""
-    absent = [name for name in suite.requires if not _importable(name)]
+    absent = [name for name in suite.requires if not importable(name)]
     if not absent:
         return None
-    remedy = f"'marlbench[{suite.extra}]'" if suite.extra else " ".join(absent)
-    return f"the suite {suite.name!r} needs {', '.join(absent)}: pip install {remedy}"
+    return f"the suite {suite.name!r} needs {', '.join(absent)}: {remedy(suite, absent)}"
 
 
-def _importable(module: str) -> bool:
+def remedy(suite: Suite, absent: Iterable[str]) -> str:
+    """Give the one line that installs what a suite lacks, or that says more of it."""
+    steps = [f"pip install 'marlbench[{suite.extra}]'"] if suite.extra else []
+    if suite.install is not None:
+        steps.append(f"marlbench env install {suite.name}")
+    if not steps and suite.examine is not None:
+        return f"marlbench env check {suite.name}"
+    return " && ".join(steps) or f"pip install {' '.join(absent)}"
+
+
+def importable(module: str) -> bool:
+    """Whether a module is there, by its name; its package is imported, itself it is not."""
     try:
         return importlib.util.find_spec(module) is not None
     except (ImportError, ValueError):
