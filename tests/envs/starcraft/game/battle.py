@@ -21,6 +21,8 @@ HEALING, HEALING_COSTS, ENERGY_BACK, ENERGY_MOST = 0.56, 0.19, 0.035, 200.0
 """Of a medivac, in a loop."""
 THINKS_EVERY = 8
 """Loops after which a scripted unit looks for the nearest enemy again."""
+AIMS = 10
+"""Loops that a new unit aims: clients wait for whole teams, so nobody may die where they appear."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Unit:
     health: float = field(init=False)
     shield: float = field(init=False)
     energy: float = field(init=False)
-    cooldown: float = 0.0
+    cooldown: int = AIMS
     unhurt: int = 0
     """Loops since it was hit."""
     order: Order | None = None
@@ -69,7 +71,7 @@ class Unit:
 
     def rest(self) -> None:
         """Let a loop's time pass over its weapon, shield and energy."""
-        self.cooldown = max(0.0, self.cooldown - 1)
+        self.cooldown = max(0, self.cooldown - 1)
         self.unhurt += 1
         if self.unhurt > CALM:
             self.shield = min(self.kind.shield, self.shield + SHIELD_BACK)

@@ -1,8 +1,8 @@
 """The messages of StarCraft II's API, whichever protobuf is installed.
 
 `s2clientprotocol` was generated for protobuf before 4: later ones take it only in their Python
-form, which must be asked for before protobuf is first imported. If it was imported before, in its
-compiled form, importing this module raises a `TypeError`.
+form, which must be asked for before protobuf is first imported. Importing this module raises an
+`ImportError` where a package is missing or protobuf was imported in its compiled form before.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ asked = os.environ.get(PYTHON_FORM)
 os.environ[PYTHON_FORM] = "python"
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # one for each descriptor that is made
-    from s2clientprotocol import sc2api_pb2
+    try:
+        from s2clientprotocol import sc2api_pb2
+    except TypeError as error:
+        raise ImportError("protobuf was loaded in its compiled form before") from error
 if asked is None:
     del os.environ[PYTHON_FORM]  # child processes choose for themselves
 else:

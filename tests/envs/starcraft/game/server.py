@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from http import HTTPStatus
+from threading import Thread
 
 from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
@@ -27,7 +28,7 @@ def listen(host: str, port: int, faults: Faults) -> None:
         except ConnectionClosed:
             return  # the real one waits for the next client too
         connection.close()
-        server.shutdown()
+        Thread(target=server.shutdown).start()  # it waits for this one
 
     with serve(
         *(attend, host, port),
