@@ -31,6 +31,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+env = typer.Typer(
+    help="See what a suite needs on this machine, and install what pip alone cannot.",
+    rich_markup_mode=None,
+    no_args_is_help=True,
+)
+app.add_typer(env, name="env")
+
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
 
 
@@ -184,6 +191,28 @@ def check(
     lines, passed = checked(load_catalogue(), name, task)
     _print(lines)
     return 0 if passed else 1
+
+
+@env.command("check")
+def env_check(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
+    """Look for everything that a suite needs; exit code 1 if something is missing."""
+    from marlbench.commands.environment import checked
+    from marlbench.host import load_catalogue
+
+    lines, ready = checked(load_catalogue(), name)
+    _print(lines)
+    return 0 if ready else 1
+
+
+@env.command("install")
+def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
+    """Install what pip alone cannot, or say which pip command is enough."""
+    from marlbench.commands.environment import installed
+    from marlbench.host import load_catalogue
+
+    lines, ready = installed(load_catalogue(), name)
+    _print(lines)
+    return 0 if ready else 1
 
 
 @app.command()
