@@ -1,0 +1,84 @@
+"""`marlbench env`: what a suite needs on this machine, is it there, and how to get it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from marlbench.host import Catalogue, importable, remedy
+from marlbench.mistakes import one_line
+from marlbench.plugin import Finding, Suite
+
+__all__ = ["checked", "installed"]
+
+NOTHING = "nothing but marlbench"
+
+
+def checked(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
+    """Give a line per thing that a suite needs and whether all are there; raises UnknownName."""
+    suite = catalogue.suite(name)
+    try:
+        findings = list(suite.examine() if suite.examine else tried(suite))
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        findings = [Finding(f"looking for it failed: {one_line(error)}", False)]
+    lacking = sum(not each.ok for each in findings)
+    lines = [line(each) for each in findings]
+    lines.append(f"{name}: " + (f"{lacking} of {len(findings)} not ok" if lacking else "ready"))
+    return lines, not lacking
+
+
+def line(finding: Finding) -> str:
+    """Give a finding, with the remedy where it is needed."""
+    if finding.ok:
+        return f"ok       {finding.what}"
+    return f"MISSING  {finding.what}" + (f"; {finding.remedy}" if finding.remedy else "")
+
+
+def tried(suite: Suite) -> Iterator[Finding]:
+    """Look for the modules that a suite requires and, if all are there, play."""
+    absent = [name for name in suite.requires if not importable(name)]
+    for name in suite.requires:
+        ok = name not in absent
+        yield Finding(f"module {name}", ok, "" if ok else remedy(suite, absent))
+    if not absent:
+        yield played(suite)
+
+
+def played(suite: Suite) -> Finding:
+    """Play an episode of the default task at random."""
+    what = f"an episode of {suite.default_task}"
+    try:
+        steps, simulator = play(suite)
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        return Finding(f"{what}: {one_line(error)}", False)
+    return Finding(f"{what}: {steps} steps, {simulator or 'simulator not named'}", True)
+
+
+def play(suite: Suite) -> tuple[int, str]:
+    """Give the steps of an episode of uniform play, and the simulator."""
+    env, draws = suite.build(suite.default_task, suite.config()), np.random.default_rng(0)
+    step, steps = env.reset(0), 0
+    while not step.last:
+        chance = draws.random(step.avail.shape) * step.avail  # (A, U)
+        step, steps = env.step(chance.argmax(-1)), steps + 1
+    simulator = env.spec.simulator
+    env.close()
+    return steps, simulator
+
+
+def installed(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
+    """Do what pip alone cannot, then look; or say what pip can do; raises UnknownName."""
+    suite = catalogue.suite(name)
+    if suite.install is None:
+        return [f"{name} needs " + (f"no more than: {pip(suite)}" if pip(suite) else NOTHING)], True
+    try:
+        suite.install()
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        return [f"{name} is not installed: {error}"], False
+    return checked(catalogue, name)
+
+
+def pip(suite: Suite) -> str:
+    """Give the command that installs what a suite requires, nothing if it requires nothing."""
+    return remedy(suite, suite.requires) if suite.extra or suite.requires else ""
