@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 from marlbench import plugin
 from marlbench.plugin import Env, Suite, hookimpl
 from marlbench_pettingzoo.config import Config
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 marlbench_api = 1
 
@@ -54,6 +59,20 @@ def build_lbf(task: str, config: plugin.Config) -> Env:
     return build_foraging(task)
 
 
+def render_mpe(env: Any) -> NDArray[np.uint8]:
+    """Draw a particle world as it stands, (height, width, 3)."""
+    from marlbench_pettingzoo.drawing import particles_picture
+
+    return particles_picture(env)
+
+
+def render_lbf(env: Any) -> NDArray[np.uint8]:
+    """Draw a foraging task as it stands, (height, width, 3)."""
+    from marlbench_pettingzoo.drawing import foraging_picture
+
+    return foraging_picture(env)
+
+
 @hookimpl
 def marlbench_suites() -> Iterable[Suite]:
     """Offer `pettingzoo`, `mpe` and `lbf`."""
@@ -77,6 +96,7 @@ def marlbench_suites() -> Iterable[Suite]:
             extra="mpe",
             requires=("mpe2", "pettingzoo"),
             copyable=True,
+            render=render_mpe,
         ),
         Suite(
             "lbf",
@@ -87,5 +107,6 @@ def marlbench_suites() -> Iterable[Suite]:
             requires=("lbforaging", "gymnasium"),
             open_tasks=True,
             copyable=True,
+            render=render_lbf,
         ),
     ]

@@ -63,6 +63,11 @@ class Foraging:
             simulator=version("lbforaging"),
         )
 
+    @property
+    def inside(self) -> Any:
+        """The foraging environment itself."""
+        return self._env
+
     def reset(self, seed: int) -> Step:
         """Begin the episode that this seed decides."""
         observations, _ = self._env.reset(seed=seed)

@@ -81,6 +81,11 @@ class Parallel:
             simulator=simulator,
         )
 
+    @property
+    def inside(self) -> Any:
+        """The PettingZoo environment itself."""
+        return self._env
+
     def reset(self, seed: int) -> Step:
         """Begin the episode that this seed decides."""
         observations, infos = self._env.reset(seed=seed)

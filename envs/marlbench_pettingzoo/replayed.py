@@ -29,6 +29,11 @@ class Replayed:
         """Sizes and limits of the task."""
         return self._env.spec
 
+    @property
+    def inside(self) -> Env:
+        """The environment itself."""
+        return self._env
+
     def reset(self, seed: int) -> Step:
         """Begin the episode that this seed decides."""
         self._seed, self._actions = seed, []

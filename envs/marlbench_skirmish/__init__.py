@@ -6,13 +6,16 @@ Our own environments, in numpy: their numbers are not SMAC's and never compare w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from marlbench.plugin import Suite, VectorEnv, hookimpl
 from marlbench_skirmish.config import Config
 from marlbench_skirmish.tasks import GATHERINGS, TASKS
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from marlbench_skirmish.single import Single
 
 marlbench_api = 1
@@ -38,6 +41,13 @@ def build_vector(task: str, config: Config, num_envs: int) -> VectorEnv:
     raise ValueError(f"skirmish has no task {task!r}; it has {offered}")
 
 
+def render(env: Any) -> NDArray[np.uint8]:
+    """Draw a copy as it stands, (height, width, 3)."""
+    from marlbench_skirmish.drawing import picture
+
+    return picture(env)
+
+
 @hookimpl
 def marlbench_suites() -> Iterable[Suite]:
     """Offer `skirmish`."""
@@ -50,5 +60,6 @@ def marlbench_suites() -> Iterable[Suite]:
             config=Config,
             build_vector=build_vector,
             copyable=True,
+            render=render,
         )
     ]

@@ -38,6 +38,16 @@ class VectorSkirmish:
         return self._num_envs
 
     @property
+    def world(self) -> World:
+        """The battles, as nobody sees them."""
+        return self._world
+
+    @property
+    def sight(self) -> float:
+        """Distance at which a unit sees, in map units."""
+        return self._config.sight
+
+    @property
     def spec(self) -> EnvSpec:
         """Sizes and limits of the task."""
         agents, enemies = self._world.agents, self._world.enemies

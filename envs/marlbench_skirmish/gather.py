@@ -77,6 +77,11 @@ class VectorGather:
     def close(self) -> None:
         """Hold nothing."""
 
+    def pictures(self) -> NDArray[np.uint8]:
+        """Give what all agents see now, (E, A, 44, 44, 3)."""
+        kinds = np.where(self._left, self._kinds, FLOOR)  # (E, K)
+        return self._view.images(self._agents, self._items, kinds)
+
     def _begin(self, which: NDArray[np.bool_], seeds: NDArray[np.int64]) -> None:
         """Put agents and items on cells of their own, as seeds (E,) decide."""
         agents, side = self._task.agents, self._task.side
@@ -103,9 +108,7 @@ class VectorGather:
         self._avail = ((there >= 0) & (there < self._task.side)).all(-1)  # (E, A, U)
         shape = self._agents.shape[:2]
         return Step(
-            obs=self._view.images(
-                self._agents, self._items, np.where(self._left, self._kinds, FLOOR)
-            ),
+            obs=self.pictures(),
             avail=self._avail,
             alive=np.ones(shape, np.bool_),
             reward=np.broadcast_to(reward[:, None], shape).copy(),

@@ -13,20 +13,20 @@ class Single:
 
     def __init__(self, vector: VectorEnv) -> None:
         assert vector.num_envs == 1, f"one copy, not {vector.num_envs}"
-        self._vector = vector
+        self.vector = vector
 
     @property
     def spec(self) -> EnvSpec:
         """Sizes and limits of the task."""
-        return self._vector.spec
+        return self.vector.spec
 
     def reset(self, seed: int) -> Step:
         """Begin the episode that this seed decides."""
-        return only(self._vector.reset(np.array([seed])))
+        return only(self.vector.reset(np.array([seed])))
 
     def step(self, actions: NDArray[np.int64]) -> Step:
         """Play one joint action (A,)."""
-        return only(self._vector.step(np.asarray(actions)[None], np.zeros(1, np.int64)))
+        return only(self.vector.step(np.asarray(actions)[None], np.zeros(1, np.int64)))
 
     def close(self) -> None:
         """Hold nothing."""

@@ -35,6 +35,8 @@ class World:
         self.x, self.y = np.zeros(shape, np.float32), np.zeros(shape, np.float32)  # (E, N)
         self.health = np.zeros(shape, np.float32)  # (E, N)
         self.cooldown = np.zeros(shape, np.float32)  # (E, N) steps until the weapon is ready
+        self.attack = np.zeros((num_envs, self.agents, self.enemies), np.bool_)  # (E, A, M)
+        self.hit = self.attack.copy()  # (E, A, M) shots of the last step, at enemies and agents
         types = [UNIT_TYPES[name] for name in task.types]
         self._table = np.array([[t.health, t.damage, t.reach, t.period, t.speed] for t in types])
         self.full, self.damage, self.reach, self.period, self.speed = (
@@ -65,6 +67,7 @@ class World:
         self.damage[env, self.agents :] *= self.task.strength
         self.health[env] = self.full[env]
         self.cooldown[env] = 0.0
+        self.attack[env] = self.hit[env] = False
 
     def offsets(self) -> tuple[Floats, Floats, Floats]:
         """Give x and y offset and distance from every agent to the others, enemies first."""
@@ -85,6 +88,7 @@ class World:
         shoot = close & ready[:, self.agents :]  # (E, M)
         fired = np.concatenate([attack.any(-1), shoot], axis=1)  # (E, N)
         hit = (nearest[:, None] == self._agent) & shoot[:, None]  # (E, A, M)
+        self.attack, self.hit = attack, hit
         lost = self._shots(attack, hit)  # (E, N)
         self._walk(actions, nearest, near, ~close & alive[:, self.agents :])
         self.cooldown = np.maximum(np.where(fired, self.period, self.cooldown) - 1, 0)

@@ -6,12 +6,15 @@ Results carry the name SMAX: units, maps, observations and rewards are its own.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from marlbench.plugin import Suite, hookimpl
 from marlbench_smax.config import Config
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from marlbench_smax.env import Single, VectorSmax
 
 marlbench_api = 1
@@ -44,6 +47,13 @@ def build_vector(task: str, config: Config, num_envs: int) -> VectorSmax:
     return VectorSmax(task, config, num_envs)
 
 
+def render(env: Any) -> NDArray[np.uint8]:
+    """Draw a copy as it stands, (height, width, 3)."""
+    from marlbench_smax.drawing import picture
+
+    return picture(env)
+
+
 @hookimpl
 def marlbench_suites() -> Iterable[Suite]:
     """Offer `smax`."""
@@ -58,5 +68,6 @@ def marlbench_suites() -> Iterable[Suite]:
             extra="smax",
             requires=("jaxmarl", "jax"),
             copyable=True,
+            render=render,
         )
     ]

@@ -19,7 +19,7 @@ class VectorSmax:
 
     def __init__(self, task: str, config: Config, num_envs: int) -> None:
         self._task, self._config, self._num_envs = task, config, num_envs
-        self._battle = battle(task, config)
+        self.battle = battle(task, config)
         self._blocks: list[tuple[Lane, Arrived]] = []
         self._last = np.ones(num_envs, np.bool_)  # (E,)
 
@@ -31,9 +31,9 @@ class VectorSmax:
     @property
     def spec(self) -> EnvSpec:
         """Sizes and limits of the scenario."""
-        env = self._battle.env
+        env = self.battle.env
         return EnvSpec(
-            num_agents=self._battle.agents,
+            num_agents=self.battle.agents,
             obs_shape=(int(env.obs_size),),
             num_actions=int(env.num_ally_actions),
             episode_limit=self._config.max_steps + 1,  # jaxmarl looks at the time, then counts
@@ -46,7 +46,7 @@ class VectorSmax:
 
     def reset(self, seeds: NDArray[np.int64]) -> Step:
         """Begin the episodes of seeds (E,) in every copy."""
-        self._blocks = [self._battle.begin(block) for block in self._in_blocks(seeds, np.uint32)]
+        self._blocks = [self.battle.begin(block) for block in self._in_blocks(seeds, np.uint32)]
         return self._arrival(np.ones(self._num_envs, np.bool_))
 
     def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
@@ -80,10 +80,10 @@ class VectorSmax:
         begins: NDArray[np.bool_],
     ) -> tuple[Lane, Arrived]:
         """Play actions (LANES, A), and begin new episodes where any of (LANES,) begins."""
-        played = self._battle.play(block[0], actions)
+        played = self.battle.play(block[0], actions)
         if not begins.any():
             return played
-        return self._battle.renew(begins, self._battle.begin(seeds), played)
+        return self.battle.renew(begins, self.battle.begin(seeds), played)
 
     def _in_blocks(self, each: NDArray[Any], dtype: type[np.generic]) -> NDArray[Any]:
         """Give (blocks, LANES, ...) for (E, ...), the spare lanes zero."""
@@ -109,8 +109,8 @@ class VectorSmax:
         """Stand where the battles stood."""
         leaves = [jax.device_put(leaf) for leaf in state.pop("leaves")]
         vars(self).update(state)
-        self._battle = battle(self._task, self._config)
-        one = jax.eval_shape(self._battle.begin, np.zeros(LANES, np.uint32))
+        self.battle = battle(self._task, self._config)
+        one = jax.eval_shape(self.battle.begin, np.zeros(LANES, np.uint32))
         size = len(jax.tree.leaves(one))
         blocks = [leaves[start : start + size] for start in range(0, len(leaves), size)]
         self._blocks = [jax.tree.unflatten(jax.tree.structure(one), each) for each in blocks]

@@ -36,6 +36,8 @@ def check_suite(
     }
     if suite.copyable:
         checks["copies go on mid-episode"] = subject.copies_go_on
+    if suite.render is not None:
+        checks["it can be drawn"] = subject.can_be_drawn
     if suite.build_vector is not None:
         checks["the vector form plays the same"] = subject.vector_plays_the_same
     return carry_out(checks, vital=["builds"])
@@ -173,6 +175,25 @@ class World:
         require(place is None, f"a copy that was pickled goes on otherwise at {place}")
         env.close()
         return f"{len(rest[0])} steps were left"
+
+    def can_be_drawn(self) -> str:
+        """Pictures are of one size and change with what happens; drawing changes nothing."""
+        assert self.suite.render is not None
+        drawn, plain = self.make(), self.make()
+        pictures, steps = [], []
+        for step in play(drawn, 4):
+            steps.append(step)
+            pictures.append(self.suite.render(drawn))
+        place = _differ(steps, list(play(plain, 4)))
+        require(place is None, f"an episode that is drawn differs at {place}")
+        shape = pictures[0].shape
+        require(len(shape) == 3 and shape[2] == 3, f"a picture is {shape}")
+        alike = all(p.shape == shape and p.dtype == np.uint8 for p in pictures)
+        require(alike, "pictures are not uint8, or not of one size")
+        require(len({picture.tobytes() for picture in pictures}) > 1, "all pictures are the same")
+        drawn.close()
+        plain.close()
+        return f"{len(pictures)} pictures of {shape[1]} x {shape[0]}"
 
     def vector_plays_the_same(self) -> str:
         """The suite's own vector form gives, copy by copy, the episodes of the single form."""
