@@ -34,7 +34,6 @@ app = typer.Typer(
 env = typer.Typer(
     help="See what a suite needs on this machine, and install what pip alone cannot.",
     rich_markup_mode=None,
-    no_args_is_help=True,
 )
 app.add_typer(env, name="env")
 
