@@ -1,0 +1,40 @@
+"""MAMBA: Egorov & Shpilman 2022, arXiv:2205.15023v1, as its public code has it.
+
+Written from jbr-ai-labs/mamba at 2c97258 as a reference; no code of it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from marlbench.plugin import Algorithm, hookimpl
+from marlbench_mamba.config import PRESETS, MambaConfig
+
+if TYPE_CHECKING:
+    from marlbench.plugin import Agent, EnvSpec
+
+marlbench_api = 1
+
+
+def build(config: MambaConfig, spec: EnvSpec, seed: int, device: str) -> Agent:
+    """Import the learner, and torch, only when a run asks for it."""
+    from marlbench_mamba.agent import Mamba
+
+    return Mamba(config, spec, seed, device)
+
+
+@hookimpl
+def marlbench_algorithms() -> Iterable[Algorithm]:
+    """Offer MAMBA."""
+    return [
+        Algorithm(
+            name="mamba",
+            config=MambaConfig,
+            build=build,
+            execution="communicating",
+            paper="Egorov & Shpilman 2022, arXiv:2205.15023v1",
+            presets=PRESETS,
+            wants_gpu=True,
+        )
+    ]

@@ -1,0 +1,210 @@
+"""MAMBA: learn a world model of communicating agents from play, and the policy inside it.
+
+After every episode: 60 gradient steps of the model on windows of the replay, then four times:
+imagine from the states of other windows, PPO on what was imagined [section 3; code].
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from marlbench.plugin import EnvSpec, Ring, Step
+from marlbench.toolbox.exploration import keyed_uniforms
+from marlbench.toolbox.latents import latent_log_probs, sample_classes
+from marlbench_mamba.config import MambaConfig
+from marlbench_mamba.imagination import advantages, imagine
+from marlbench_mamba.networks import Actor, Critic
+from marlbench_mamba.policy import Decisions, PolicyLearner
+from marlbench_mamba.replay import Batch, ChainedReplay
+from marlbench_mamba.world_model import States, WorldModel
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the agents carry from step to step while acting."""
+
+    h: Tensor
+    """(E, A, D)."""
+    z: Tensor
+    """(E, A, K) class indices."""
+    action: Tensor
+    """(E, A)."""
+    draws: int = 0
+    """Times acted so far: with the seed, the key of the random draws."""
+
+
+class Mamba:
+    """The learner, as the host knows it."""
+
+    def __init__(self, config: MambaConfig, spec: EnvSpec, seed: int, device: str) -> None:
+        self.config, self.spec, self.seed, self.device = config, spec, seed, device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.model = WorldModel(config, spec).to(device)
+            actor, critic = Actor(config, spec).to(device), Critic(config, spec).to(device)
+        self.policy = PolicyLearner(config, actor, critic)
+        self.optimiser = torch.optim.Adam(self.model.parameters(), config.model_lr, fused=True)
+        self.replay = ChainedReplay(spec, config.buffer, not config.bootstrap_timeouts)
+        self.draws = np.random.default_rng(seed)
+        self.generator = torch.Generator(device).manual_seed(seed)
+        self.waiting = 0  # episodes since the last update
+        self.updates = 0
+
+    # Acting
+
+    def start(self, num_envs: int) -> Memory:
+        """An empty memory of num_envs copies."""
+        agents, c = (num_envs, self.spec.num_agents), self.config
+        h = torch.zeros(*agents, c.deter, device=self.device)
+        z = torch.zeros(*agents, c.latents, dtype=torch.int64, device=self.device)
+        return Memory(h, z, torch.zeros_like(z[..., 0]))
+
+    @torch.no_grad()
+    def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
+        """Actions (E, A), sampled or the likeliest; the agents hear each other [section 3]."""
+        latents, actions = self.config.latents, self.spec.num_actions
+        shape = (*step.alive.shape, latents + actions)
+        uniform = torch.from_numpy(keyed_uniforms(self.seed, memory.draws, shape).copy())
+        for_z, for_action = uniform.split([latents, actions], -1)
+        h, z = self.filtered(step, memory, for_z.float().to(self.device))
+        avail = torch.from_numpy(step.avail).to(self.device)
+        policy = self.policy.actor(h, z, avail)  # (E, A, U)
+        if explore:
+            race = for_action.clamp(1e-12, 1 - 1e-12).log().neg().log().to(self.device)
+            policy = policy - race  # Gumbel noise
+        action = policy.argmax(-1)  # (E, A)
+        return action.cpu().numpy(), Memory(h, z, action, memory.draws + 1)
+
+    def filtered(self, step: Step, memory: Memory, uniform: Tensor) -> tuple[Tensor, Tensor]:
+        """The states h (E, A, D), z (E, A, K) once a step is seen; a first step forgets all."""
+        model = self.model
+        first = torch.from_numpy(step.first).to(self.device)[:, None, None]
+        h = memory.h.masked_fill(first, 0.0)
+        read = model.transition.read(memory.z, memory.action).masked_fill(first, 0.0)
+        h = model.transition(h.flatten(0, 1), read.flatten(0, 1)).view_as(h)
+        embed = model.encoder(torch.from_numpy(step.obs).to(self.device))
+        logits = model.posterior(h, model.posterior.read(embed))
+        log_q = latent_log_probs(logits, self.config.latents, unimix=0)  # (E, A, K, C)
+        return h, sample_classes(log_q, uniform)
+
+    # Learning
+
+    def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
+        """Keep a training step and the actions taken at it."""
+        ended = self.replay.observe(step, actions, self.draws)
+        if len(self.replay) >= self.config.min_buffer:
+            self.waiting += ended
+
+    def update(self) -> dict[str, float] | None:
+        """Learn if enough episodes have ended; the metrics of the last time."""
+        metrics: dict[str, Tensor] = {}
+        while self.waiting >= self.config.update_episodes:
+            self.waiting -= self.config.update_episodes
+            metrics = self.learn()
+            self.updates += 1
+        if not metrics:
+            return None
+        values = torch.stack([metric.float() for metric in metrics.values()]).tolist()  # one sync
+        return dict(zip(metrics, values, strict=True))
+
+    def learn(self) -> dict[str, Tensor]:
+        """So many steps of the model, then of actor and critic in its imagination."""
+        for _ in range(self.config.model_updates):
+            model_metrics = self.train_model(self.batch())
+        for _ in range(self.config.agent_updates):
+            metrics = self.train_agent(self.batch())
+        return model_metrics | metrics
+
+    def batch(self) -> Batch:
+        """Windows of the replay."""
+        windows = self.replay.sample(self.draws, self.config.batch, self.config.length)
+        return Batch.of(windows).to(self.device)
+
+    def uniform(self, batch: Batch) -> Tensor:
+        """Random numbers (T-1, B, A, K) for the states of a batch."""
+        steps, *rest = batch.reward.shape
+        shape = (steps - 1, *rest, self.config.latents)
+        return torch.rand(shape, generator=self.generator, device=self.device)
+
+    def train_model(self, batch: Batch) -> dict[str, Tensor]:
+        """One gradient step of the world model."""
+        steps, windows, agents = batch.reward.shape
+        attention, dropout = self.model.transition.attention, self.config.dropout
+        keep = attention.draw(steps, windows * agents, dropout, self.generator)
+        loss, terms = self.model.loss(batch, self.model.observe(batch, self.uniform(batch), keep))
+        self.optimiser.zero_grad()
+        loss.backward()
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
+        self.optimiser.step()
+        metrics = {f"model_{name}": term.detach() for name, term in terms.items()}
+        return metrics | {"model_loss": loss.detach(), "model_grad_norm": norm}
+
+    def train_agent(self, batch: Batch) -> dict[str, Tensor]:
+        """PPO on what is imagined from every state that a batch leads to."""
+        with torch.no_grad():
+            states = self.model.observe(batch, self.uniform(batch))
+        rollout = imagine(
+            self.model,
+            self.policy.actor,
+            starts(states),
+            self.config.horizon,
+            self.generator,
+        )
+        advantage, target = advantages(self.policy.critic, rollout, self.config)
+        metrics = self.policy.learn(Decisions.of(rollout, advantage, target), self.generator)
+        return metrics | {"imagined_reward": rollout.reward.mean(), "imagined_value": target.mean()}
+
+    # Saving
+
+    def state(self) -> dict[str, Any]:
+        """Everything to go on exactly."""
+        return {
+            "networks": {name: module.state_dict() for name, module in self.parts().items()},
+            "generator": (self.generator.device.type, self.generator.get_state()),
+            "draws": self.draws.bit_generator.state,
+            "replay": Ring(self.replay.ring, self.replay.written),
+            "playing": self.replay.playing,
+            "entropy": self.policy.entropy,
+            "waiting": self.waiting,
+            "updates": self.updates,
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a saved state."""
+        for name, module in self.parts().items():
+            module.load_state_dict(state["networks"][name])
+        self.restore_generator(*state["generator"])
+        self.draws.bit_generator.state = state["draws"]
+        ring = state["replay"]
+        self.replay.restore(ring.arrays, ring.written, state["playing"])
+        self.policy.entropy = state["entropy"]
+        self.waiting, self.updates = state["waiting"], state["updates"]
+
+    def parts(self) -> dict[str, Any]:
+        """All networks and optimisers."""
+        return {
+            "model": self.model,
+            "actor": self.policy.actor,
+            "critic": self.policy.critic,
+            "optimiser": self.optimiser,
+            "actor_optimiser": self.policy.actor_optimiser,
+            "critic_optimiser": self.policy.critic_optimiser,
+        }
+
+    def restore_generator(self, device: str, state: Tensor) -> None:
+        """Go on with the same draws; a run that moves between CPU and GPU gets new ones."""
+        if device == self.generator.device.type:
+            self.generator.set_state(state.cpu())
+        else:
+            self.generator.manual_seed(hash((self.seed, state.numel(), int(state.sum()))))
+
+
+def starts(states: States) -> tuple[Tensor, Tensor]:
+    """States h (R, A, D), z (R, A, K) in which imagination begins: all of a batch."""
+    return states.h[:-1].flatten(0, 1), states.z.flatten(0, 1)
