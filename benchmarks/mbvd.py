@@ -1,0 +1,29 @@
+"""Seconds of an MBVD update (32 episodes of up to 60 steps x 5 agents) and of a policy step.
+
+`python benchmarks/mbvd.py`: one thread, warm, medians.
+"""
+
+import torch
+from battle import median_seconds
+from episodes import LIMIT, SIZES, drawn, mixed_lengths, print_policy_steps, print_row
+
+from marlbench_mbvd.agent import Mbvd
+from marlbench_mbvd.config import MbvdConfig
+
+EPISODES = 32
+
+
+def main() -> None:
+    """Print a table."""
+    torch.set_num_threads(1)
+    print(f"{'mbvd':<32}{'cpu s':>12}{'wall s':>12}")
+    for name, lengths in (("mixed", mixed_lengths(EPISODES)), ("equal", [LIMIT] * EPISODES)):
+        agent = Mbvd(MbvdConfig(replay_episodes=EPISODES), SIZES, seed=0, device="cpu")
+        episodes = drawn(agent.replay, lengths)
+        seconds = median_seconds(lambda a=agent, e=episodes: a.learn(e), 15)
+        print_row(f"update, {name} lengths", seconds)
+    print_policy_steps(agent)
+
+
+if __name__ == "__main__":
+    main()
