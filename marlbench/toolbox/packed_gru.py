@@ -44,7 +44,8 @@ class Scan(torch.autograd.Function):
         h = x.new_zeros(sizes[0], u.shape[1])
         for x_t in x.split(list(sizes)):
             h = h[: len(x_t)]
-            gates = cell(product(x_t, w, w_bias), product(h, u, u_bias))
+            from_h = product(h, u, u_bias) if states else u_bias.expand(len(h), -1)  # of zeros
+            gates = cell(product(x_t, w, w_bias), from_h)
             if recording:
                 ctx.kept.append((x_t, h, *gates[:3], gates[3].contiguous()))
             h = torch.lerp(gates[2], h, gates[1])
@@ -74,9 +75,10 @@ class Scan(torch.autograd.Function):
             to_w += weight_gradient(to_gates, x)
             to_bias += to_gates.sum(0)
             to_gates[:, 2 * width :] *= gates[0]  # from here on of U h
-            to_u += weight_gradient(to_gates, h)
             to_shift += to_gates[:, 2 * width :].sum(0)
-            carry = product(to_gates, u.t()).add_(kept_share)
+            if len(to_x) < len(sizes):  # the first step's states are zeros that want no gradient
+                to_u += weight_gradient(to_gates, h)
+                carry = product(to_gates, u.t()).add_(kept_share)
         to_u_bias = torch.cat([to_bias[: 2 * width], to_shift])
         return torch.cat(to_x[::-1]), to_w, to_u, to_bias, to_u_bias, None
 
