@@ -226,6 +226,24 @@ def report(
     _print(reported(load_catalogue(), results, out))
 
 
+@app.command()
+def watch(
+    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
+    episodes: Annotated[int, typer.Option(metavar="N", min=1, help="Episodes to film.")] = 3,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .gif or .mp4; else film.gif in the run's folder."),
+    ] = None,
+    fps: Annotated[int, typer.Option(metavar="N", min=1, max=50, help="Steps a second.")] = 8,
+    results: Results = RESULTS,
+) -> int:
+    """Film a trained agent on its evaluation episodes."""
+    from marlbench.commands.watch import watched
+    from marlbench.host import load_catalogue
+
+    return watched(load_catalogue(), run, results, out, episodes, fps)
+
+
 def _split(option: str, values: list[str] | None) -> list[str]:
     """Open `a,b` into its names; an option that is given must name something."""
     names = [name.strip() for value in values or [] for name in value.split(",") if name.strip()]

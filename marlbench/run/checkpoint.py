@@ -75,22 +75,12 @@ class Checkpoints:
         return None, damages
 
     def _read_manifest(self, number: int) -> dict[str, Any]:
-        try:
-            document: dict[str, Any] = json.loads(self._manifest(number).read_bytes())
-        except ValueError as error:
-            raise Damaged(f"{self._manifest(number).name} is unreadable") from error
-        return document
+        return read_manifest(self._manifest(number))
 
     def _read(self, document: dict[str, Any]) -> dict[str, Any]:
         if not self._journal.reaches(document["offsets"]):
             raise Damaged("the metric files have lost rows")
-        path = self.folder / document["state"]["file"]
-        verify(path, document["state"]["crc"])
-        rings = self._segments.load(document["rings"])
-        # a run that computes on the CPU may go on from a GPU's checkpoint; the file is our own
-        place = None if self._device == "cuda" else "cpu"
-        content: dict[str, Any] = torch.load(path, map_location=place, weights_only=False)
-        return content | {"agent": put_rings(content["agent"], rings)}
+        return read_content(document, self._segments, self._device)
 
     def _collect_garbage(self) -> None:
         """Remove old manifests first, then every file that no manifest names."""
@@ -111,3 +101,40 @@ class Checkpoints:
 
     def _manifest(self, number: int) -> Path:
         return self.folder / f"{number:06d}.json"
+
+
+def newest_agent(folder: Path) -> tuple[dict[str, Any], int]:
+    """Give the agent's state in a run's newest usable checkpoint, for the CPU, and its env steps.
+
+    Changes nothing, whoever works on the run meanwhile. Raises `Damaged` where there is none.
+    """
+    place, damage = folder / CHECKPOINTS, Damaged("it has no checkpoint yet")
+    for manifest in sorted(place.glob("*.json"), reverse=True):
+        try:
+            document = read_manifest(manifest)
+            content = read_content(document, Segments(place), "cpu")
+        except (Damaged, FileNotFoundError) as reason:  # a newer one may have replaced it
+            damage = Damaged(f"its checkpoint {manifest.stem} cannot be used: {reason}")
+            continue
+        return content["agent"], document["env_steps"]
+    raise damage
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Give the document that names a checkpoint's files; raises `Damaged`."""
+    try:
+        document: dict[str, Any] = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise Damaged(f"{path.name} is unreadable") from error
+    return document
+
+
+def read_content(document: dict[str, Any], segments: Segments, device: str) -> dict[str, Any]:
+    """Give what the checkpoint of this document holds; raises `Damaged`."""
+    path = segments.folder / document["state"]["file"]
+    verify(path, document["state"]["crc"])
+    rings = segments.load(document["rings"])
+    # a run that computes on the CPU may go on from a GPU's checkpoint; the file is our own
+    place = None if device == "cuda" else "cpu"
+    content: dict[str, Any] = torch.load(path, map_location=place, weights_only=False)
+    return content | {"agent": put_rings(content["agent"], rings)}

@@ -1,0 +1,109 @@
+"""Plays a trained agent's evaluation episodes again and draws every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from marlbench.run import evaluation
+from marlbench.run.door import Door
+from marlbench.run.episodes import Tally
+from marlbench.run.seeding import evaluation_seed
+from marlbench.run.vector import Copies
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from marlbench.config import Evaluation, RunSpec
+    from marlbench.plugin import Agent, EnvSpec, Step, Suite
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One step of an episode, drawn."""
+
+    picture: NDArray[np.uint8]
+    """(height, width, 3)"""
+    caption: str
+    last: bool
+    """Whether the episode ends with it."""
+
+
+def copy_of(spec: RunSpec, suite: Suite) -> Door:
+    """Build one copy of a run's task, which is rebuilt if it crashes."""
+    config = suite.config(**spec.suite_config)
+    return Door(Copies(partial(suite.build, spec.task, config), 1))
+
+
+def frames(agent: Agent, env: Door, suite: Suite, seeds: list[int]) -> Iterator[Frame]:
+    """Give the frames of greedy episodes, each of its seed and with a fresh memory."""
+    assert suite.render is not None
+    drawn = Drawn(env.inside, suite.render)
+    for number, seed in enumerate(seeds, start=1):
+        said = f"episode {number}" if len(seeds) > 1 else ""
+        for step, tally in episode(agent, env, np.array([seed])):
+            yield Frame(drawn(), caption(said, step, tally), bool(step.last[0]))
+
+
+def episode(agent: Agent, env: Door, seeds: NDArray[np.int64]) -> Iterator[tuple[Step, Tally]]:
+    """Play a greedy episode of one copy; give every step, and the score so far."""
+    step, memory, tally = env.reset(seeds), agent.start(1), Tally(env.spec, 1)
+    yield step, tally
+    while not step.last[0]:
+        actions, memory = agent.act(step, memory, explore=False)
+        step = env.step(actions, seeds)
+        tally.add(step)
+        yield step, tally
+
+
+def seeds(protocol: Evaluation, episodes: int) -> list[int]:
+    """Give the seeds of the first evaluation episodes: every copy's first, then their second."""
+    copies = evaluation.copies(protocol)
+    return [evaluation_seed(k % copies, k // copies) for k in range(episodes)]
+
+
+def caption(said: str, step: Step, tally: Tally) -> str:
+    """Say where an episode stands."""
+    total = score(tally)
+    parts = [
+        said,
+        f"step {int(tally.lengths[0])}",
+        f"return {total:.1f}",
+        outcome(step, tally.spec),
+    ]
+    return "   ".join(filter(None, parts))
+
+
+def score(tally: Tally) -> float:
+    """Give the return so far: the team's, or the sum over agents."""
+    returns = tally.returns[0]  # (A,)
+    return float(returns[0] if tally.spec.reward == "team" else returns.sum())
+
+
+def outcome(step: Step, spec: EnvSpec) -> str:
+    """Say how an episode ended, nothing before its end."""
+    if not step.last[0]:
+        return ""
+    if step.info.get("crashed", [False])[0]:
+        return "crashed"
+    if "win" in spec.metrics:
+        return "won" if step.info["won"][0] else "not won"
+    return "end" if step.terminal[0] else "time is up"
+
+
+class Drawn:
+    """Draws the one copy; after a crash there is none, and the last picture stays."""
+
+    def __init__(self, copies: Any, render: Callable[[Any], NDArray[np.uint8]]) -> None:
+        self._copies, self._render = copies, render
+        self._picture: NDArray[np.uint8] = np.zeros((1, 1, 3), np.uint8)
+
+    def __call__(self) -> NDArray[np.uint8]:
+        """Give the picture (height, width, 3)."""
+        if self._copies.envs[0] is not None:
+            self._picture = self._render(self._copies.envs[0])
+        return self._picture

@@ -1,0 +1,72 @@
+"""The process that films a run: `python -m marlbench.run.watch FOLDER FILE EPISODES FPS`.
+
+Exit codes: 0 done; 1 it could not be filmed, a line says why; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from marlbench.store import read_spec
+
+if TYPE_CHECKING:
+    from marlbench.run.playback import Frame
+
+OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def film(folder: Path, path: Path, episodes: int, fps: int) -> str:
+    """Film a run's newest agent on its evaluation episodes; give a line that says what it is."""
+    from marlbench.run import playback
+    from marlbench.run.checkpoint import newest_agent
+    from marlbench.run.film import write
+    from marlbench.run.seeding import purpose_seed
+    from marlbench.run.worker import from_catalogue, prepare_torch
+
+    spec = read_spec(folder)
+    algorithm, suite = from_catalogue(spec)
+    prepare_torch(spec.run.model_copy(update={"device": "cpu"}), spec.seed)
+    state, env_steps = newest_agent(folder)
+    env = playback.copy_of(spec, suite)
+    config = algorithm.config(**spec.algorithm_config)
+    agent = algorithm.build(config, env.spec, purpose_seed(spec.seed, "agent"), "cpu")
+    agent.load(state)
+    seeds = playback.seeds(spec.run.evaluation, episodes)
+    try:
+        count = write(path, told(playback.frames(agent, env, suite, seeds)), fps)
+    finally:
+        env.close()
+    return f"{path}: {count} frames, {spec.label} as it was after {env_steps} env steps"
+
+
+def told(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Pass frames on, and say how each episode ended."""
+    for frame in frames:
+        yield frame
+        if frame.last:
+            print(f"  {frame.caption}", flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Film the run that the command line names."""
+    if len(arguments) != 4:
+        print("usage: python -m marlbench.run.watch FOLDER FILE EPISODES FPS", file=sys.stderr)
+        return WRONG_USAGE
+    folder, path = Path(arguments[0]), Path(arguments[1])
+    try:
+        print(film(folder, path, int(arguments[2]), int(arguments[3])))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        first_line = (str(error).strip().splitlines() or [""])[0]
+        reason = f"{type(error).__name__}: {first_line}"
+        print(f"marlbench: {folder} cannot be filmed: {reason}", file=sys.stderr)
+        return FAILED
+    return OK
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
