@@ -13,7 +13,7 @@ from marlbench.host import load_catalogue
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     page
-    for folder in ("", "docs", "results", "algorithms/*", "envs/*")
+    for folder in ("", "docs", "docs/suites", "results", "algorithms/*", "envs/*")
     for page in ROOT.glob(f"{folder}/*.md".lstrip("/"))
 )
 

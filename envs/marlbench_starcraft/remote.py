@@ -1,0 +1,103 @@
+"""A game in a process of its own: asked with a time limit, killed with all that it started."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from multiprocessing import Pipe
+from pathlib import Path
+from typing import Any
+
+from marlbench_starcraft.game import GameCrash, Sizes
+from marlbench_starcraft.tasks import Order
+
+IMPORT_LIMIT = 120.0
+"""Seconds that importing a package may take, on a file system that is slow."""
+
+
+class Remote:
+    """The handle of a game's process.
+
+    A process per game, because only that can be stopped whatever it hangs in; the packages keep
+    state in the process that imports them, and cannot both be imported in one.
+    """
+
+    def __init__(self, order: Order) -> None:
+        """Start the process and let it construct the environment; the game is not launched yet."""
+        self._folder = Path(tempfile.mkdtemp(prefix="marlbench-starcraft-"))
+        self._log = self._folder / "log"
+        self._pipe, theirs = Pipe()
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "marlbench_starcraft.child", str(theirs.fileno())],
+                env=surroundings(self._folder),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        theirs.close()
+        self._pipe.send((sys.path, order))
+        try:
+            self.sizes: Sizes = self._answer("importing the package", IMPORT_LIMIT)
+        except GameCrash as error:  # no game yet: the installation is at fault
+            raise RuntimeError(str(error)) from None
+
+    def ask(self, name: str, argument: Any, limit: float) -> Any:
+        """Let the game `reset` or `step`; GameCrash if it breaks or takes longer than `limit` s."""
+        try:
+            self._pipe.send((name, argument))
+        except OSError:
+            raise self._died(name) from None
+        return self._answer(f"a {name}", limit)
+
+    def close(self) -> None:
+        """Kill the process and its game, and remove what they wrote. Twice does no harm."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._pipe.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _answer(self, what: str, limit: float) -> Any:
+        """Wait for the answer; whatever goes wrong, nothing keeps running."""
+        if not self._pipe.poll(limit):
+            self.close()
+            raise GameCrash(f"{what} took longer than {limit:g} s: the game was killed")
+        try:
+            well, answer = self._pipe.recv()
+        except (EOFError, OSError):
+            raise self._died(what) from None
+        if not well:
+            self.close()
+            raise GameCrash(answer)
+        return answer
+
+    def _died(self, what: str) -> GameCrash:
+        """Clear up after a process that is gone; give the error, with the last that it said."""
+        said = (
+            self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
+        )
+        self.close()
+        last = f": {said[-1]}" if said else ""
+        return GameCrash(f"the process of the game died in {what}{last}")
+
+
+def surroundings(folder: Path) -> dict[str, str]:
+    """Give the environment variables of a game's process.
+
+    The messages of s2clientprotocol were generated for protobuf before 3.21; newer ones read them
+    in their pure Python form alone.
+    """
+    return {
+        "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": "python",
+        "PYGAME_HIDE_SUPPORT_PROMPT": "1",
+        **os.environ,
+        "TMPDIR": str(folder),
+    }

@@ -1,0 +1,1 @@
+"""Stands in for the package `smac` of oxwhirl: the same calls, no game."""

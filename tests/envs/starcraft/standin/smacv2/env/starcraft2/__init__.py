@@ -1,0 +1,1 @@
+"""Where the wrapper, the environment and the distributions are."""
