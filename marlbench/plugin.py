@@ -253,6 +253,8 @@ class Suite:
     default_task: str
     """What short presets play."""
     config: type[Config] = Config
+    paper_tasks: tuple[str, ...] = ()
+    """What of `tasks` the `paper` preset plays where the suite has more; empty: all of them."""
     build_vector: Callable[[str, Any, int], VectorEnv] | None = None
     """`build_vector(task, config, num_envs)` where the suite steps many copies at once."""
     extra: str | None = None
@@ -283,6 +285,6 @@ class Preset:
     seeds: int | None = None
     """How many seeds, where the user does not say."""
     all_tasks: bool | None = None
-    """True: every task of the suite where the user names none; False: its default task."""
+    """Where the user names no task. True: `Suite.paper_tasks`, or all; False: the default one."""
     algorithms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings of algorithms by name, under those that an algorithm itself gives this preset."""

@@ -127,7 +127,8 @@ def _other_tasks(plan: Plan) -> str:
     if not plan.tasks_by_preset:
         return ""
     number = len(plan.suite.tasks)
-    return f" (its default task, as preset {plan.presets[-1]} says; --task all plays all {number})"
+    which = "its default task" if len(plan.tasks) == 1 else "the paper's"
+    return f" ({which}, as preset {plan.presets[-1]} says; --task all plays all {number})"
 
 
 def _device(grid: Grid) -> str:

@@ -136,7 +136,8 @@ def _tasks(suite: Suite, named: Sequence[str], presets: Sequence[Preset]) -> tup
     """Give the tasks that the user names, or those that the last preset to say so wants."""
     if not named:
         words = [each.all_tasks for each in presets if each.all_tasks is not None]
-        return suite.tasks if words and words[-1] else (suite.default_task,)
+        published = suite.paper_tasks or suite.tasks
+        return published if words and words[-1] else (suite.default_task,)
     for task in named:
         if task != ALL:
             check_task(suite, task)
