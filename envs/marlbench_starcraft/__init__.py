@@ -11,6 +11,7 @@ from marlbench.plugin import Env, Finding, Suite, hookimpl
 from marlbench_starcraft.config import Config
 from marlbench_starcraft.tasks import (
     SMAC_MAPS,
+    SMAC_PAPER,
     SMACV2_PAPER,
     SMACV2_TASKS,
     Order,
@@ -67,7 +68,7 @@ def marlbench_suites() -> Iterable[Suite]:
             build,
             default_task="3s5z",
             config=Config,
-            extra="sc2",
+            paper_tasks=SMAC_PAPER,
             requires=("smac", *LIBRARIES),
             examine=examine,
         ),
@@ -77,7 +78,7 @@ def marlbench_suites() -> Iterable[Suite]:
             build_v2,
             default_task=SMACV2_PAPER[0],
             config=Config,
-            extra="sc2",
+            paper_tasks=SMACV2_PAPER,
             requires=("smacv2", *LIBRARIES),
             examine=examine_v2,
         ),

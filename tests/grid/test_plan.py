@@ -41,6 +41,16 @@ def test_the_default_is_the_papers_experiment(catalogue: Catalogue) -> None:
     assert not plan.tasks_by_preset
 
 
+def test_the_default_of_a_suite_with_more_tasks_than_the_paper_is_the_papers(
+    catalogue: Catalogue,
+) -> None:
+    plan = plan_of(catalogue, suite="smacv2")
+    assert plan.tasks == ("protoss_5_vs_5", "terran_5_vs_5", "zerg_5_vs_5")
+    assert plan.tasks_by_preset
+    everything = plan_of(catalogue, suite="smacv2", tasks=["all"])
+    assert everything.tasks == catalogue.suites["smacv2"].tasks
+
+
 def test_the_quick_preset_plays_the_default_task(catalogue: Catalogue) -> None:
     plan = plan_of(catalogue, presets=["quick"])
     assert plan.tasks == (catalogue.suites["skirmish"].default_task,)
