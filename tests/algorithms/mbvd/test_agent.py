@@ -1,0 +1,284 @@
+"""What MBVD promises beyond its numbers: when it learns, what it imagines, what settings change."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from marlbench.plugin import EnvSpec
+from marlbench.run.vector import stack
+from marlbench.testing.synthetic import Sizes, Synthetic
+from marlbench.toolbox.episode_batch import Batch
+from marlbench_mbvd import marlbench_algorithms
+from marlbench_mbvd.agent import Mbvd
+from marlbench_mbvd.config import PRESETS, MbvdConfig
+from marlbench_mbvd.losses import transitions
+
+SIZES = Sizes()
+SMALL: dict[str, Any] = {
+    "num_envs": 2,
+    "batch_episodes": 4,
+    "replay_episodes": 16,
+    "hidden": 8,
+    "mixer_embed": 4,
+    "mixer_hyper": 8,
+    "latent": 3,
+    "model_hidden": 6,
+    "joint_hidden": 5,
+}
+IMAGES = Sizes(obs_shape=(44, 44, 3), state=None, limit=4)
+
+
+class Lockstep:
+    """Copies of a synthetic task in lockstep, played by an agent."""
+
+    def __init__(self, agent: Mbvd, sizes: Sizes, num_envs: int = 2) -> None:
+        self.agent = agent
+        self.envs = [Synthetic(sizes) for _ in range(num_envs)]
+        self.seeds = iter(range(10**9))
+        self.now = [env.reset(next(self.seeds)) for env in self.envs]
+        self.memory = agent.start(num_envs)
+
+    def play_until(self, updates: int) -> list[dict[str, float]]:
+        """Play until so many calls of `update` have learnt; give their metrics."""
+        found: list[dict[str, float]] = []
+        while len(found) < updates:
+            step = stack(self.now)
+            actions, self.memory = self.agent.act(step, self.memory, explore=True)
+            self.agent.observe(step, actions)
+            self.now = [
+                env.reset(next(self.seeds)) if now.last else env.step(action)
+                for env, now, action in zip(self.envs, self.now, actions, strict=True)
+            ]
+            if metrics := self.agent.update():
+                found.append(metrics)
+        return found
+
+
+def built(sizes: Sizes = SIZES, seed: int = 0, **settings: Any) -> Mbvd:
+    return Mbvd(MbvdConfig(**{**SMALL, **settings}), Synthetic(sizes).spec, seed, "cpu")
+
+
+def drawn(agent: Mbvd, sizes: Sizes = SIZES) -> Batch:
+    """A batch of the first episodes that the agent plays."""
+    Lockstep(agent, sizes).play_until(1)
+    return agent.batch(agent.replay.packed(np.arange(agent.config.batch_episodes)))
+
+
+def weights(agent: Mbvd) -> dict[str, Tensor]:
+    modules = {"live": agent.live, "model": agent.model, "slow": agent.slow}
+    return {
+        f"{module}.{name}": weight.clone()
+        for module, network in modules.items()
+        for name, weight in network.state_dict().items()
+    }
+
+
+def gradients(agent: Mbvd, terms: dict[str, Tensor], *names: str) -> dict[str, Tensor]:
+    """Gradients of the named terms' sum, of every weight that they reach."""
+    agent.optimiser.zero_grad()
+    torch.stack([terms[name] for name in names]).sum().backward()
+    modules = {"live": agent.live, "model": agent.model, "slow": agent.slow}
+    return {
+        f"{module}.{name}": weight.grad.clone()
+        for module, network in modules.items()
+        for name, weight in network.named_parameters()
+        if weight.grad is not None and weight.grad.any()
+    }
+
+
+MODEL_TERMS = (
+    *("history", "kl", "prior_kl", "previous_latent", "previous_action", "availability"),
+)
+
+
+def test_the_presets_are_settings_and_the_defaults_are_the_papers_table() -> None:
+    (entry,) = marlbench_algorithms()
+    for preset in PRESETS.values():
+        entry.config(**preset)
+    table = {"learning_rate": 5e-4, "gamma": 0.99, "target_update_episodes": 200}
+    table |= {"max_grad_norm": 10, "batch_episodes": 32, "replay_episodes": 5000}
+    table |= {"epsilon_start": 1.0, "epsilon_finish": 0.05, "horizon": 3, "kl_balance": 0.7}
+    table |= {"episodes_per_update": 1}
+    found = entry.config().model_dump()
+    assert {name: found[name] for name in table} == table
+
+
+@pytest.mark.parametrize(
+    "sizes", [Sizes(), Sizes(state=None), Sizes(agents=1), Sizes(agents=5), IMAGES]
+)
+def test_every_weight_learns_from_every_shape_of_task(sizes: Sizes) -> None:
+    agent = built(sizes, batch_episodes=2, target_update_episodes=1000, positive_histories=False)
+    before = weights(agent)
+    for metrics in Lockstep(agent, sizes).play_until(3):
+        assert all(np.isfinite(value) for value in metrics.values())
+    moved = {name for name, weight in weights(agent).items() if (weight != before[name]).any()}
+    assert moved == {name for name in before if not name.startswith("slow")}
+
+
+@pytest.mark.parametrize("sizes", [Sizes(), IMAGES])
+def test_a_loaded_agent_goes_on_exactly(sizes: Sizes) -> None:
+    settings = {"batch_episodes": 2, "target_update_episodes": 3}
+    play = Lockstep(built(sizes, **settings), sizes)
+    play.play_until(2)
+    twin = Lockstep(built(sizes, seed=9, **settings), sizes)
+    twin.agent.load(pickle.loads(pickle.dumps(play.agent.state())))
+    twin.envs, twin.now, twin.memory, twin.seeds = pickle.loads(
+        pickle.dumps((play.envs, play.now, play.memory, play.seeds))
+    )
+    assert play.play_until(3) == twin.play_until(3)
+    ours, theirs = weights(play.agent), weights(twin.agent)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_the_seed_alone_decides_weights_and_noise() -> None:
+    metrics = [Lockstep(built(seed=seed), SIZES).play_until(2) for seed in (0, 0, 1)]
+    assert metrics[0] == metrics[1]
+    assert metrics[0] != metrics[2]
+
+
+def test_one_update_per_episode_from_the_first_full_batch_on() -> None:
+    agent = built(batch_episodes=4, target_update_episodes=6)
+    play, learnt, copied = Lockstep(agent, SIZES, num_envs=1), [], []
+    for _ in range(6):
+        play.play_until(1)
+        learnt.append(agent.replay.written)
+        live, slow = agent.live.state_dict(), agent.slow.state_dict()
+        if all(torch.equal(live[name], slow[name]) for name in live):
+            copied.append(agent.replay.written)
+    assert learnt == [4, 5, 6, 7, 8, 9]
+    assert copied == [6]
+
+
+def test_imagining_follows_the_mean_of_the_prior_under_greedy_play() -> None:
+    agent = built(horizon=2)
+    latent, action = torch.randn(5, 2 * 3), torch.randint(0, 2, (5, 2))
+    latents, actions = agent.imagine(latent, action)
+    assert [len(latents), len(actions)] == [3, 2]
+    model = agent.model
+    expected = model.prior(latent, action).mean
+    # float32: the same product, alone and with that of the variance
+    torch.testing.assert_close(latents[1], expected, rtol=1e-5, atol=1e-6)
+    q = agent.live.utility.values(model.histories(latents[1]))
+    likely = model.availability(latents[1]).sigmoid() >= 0.5
+    for row in range(5):
+        for each in range(2):
+            offered = likely[row, each].nonzero().flatten().tolist() or [agent.spec.noop]
+            best = max(offered, key=lambda a: q[row, each, a].item())
+            assert actions[1][row, each] == best
+
+
+@pytest.mark.parametrize(("noop", "offered"), [(2, [2]), (None, [0, 1, 2, 3])])
+def test_where_nothing_is_likely_available_the_noop_is(
+    noop: int | None, offered: list[int]
+) -> None:
+    agent = Mbvd(MbvdConfig(**SMALL), EnvSpec(2, (3,), 4, 5, noop=noop), 0, "cpu")
+    last = agent.model.availability_decoder.last
+    with torch.no_grad():
+        last.weight.zero_()
+        last.bias.fill_(-1.0)
+        found = agent.imagined_availability(torch.randn(1, 6))
+        assert found[0, 0].nonzero().flatten().tolist() == offered
+        last.bias[1] = 0.0  # a probability of one half
+        assert agent.imagined_availability(torch.randn(1, 6))[0, 1].tolist() == [
+            *(False, True, False, False)
+        ]
+
+
+def test_foresight_reads_the_trajectory_from_its_end() -> None:
+    agent = built()
+    latents = [torch.randn(4, 6) for _ in range(3)]
+    encoder = agent.model.trajectory_encoder
+    h = torch.zeros(4, encoder.hidden_size)
+    for latent in reversed(latents):
+        h = encoder(latent, h)
+    # float32: a few sums in another order
+    torch.testing.assert_close(agent.model.foresight(latents), h, rtol=1e-5, atol=1e-6)
+
+
+def test_each_agents_last_action_is_decoded_by_weights_of_its_own() -> None:
+    decoders = built(Sizes(agents=3)).model.action_decoders
+    x = torch.randn(4, decoders.first.in_features)
+    found = decoders(x)
+    hidden = decoders.first.out_features // 3
+    for each in range(3):
+        rows = slice(each * hidden, (each + 1) * hidden)
+        inner = (x @ decoders.first.weight[rows].t() + decoders.first.bias[rows]).relu()
+        expected = inner @ decoders.weight[each] + decoders.bias[each]
+        torch.testing.assert_close(found[:, each], expected, rtol=1e-5, atol=1e-6)  # float32
+
+
+def test_the_td_error_reaches_the_latent_model_through_foresight_and_no_slow_network() -> None:
+    agent = built()
+    batch = drawn(agent)
+    reached = gradients(agent, agent.loss(batch, agent.noise(batch)), "td")
+    assert "model.trajectory_encoder.weight_ih" in reached
+    assert "model.prior_encoder.first.weight" in reached
+    assert "model.posterior_head.mean.weight" in reached
+    assert "live.mixer.hyper_b1.weight" in reached
+    decoders = ("slow", "model.history_decoder", "model.availability", "model.latent_decoder")
+    assert not any(name.startswith(decoders) for name in reached)
+
+
+@pytest.mark.parametrize(
+    ("history", "gradient", "reaches"),
+    [("slow", True, False), ("slow", False, False), ("live", True, True), ("live", False, False)],
+)
+def test_whether_the_models_losses_shape_the_agents_own_network(
+    history: str, gradient: bool, reaches: bool
+) -> None:
+    agent = built(history=history, history_gradient=gradient)
+    batch = drawn(agent)
+    reached = gradients(agent, agent.loss(batch, agent.noise(batch)), *MODEL_TERMS)
+    assert ("live.utility.gru.weight_hh" in reached) == reaches
+    assert not any(name.startswith("slow") for name in reached)
+
+
+def test_a_gradient_into_slow_networks_makes_no_difference() -> None:
+    rows = [
+        Lockstep(built(history_gradient=gradient), SIZES).play_until(3)
+        for gradient in (True, False)
+    ]
+    assert rows[0] == rows[1]
+
+
+def test_decoded_histories_are_negative_only_if_they_may() -> None:
+    latent = torch.randn(50, 6)
+    assert (built().model.histories(latent) >= 0).all()
+    assert (built(positive_histories=False).model.histories(latent) < 0).any()
+
+
+def test_the_prior_learns_real_steps_and_if_so_set_one_past_the_end() -> None:
+    agent = built()
+    batch = drawn(agent)
+    rows, of_step = transitions(batch, past_end=False)
+    assert torch.equal(rows, batch.steps)
+    assert of_step.tolist() == list(range(len(rows)))
+    rows, of_step = transitions(batch, past_end=True)
+    longest = batch.sizes[-1]  # episodes that have a row at the last time
+    assert len(rows) == len(batch.steps) + batch.sizes[0] - longest
+    assert torch.equal(rows[of_step], batch.steps)
+    loss = {}
+    for past_end in (True, False):
+        agent = built(past_end=past_end)
+        batch = drawn(agent)
+        loss[past_end] = agent.loss(batch, agent.noise(batch))
+    assert loss[True]["prior_kl"] != loss[False]["prior_kl"]
+
+
+def test_a_replay_that_cannot_hold_a_batch_is_refused_in_one_line() -> None:
+    spec = EnvSpec(7, (44, 44, 3), 8, 1000, obs_dtype="uint8")
+    with pytest.raises(ValueError, match="holds 13 episodes of this task, fewer than batch"):
+        Mbvd(MbvdConfig(replay_gib=0.5), spec, 0, "cpu")
+
+
+def test_smoke_learns_within_its_first_evaluation_interval() -> None:
+    sizes = Sizes(end=0.0, death=0.0, limit=100)
+    agent = Mbvd(MbvdConfig(**PRESETS["smoke"]), Synthetic(sizes).spec, 0, "cpu")
+    Lockstep(agent, sizes, agent.config.num_envs).play_until(1)
+    assert agent.env_steps <= 300
