@@ -1,4 +1,4 @@
-"""Melting Pot's substrates, Leibo et al. 2021, arXiv:2107.06857v1: the paper's two, and the others."""
+"""Melting Pot's substrates, Leibo et al. 2021, arXiv:2107.06857v1: the paper's two first."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 marlbench_api = 1
+
+REQUIRES = ("dmlab2d", "meltingpot", "ml_collections", "tree", "immutabledict", "networkx")
 
 
 def build(task: str, config: Config) -> Env:
@@ -58,7 +60,14 @@ def marlbench_suites() -> Iterable[Suite]:
             default_task=TASKS[0],
             config=Config,
             extra="meltingpot",
-            requires=("dmlab2d", "meltingpot", "ml_collections", "tree", "networkx"),
+            requires=(
+                "dmlab2d",
+                "meltingpot",
+                "ml_collections",
+                "tree",
+                "immutabledict",
+                "networkx",
+            ),
             copyable=True,
             install=install,
             examine=examine,

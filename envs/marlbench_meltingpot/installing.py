@@ -29,6 +29,7 @@ NEEDED = {
     "ml_collections": "ml-collections",
     "tree": "dm-tree",
     "absl": "absl-py",
+    "immutabledict": "immutabledict",
     "networkx": "networkx",
 }
 """Modules that substrates import, and the distributions that they are of."""
@@ -37,10 +38,10 @@ NEEDED = {
 def install_simulator() -> None:
     """Install dm-meltingpot from its source at PyPI, if it is not there.
 
-    RuntimeError with the remedy if that fails. Its build downloads trained bots of 400 MB for
-    scenarios, which substrates do not have, unless it finds them; it is given an empty archive
-    to find. What it says it depends on, TensorFlow among it, is for the bots too. pip's cache is
-    kept out of it: a wheel without bots must not be what a later install takes for the real one.
+    RuntimeError with the remedy if that fails. Its build downloads trained bots for scenarios,
+    which substrates do not have, unless it finds them; it is given an empty archive to find. What
+    it says that it depends on, TensorFlow among it, is for the bots too. pip's cache is kept out
+    of it: a wheel without bots must not be what a later install takes for the real one.
     """
     if version("dm-meltingpot") == VERSION:
         print(f"dm-meltingpot {VERSION} is installed")

@@ -46,7 +46,9 @@ def module(name: str) -> ModuleType:
             warnings.simplefilter("ignore", DeprecationWarning)
             return import_module(name)
     except ImportError as error:
-        raise RuntimeError(f"cannot import {name} ({error}): marlbench env check meltingpot") from None
+        raise RuntimeError(
+            f"cannot import {name} ({error}): marlbench env check meltingpot"
+        ) from None
 
 
 @contextmanager
@@ -89,12 +91,16 @@ class Substrate:
         return f"{versions}, {self.players} players, {drawn}, {order} tables"
 
     def begin(self, seed: int) -> Episode:
-        """Build the simulator afresh, as Melting Pot does too, and begin an episode."""
+        """Begin the episode that this seed decides."""
+        building, playing = (np.random.SeedSequence(seed).generate_state(2) >> 1).tolist()
+        return self.built(building, playing)
+
+    def built(self, building: int, playing: int) -> Episode:
+        """Build the simulator afresh, as Melting Pot does too, from two seeds of 31 bits."""
         root = module("dmlab2d.runfiles_helper").find()
-        first, second = np.random.SeedSequence(seed).generate_state(2) >> 1  # 31 bits each
-        settings = self._settings(int(first)) | {"env_seed": str(first)}
+        settings = self._settings(building) | {"env_seed": str(building)}
         lab = module("dmlab2d").Lab2d(root, settings)
-        lab.start(0, int(second))
+        lab.start(0, playing)
         return Episode(lab, self.players, self._definition.action_set)
 
     @property
