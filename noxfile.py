@@ -76,7 +76,7 @@ def demo(session: nox.Session) -> None:
 def bench(session: nox.Session) -> None:
     """Seconds per update and per policy step, one thread; figures, not tests."""
     install(session, ".")
-    for script in ("qmix", "mbvd", "on_policy"):
+    for script in ("qmix", "mbvd", "on_policy", "mamba"):
         session.run("python", f"benchmarks/{script}.py", env={"OMP_NUM_THREADS": "1"})
 
 

@@ -1,7 +1,7 @@
 """MAMBA: learn a world model of communicating agents from play, and the policy inside it.
 
 After every episode: 60 gradient steps of the model on windows of the replay, then four times:
-imagine from the states of other windows, PPO on what was imagined [section 3; code].
+imagine from the states of other windows, PPO on what was imagined.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Mamba:
         self.replay = ChainedReplay(spec, config.buffer, not config.bootstrap_timeouts)
         self.draws = np.random.default_rng(seed)
         self.generator = torch.Generator(device).manual_seed(seed)
-        self.waiting = 0  # episodes since the last update
+        self.waiting = 0  # episodes, or their steps, since the last update
         self.updates = 0
 
     # Acting
@@ -67,7 +67,7 @@ class Mamba:
 
     @torch.no_grad()
     def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
-        """Actions (E, A), sampled or the likeliest; the agents hear each other [section 3]."""
+        """Actions (E, A), sampled or the likeliest; the agents hear each other."""
         latents, actions = self.config.latents, self.spec.num_actions
         shape = (*step.alive.shape, latents + actions)
         uniform = torch.from_numpy(keyed_uniforms(self.seed, memory.draws, shape).copy())
@@ -99,13 +99,14 @@ class Mamba:
         """Keep a training step and the actions taken at it."""
         ended = self.replay.observe(step, actions, self.draws)
         if len(self.replay) >= self.config.min_buffer:
-            self.waiting += ended
+            self.waiting += sum(ended) if self.config.update_steps else len(ended)
 
     def update(self) -> dict[str, float] | None:
-        """Learn if enough episodes have ended; the metrics of the last time."""
+        """Learn if enough episodes, or steps of them, have ended; the metrics of the last time."""
         metrics: dict[str, Tensor] = {}
-        while self.waiting >= self.config.update_episodes:
-            self.waiting -= self.config.update_episodes
+        every = self.config.update_steps or self.config.update_episodes
+        while self.waiting >= every:
+            self.waiting -= every
             metrics = self.learn()
             self.updates += 1
         if not metrics:

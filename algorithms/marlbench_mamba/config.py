@@ -20,7 +20,9 @@ class MambaConfig(AlgorithmConfig):
 
     # When to learn
     update_episodes: int = Field(default=1, ge=1)
-    """Episodes between updates [Table 6, trajectories between updates]."""
+    """Episodes between updates, if no `update_steps` [Table 6, trajectories between updates]."""
+    update_steps: int = Field(default=0, ge=0)
+    """Env steps between updates, counted as episodes end; 0: `update_episodes` decides [ours]."""
     min_buffer: int = Field(default=500, ge=1)
     """Steps that the replay holds before the first update [code]."""
     buffer: int = Field(default=250_000, ge=1)
@@ -96,12 +98,12 @@ class MambaConfig(AlgorithmConfig):
 
 QUICK: dict[str, Any] = {
     "num_envs": 8,
-    "update_episodes": 8,
+    "update_steps": 200,
     "min_buffer": 1000,
     "buffer": 50_000,
-    "model_updates": 30,
+    "model_updates": 20,
     "agent_updates": 2,
-    "batch": 24,
+    "batch": 16,
     "length": 12,
     "bootstrap_timeouts": True,
     "deter": 64,
@@ -113,6 +115,7 @@ QUICK: dict[str, Any] = {
     "model_lr": 1e-3,
     "horizon": 8,
     "gamma": 0.95,
+    "epochs": 3,
     "minibatch": 512,
     "actor_lr": 7e-4,
     "critic_lr": 1e-3,
@@ -123,7 +126,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "smoke": {
         **QUICK,
         "num_envs": 4,
-        "update_episodes": 4,
+        "update_steps": 100,
         "min_buffer": 100,
         "model_updates": 2,
         "agent_updates": 1,

@@ -1,4 +1,4 @@
-"""Imagined play: what actor and critic learn from [section 3.2].
+"""Imagined play: what actor and critic learn from.
 
 The reward and the end of the action taken at t are read from (z_t, h_{t+1}). The transition has
 just given that h, and it is used; nothing is run twice.
@@ -102,7 +102,7 @@ class Heads:
 
 @torch.no_grad()
 def advantages(critic: Critic, rollout: Rollout, config: MambaConfig) -> tuple[Tensor, Tensor]:
-    """Advantages, standardised over everything, and lambda-returns (H-1, R, A) [section 3.2].
+    """Advantages, standardised over everything, and lambda-returns (H-1, R, A).
 
     The reward is the mean of what the agents' heads predict.
     """

@@ -1,4 +1,4 @@
-"""MAMBA's parts as layers: what reads, what mixes agents, what predicts, actor, critic [section 3].
+"""MAMBA's parts as layers: what reads, what mixes agents, what predicts, actor, critic.
 
 Symbol    meaning                                             name
 h, z      deterministic and stochastic state of an agent
@@ -96,7 +96,7 @@ class StateReader(nn.Module):
 
 
 class Posterior(nn.Module):
-    """q(z|h, e): the embedding's share of its first layer is the same at any h [section 3.1]."""
+    """q(z|h, e): the embedding's share of its first layer is the same at any h."""
 
     def __init__(self, config: MambaConfig) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class Posterior(nn.Module):
 
 
 class Transition(nn.Module):
-    """h' of all agents' (z, a) and their own h: the agents hear each other here [section 3.1]."""
+    """h' of all agents' (z, a) and their own h: the agents hear each other here."""
 
     def __init__(self, config: MambaConfig, spec: EnvSpec) -> None:
         super().__init__()
@@ -190,7 +190,7 @@ class Decoder(nn.Module):
 
 
 class Actor(nn.Module):
-    """pi(a|h, z), shared by the agents, over the available actions [section 3.2]."""
+    """pi(a|h, z), shared by the agents, over the available actions."""
 
     def __init__(self, config: MambaConfig, spec: EnvSpec) -> None:
         super().__init__()
@@ -208,7 +208,7 @@ class Actor(nn.Module):
 
 
 class Critic(nn.Module):
-    """v of every agent, who sees the states of all [section 3.2]."""
+    """v of every agent, who sees the states of all."""
 
     def __init__(self, config: MambaConfig, spec: EnvSpec) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""PPO on imagined play: how actor and critic learn [section 3.2]."""
+"""PPO on imagined play: how actor and critic learn."""
 
 from __future__ import annotations
 

@@ -95,12 +95,14 @@ class ChainedReplay:
         """Rows that can be drawn."""
         return min(self.written, self.capacity)
 
-    def observe(self, step: Step, actions: NDArray[np.int64], draws: np.random.Generator) -> int:
-        """Take a step (E, ...) and the actions (E, A) taken there; give how many episodes ended."""
+    def observe(
+        self, step: Step, actions: NDArray[np.int64], draws: np.random.Generator
+    ) -> list[int]:
+        """Take a step (E, ...) and the actions (E, A) taken there; give the lengths that ended."""
         if len(self.playing) != len(step.first):
             self.playing = [[] for _ in step.first]
         crashed = step.info.get("crashed", np.zeros_like(step.first))
-        ended = 0
+        ended = []
         for e, episode in enumerate(self.playing):
             if step.first[e]:
                 episode.clear()
@@ -113,8 +115,7 @@ class ChainedReplay:
                 ends = bool(step.terminal[e])
                 done = ends or (self.timeouts_end and not crashed[e])
                 self.extend(self.closed(whole, done, ends, draws))
-                episode.clear()
-                ended += 1
+                ended.append(len(whole))
         return ended
 
     def closed(

@@ -1,4 +1,4 @@
-"""The world model: a recurrence in which agents attend to each other, and its loss [section 3.1].
+"""The world model: a recurrence in which agents attend to each other, and its loss.
 
 Term               what it asks for                               where
 KL                 a prior that foresees the posterior            `WorldModel.divergence`
@@ -67,7 +67,7 @@ class WorldModel(nn.Module):
         self.tell = Dense(config.hidden, spec.num_actions)
 
     def observe(self, batch: Batch, uniform: Tensor, keep: Tensor | None = None) -> States:
-        """The states that a batch leads to, from uniforms (T-1, B, A, K) [section 3.1].
+        """The states that a batch leads to, from uniforms (T-1, B, A, K).
 
         `keep` are dropout's factors of T transitions. Only what is sequential stands in the loop;
         the products of h with the weights of the cell and of the posterior are one product.
@@ -120,7 +120,7 @@ class WorldModel(nn.Module):
         return torch.stack(states), torch.stack(samples), torch.stack(posteriors)
 
     def loss(self, batch: Batch, states: States) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective, a sum of six terms of equal weight, and the terms [section 3.1].
+        """The objective, a sum of six terms of equal weight, and the terms.
 
         Reward and end are read from (z_t, h_{t+1}), the first state that knows the action.
         """
