@@ -12,6 +12,8 @@ from typing import Any
 
 MODULE = "jaxmarl.environments.smax"
 PARENTS = ("jaxmarl", "jaxmarl.environments")
+WORTH = 0.1
+"""Seconds of compiling that are worth a file; jax's own default, 1, is near what a reset takes."""
 REMEDY = "pip install 'marlbench[smax]'"
 
 
@@ -29,6 +31,7 @@ def prepare(cache: bool) -> None:
     folder = cache_folder()
     if cache and not jax.config.jax_compilation_cache_dir and made(folder):
         jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH)
 
 
 def cache_folder() -> Path:
