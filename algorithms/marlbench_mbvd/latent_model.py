@@ -12,7 +12,6 @@ s^       what an imagined trajectory adds to the state            `foresight`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -112,7 +111,7 @@ class LatentModel(nn.Module):
 
     # --- trajectories -------------------------------------------------------------------------
 
-    def foresight(self, latents: Sequence[Tensor]) -> Tensor:
+    def foresight(self, latents: list[Tensor]) -> Tensor:
         """s^ (N, S) of a trajectory of latent states (N, J), read from its end to its beginning."""
         rows = len(latents[0])
         states = self.trajectory_encoder.unroll(torch.cat(latents[::-1]), [rows] * len(latents))

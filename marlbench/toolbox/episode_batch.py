@@ -71,10 +71,9 @@ def lay_out(episodes: Episodes, gamma: float, none: int, device: torch.device) -
         "steps": steps,
         "places": places,
     }
-    if "state" in rows:
-        arrays["state"] = rows["state"]
     tensors = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
-    return Batch(**{"state": None, **tensors}, sizes=episodes.sizes)
+    state = torch.from_numpy(rows["state"]).to(device) if "state" in rows else None
+    return Batch(state=state, sizes=episodes.sizes, **tensors)
 
 
 def record(replay: EpisodeReplay, spec: EnvSpec, step: Step, actions: NDArray[np.int64]) -> int:
