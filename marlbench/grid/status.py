@@ -62,4 +62,6 @@ def _standing(record: RunRecord) -> str:
         said += [f"{duration(eta)} to go"] if eta is not None else []
     evaluations = record.evaluations()
     said += [score(evaluations[-1])] if evaluations else []
+    if crashes := record.crashes().total():
+        said.append(f"{crashes} crash{'es' if crashes > 1 else ''} of the environment")
     return ", ".join(said)

@@ -103,10 +103,14 @@ def missing(cell: Cell) -> list[str]:
     short = [run.seed for run in cell.counted if len(run.curves[cell.metric].steps) < AVERAGED]
     if short:
         said.append(f"{where}: {spans(short)} with fewer than {AVERAGED} evaluations, all averaged")
-    crashed = [run.seed for run in cell.runs if run.crashed]
-    if crashed:
-        total = sum(run.crashed for run in cell.runs)
-        said.append(f"{where}: {spans(crashed)} with {total} crashed episodes that are not scored")
+    broken = {
+        "crashed episodes that are not scored": {run.seed: run.crashed for run in cell.runs},
+        "training episodes cut by crashes": {run.seed: run.cut for run in cell.runs},
+    }
+    for what, numbers in broken.items():
+        if total := sum(numbers.values()):
+            seeds = [seed for seed, number in numbers.items() if number]
+            said.append(f"{where}: {spans(seeds)} with {total} {what}")
     return said
 
 

@@ -49,6 +49,8 @@ class Run:
     curves: dict[Metric, Curve]
     crashed: int
     """Episodes of its evaluations that crashed and are not scored."""
+    cut: int
+    """Training episodes that a crash of the environment cut short."""
 
     @property
     def seed(self) -> int:
@@ -171,7 +173,8 @@ def read(record: RunRecord) -> Run:
         "return": curve(rows, "return", 1.0),
         "win": curve(rows, "win", 100.0),
     }
-    return Run(record, curves, sum(row.get("crashed", 0) for row in rows))
+    crashed = sum(row.get("crashed", 0) for row in rows)
+    return Run(record, curves, crashed, record.crashes()["training"])
 
 
 def curve(rows: Iterable[dict[str, Any]], metric: Metric, scale: float) -> Curve:

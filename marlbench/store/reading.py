@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +63,11 @@ class RunRecord:
     def events(self) -> list[dict[str, Any]]:
         """Give the rows of `events.jsonl`."""
         return files.read_rows(self.folder / EVENTS)
+
+    def crashes(self) -> Counter[str]:
+        """Count the crashes of the environment in `training` and in `evaluation`."""
+        rows = (row for row in self.events() if row["event"] == "env_crash")
+        return Counter(row["during"] for row in rows)
 
 
 def runs(results: Path) -> list[RunRecord]:

@@ -1,0 +1,34 @@
+"""`marlbench status`: what it says of a run whose environment crashed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from marlbench import store
+from marlbench.config import RunSpec
+from marlbench.grid.status import overview
+
+
+@pytest.mark.parametrize(
+    ("during", "said"),
+    [
+        ([], ""),
+        (["training"], ", 1 crash of the environment"),
+        (["training", "evaluation", "training"], ", 3 crashes of the environment"),
+    ],
+)
+def test_crashes_of_the_environment_are_counted(
+    tmp_path: Path, during: list[str], said: str
+) -> None:
+    spec = RunSpec(suite="smacv2", task="protoss_5_vs_5", algorithm="qmix", label="qmix", seed=0)
+    folder = store.create(tmp_path, spec)
+    events = [{"event": "attempt"}, *({"event": "env_crash", "during": when} for when in during)]
+    (folder / "events.jsonl").write_text("".join(json.dumps(row) + "\n" for row in events))
+    row = {"return": 3.2, "win": 0.25}
+    (folder / "eval.jsonl").write_text(json.dumps(row) + "\n")
+    (folder / "DONE").write_text("{}")
+    (_, line, _) = overview(tmp_path)
+    assert line == f"  done       protoss_5_vs_5 qmix seed 0  return 3.20, win 0.25{said}"
