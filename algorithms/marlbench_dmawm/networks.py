@@ -102,11 +102,23 @@ class AgentModule(nn.Module):
         return torch.stack(states), torch.stack(samples), torch.stack(posteriors)
 
 
+class AppendOne(nn.Module):
+    """A constant beside the observation: LayerNorm(W x) alone is the same for x and for 2 x.
+
+    Without it no distance can be read off a vector of relative positions.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., O) to (..., O + 1)."""
+        return F.pad(x, (0, 1), value=1.0)
+
+
 def observation_encoder(config: Config, spec: EnvSpec) -> nn.Module:
     """A CNN for images, a perceptron for vectors: (..., *O) to (..., F) [section 5.1]."""
     if spec.obs_dtype != "uint8":
         (features,) = spec.obs_shape
-        return nn.Sequential(*hidden_layers(features, config.units, config.encoder_layers))
+        layers = hidden_layers(features + 1, config.units, config.encoder_layers)
+        return nn.Sequential(AppendOne(), *layers)
     trunk = ImageEncoder(spec.obs_shape)
     return nn.Sequential(trunk, *hidden_layers(trunk.features, config.units, 1))
 
