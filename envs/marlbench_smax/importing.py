@@ -28,10 +28,11 @@ def prepare(cache: bool) -> None:
         import jax
     except ImportError as error:
         raise RuntimeError(f"cannot import jax ({error}): {REMEDY}") from None
+    config: Any = jax.config
     folder = cache_folder()
-    if cache and not jax.config.jax_compilation_cache_dir and made(folder):
-        jax.config.update("jax_compilation_cache_dir", str(folder))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH)
+    if cache and not config.jax_compilation_cache_dir and made(folder):
+        config.update("jax_compilation_cache_dir", str(folder))
+        config.update("jax_persistent_cache_min_compile_time_secs", WORTH)
 
 
 def cache_folder() -> Path:

@@ -87,6 +87,7 @@ def encode(path: Path, stills: Iterator[Still], fps: int) -> int:
             for still in chain([first], stills):
                 encoder.stdin.write(still.tobytes())
                 count += 1
+        with suppress(BrokenPipeError):
             encoder.stdin.close()
         said = encoder.stderr.read().decode(errors="replace").strip()
     if encoder.returncode:

@@ -96,7 +96,7 @@ def test_an_episode_is_what_jaxmarl_itself_plays() -> None:
         mine = np.stack([np.asarray(obs[name]) for name in theirs.agents])
         # the same operations, fused otherwise: single precision on positions up to 32
         np.testing.assert_allclose(step.obs, mine, atol=2e-6)
-        np.testing.assert_allclose(step.state, obs["world_state"], atol=1e-4)
+        assert step.state == pytest.approx(np.asarray(obs["world_state"]), abs=1e-4)
         masks = theirs.get_avail_actions(state)
         assert np.array_equal(step.avail, np.stack([masks[name] for name in theirs.agents]))
         if step.last:
