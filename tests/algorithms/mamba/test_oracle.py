@@ -220,19 +220,14 @@ def test_played_episodes_enter_the_replay_as_the_references(oracle: Oracle) -> N
         assert np.array_equal(ours, expected), name
 
 
-def seen(
-    rows: dict[str, np.ndarray], row: int, reward: np.ndarray, first: bool = False,
-    last: bool = False, terminal: bool = False,
-) -> Step:  # fmt: skip
+def seen(rows: dict[str, np.ndarray], row: int, reward: np.ndarray, **flags: bool) -> Step:
     """A row as one copy's step."""
     return Step(
         obs=rows["obs"][[row]],
         avail=rows["avail"][[row]] == 1,
         alive=np.ones((1, 3), bool),
         reward=reward,
-        first=np.array([first]),
-        last=np.array([last]),
-        terminal=np.array([terminal]),
+        **{name: np.array([flags.get(name, False)]) for name in ("first", "last", "terminal")},
     )
 
 

@@ -1,0 +1,262 @@
+"""The learner as the host knows it, and what its model is made of."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from marlbench.plugin import EnvSpec, Step
+from marlbench_mamba.agent import Mamba
+from marlbench_mamba.config import MambaConfig
+from marlbench_mamba.imagination import imagine
+
+Play = Callable[[int, int], Iterator[Step]]
+
+
+def trained(
+    config: MambaConfig, spec: EnvSpec, steps: Play, moments: int
+) -> tuple[Mamba, list[dict[str, float]]]:
+    agent, updates = Mamba(config, spec, 0, "cpu"), []
+    memory = agent.start(config.num_envs)
+    for step, _ in zip(steps(config.num_envs, 0), range(moments), strict=False):
+        actions, memory = agent.act(step, memory, explore=True)
+        agent.observe(step, actions)
+        if metrics := agent.update():
+            updates.append(metrics)
+    return agent, updates
+
+
+def ended(steps: Iterator[Step], moments: int) -> tuple[list[int], list[int]]:
+    """Lengths of the episodes that end, and the moment at which each does."""
+    found = [
+        (int(length), moment)
+        for step, moment in zip(steps, range(moments), strict=False)
+        for length in step.obs[step.last][:, 0, 0]
+    ]
+    return [length for length, _ in found], [moment for _, moment in found]
+
+
+def test_every_episode_is_learnt_from_once_the_replay_holds_enough(
+    config: MambaConfig, spec: EnvSpec, steps: Play
+) -> None:
+    agent, updates = trained(config, spec, steps, moments=40)
+    lengths, moments = ended(steps(4, 0), 40)
+    rows = np.cumsum([length + 2 * (length % 2 == 0) for length in lengths])
+    filled = moments[int(np.argmax(rows >= config.min_buffer))]  # copies end together
+    assert agent.updates == sum(moment >= filled for moment in moments)
+    assert all(np.isfinite(value) for metrics in updates for value in metrics.values())
+
+
+def test_updates_may_be_counted_in_steps(config: MambaConfig, spec: EnvSpec, steps: Play) -> None:
+    config = config.model_copy(update={"update_steps": 10, "min_buffer": 7})
+    agent, _ = trained(config, spec, steps, moments=30)
+    lengths, _ = ended(steps(4, 0), 30)
+    assert len(agent.replay) > 7
+    total = sum(lengths[1:])  # in these steps the first is shorter than `min_buffer`
+    assert lengths[0] + 2 * (lengths[0] % 2 == 0) < 7
+    assert agent.updates == total // 10
+
+
+def test_the_paper_learns_so_often(spec: EnvSpec, steps: Play) -> None:
+    """60 model and 4 agent updates after every episode from 500 steps on."""
+    agent = Mamba(MambaConfig(buffer=1000, deter=8, hidden=8), spec, 0, "cpu")
+    counts: dict[str, int] = {"model": 0, "agent": 0}
+
+    def count(name: str) -> Any:
+        def learn(batch: Any) -> dict[str, Any]:
+            assert batch.reward.shape == (19, 40, 3)
+            counts[name] += 1
+            return {}
+
+        return learn
+
+    agent.train_model, agent.train_agent = count("model"), count("agent")  # type: ignore[method-assign]
+    episodes, rows = 0, 0
+    for step, _ in zip(steps(1, 0), range(700), strict=False):
+        agent.observe(step, np.ones((1, 3), np.int64))
+        if step.last[0]:
+            length = int(step.obs[0, 0, 0])
+            rows += length + 2 * (length % 2 == 0)
+            episodes += rows >= 500
+        agent.update()
+    assert episodes > 10
+    assert counts == {"model": 60 * episodes, "agent": 4 * episodes}
+
+
+def test_agents_hear_each_other_when_they_play_and_when_they_imagine(
+    config: MambaConfig, spec: EnvSpec, steps: Play
+) -> None:
+    agent = Mamba(config, spec, 0, "cpu")
+    stream = steps(2, 1)
+    memory = other = agent.start(2)
+    for step, t in zip(stream, range(3), strict=False):
+        obs = step.obs.copy()
+        obs[:, 1:] += t == 0  # the others see something else, once
+        _, memory = agent.act(step, memory, explore=True)
+        _, other = agent.act(replace(step, obs=obs), other, explore=True)
+    assert not torch.equal(memory.h[:, 0], other.h[:, 0])
+    h, z = torch.randn(5, 3, config.deter), torch.randint(config.classes, (5, 3, config.latents))
+    moved = z.clone()
+    moved[:, 1:] = (z[:, 1:] + 1) % config.classes
+    action = torch.zeros(5, 3, dtype=torch.long)
+    after = [
+        agent.model.transition(
+            h.flatten(0, 1), agent.model.transition.read(x, action).flatten(0, 1)
+        )
+        for x in (z, moved)
+    ]
+    first = [x.view_as(h)[:, 0] for x in after]
+    assert not torch.equal(*first)
+
+
+def test_acting_takes_the_very_states_that_training_reconstructs(
+    config: MambaConfig, spec: EnvSpec, steps: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An episode played, then given as a window: the same h (1e-5: float32, other products)."""
+    from marlbench_mamba import world_model
+    from marlbench_mamba.replay import Batch
+
+    agent = Mamba(config, spec, 0, "cpu")
+    memory, seen, memories = agent.start(1), [], []
+    for step, _ in zip(steps(1, 2), range(4), strict=False):
+        actions, memory = agent.act(step, memory, explore=True)
+        seen.append((step, actions))
+        memories.append(memory)
+    draws = iter([m.z[0] for m in memories[1:]])
+    obs = torch.from_numpy(np.stack([step.obs for step, _ in seen]))  # (T, 1, A, O)
+    action = torch.from_numpy(np.stack([a for _, a in seen]))  # (T, 1, A)
+    flags = torch.zeros(3, 1)
+    batch = Batch(
+        obs=obs[1:], avail=torch.ones(3, 1, 3, 5, dtype=torch.bool), real=1 - flags, last=flags,
+        action=action[:-1], reward=torch.zeros(3, 1, 3), cont=1 - flags,
+    )  # fmt: skip
+    # a window knows nothing of what came before it: so begins this one behind the first step
+    monkeypatch.setattr(world_model, "sample_classes", lambda *_: next(draws))
+    model = agent.model
+    start = memories[0]
+    read = model.transition.read(start.z, start.action).flatten(0, 1)
+    h = model.transition(start.h.flatten(0, 1), read)
+    torch.testing.assert_close(h, memories[1].h[0], rtol=0, atol=1e-5)
+    blank = replace(memories[0], h=torch.zeros_like(start.h))
+    with torch.no_grad():
+        model.transition.weight_z.zero_()  # then no z and any z read alike
+        states = model.observe(batch, torch.zeros(2, 1, 3, config.latents))
+        _, after = agent.act(seen[1][0], blank, explore=True)
+    torch.testing.assert_close(states.h[0], after.h, rtol=0, atol=1e-5)
+
+
+def test_a_first_step_forgets_what_came_before(
+    config: MambaConfig, spec: EnvSpec, steps: Play
+) -> None:
+    agent = Mamba(config, spec, 0, "cpu")
+    memory = agent.start(2)
+    for step, _ in zip(steps(2, 4), range(3), strict=False):
+        _, memory = agent.act(step, memory, explore=True)
+    anew = next(steps(2, 5))
+    fresh = replace(agent.start(2), draws=memory.draws)
+    actions, left = agent.act(anew, memory, explore=True)
+    again, right = agent.act(anew, fresh, explore=True)
+    np.testing.assert_array_equal(actions, again)
+    assert torch.equal(left.h, right.h)
+
+
+def test_dropout_is_for_model_updates_alone(
+    config: MambaConfig, spec: EnvSpec, steps: Play
+) -> None:
+    """Heard by the loss, drawn from the agent's own generator, absent from imagination."""
+    agent, _ = trained(config, spec, steps, moments=25)
+    batch = agent.batch()
+    uniform = agent.uniform(batch)
+    keep = agent.model.transition.attention.draw(5, 9, 0.5, agent.generator)
+    plain, again = agent.model.observe(batch, uniform), agent.model.observe(batch, uniform)
+    dropped = agent.model.observe(batch, uniform, keep)
+    assert torch.equal(plain.h, again.h)
+    assert not torch.equal(plain.h, dropped.h)
+
+
+def test_actions_are_drawn_with_the_policys_probabilities(
+    config: MambaConfig, spec: EnvSpec, steps: Play
+) -> None:
+    """Of many copies of one first step, whose z differ in what is drawn for them."""
+    config = config.model_copy(update={"deter": 4})
+    agent = Mamba(config, spec, 0, "cpu")
+    with torch.no_grad():
+        agent.policy.actor.reader.weight_z.zero_()  # one policy whatever z is drawn
+    step = next(steps(1, 6))
+    many = Step(**{
+        name: np.repeat(getattr(step, name), 20_000, 0)
+        for name in ("obs", "avail", "alive", "reward", "first", "last", "terminal")
+    })  # fmt: skip
+    actions, memory = agent.act(many, agent.start(20_000), explore=True)
+    with torch.no_grad():
+        avail = torch.from_numpy(step.avail)
+        policy = agent.policy.actor(memory.h[:1], memory.z[:1], avail).exp()[0]  # (A, U)
+    for a in range(3):
+        share = np.bincount(actions[:, a], minlength=5) / 20_000
+        chance = policy[a].numpy()
+        spread = np.sqrt(chance * (1 - chance) / 20_000)
+        assert (np.abs(share - chance) <= 5 * spread).all()  # five standard deviations
+
+
+def test_imagined_masks_are_drawn_as_likely_as_predicted(
+    config: MambaConfig, spec: EnvSpec
+) -> None:
+    agent = Mamba(config, spec, 0, "cpu")
+    h = torch.randn(1, 3, config.deter).expand(5000, -1, -1).contiguous()
+    z = torch.zeros(5000, 3, config.latents, dtype=torch.long)
+    rollout = imagine(agent.model, agent.policy.actor, (h, z), 2, agent.generator)
+    with torch.no_grad():
+        read = agent.model.reader(h[:1], z[:1])[..., config.hidden : 2 * config.hidden]
+        chance = agent.model.avail(read).sigmoid()[0]  # (A, U)
+    share = rollout.avail[0].float().mean(0)
+    spread = (chance * (1 - chance) / 5000).sqrt()
+    assert ((share - chance).abs() <= 5 * spread).all()  # five standard deviations
+    taken = rollout.avail.gather(-1, rollout.action[..., None])[..., 0]
+    assert (taken | ~rollout.avail.any(-1)).all()
+
+
+def test_a_loaded_agent_goes_on_exactly(config: MambaConfig, spec: EnvSpec, steps: Play) -> None:
+    agent, _ = trained(config, spec, steps, moments=25)
+    other = Mamba(config, spec, 99, "cpu")
+    other.seed = 0
+    other.load(copy.deepcopy(agent.state()))
+    memories = [agent.start(4), other.start(4)]
+    for step, _ in zip(steps(4, 7), range(12), strict=False):
+        results = []
+        for k, learner in enumerate((agent, other)):
+            actions, memories[k] = learner.act(step, memories[k], explore=True)
+            learner.observe(step, actions)
+            results.append((actions.tolist(), learner.update()))
+        assert results[0] == results[1]
+    for ours, theirs in zip(agent.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+
+
+def test_images_are_seen_and_drawn(config: MambaConfig, spec: EnvSpec, steps: Play) -> None:
+    spec = replace(spec, obs_shape=(22, 26, 3), obs_dtype="uint8")
+    rng = np.random.default_rng(0)
+
+    def pictures(num_envs: int, seed: int) -> Iterator[Step]:
+        for step in steps(num_envs, seed):
+            yield replace(
+                step, obs=rng.integers(256, size=(num_envs, 3, 22, 26, 3), dtype=np.uint8)
+            )
+
+    agent = Mamba(config, spec, 0, "cpu")
+    before = [parameter.clone() for parameter in agent.model.parameters()]
+    agent, updates = trained(config, spec, pictures, moments=25)
+    assert updates
+    moved = [not torch.equal(*p) for p in zip(before, agent.model.parameters(), strict=True)]
+    assert sum(moved) >= len(moved) - 1
+
+
+@pytest.mark.parametrize("wrong", [{"heads": 3}, {"min_buffer": 20}, {"buffer": 499}])
+def test_sizes_that_do_not_fit_are_refused_before_a_run(wrong: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="got"):
+        MambaConfig(**wrong)
