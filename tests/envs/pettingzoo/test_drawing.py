@@ -1,0 +1,44 @@
+"""Pictures of particle worlds and of foraging, on the real simulators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from marlbench.drawing import AGENT, ENEMY
+from marlbench.plugin import Config
+from marlbench_pettingzoo import build_lbf, build_mpe, render_lbf, render_mpe
+
+
+def test_a_particle_world_is_drawn_without_keeping_a_surface() -> None:
+    pytest.importorskip("mpe2", reason="pip install 'marlbench[mpe]'")
+    env: Any = build_mpe("simple_spread_2", Config())
+    env.reset(0)
+    first = render_mpe(env)
+    assert first.shape == (350, 350, 3)
+    assert (first != 255).any()
+    for _ in range(4):
+        env.step(np.full(2, 1))
+    assert not np.array_equal(render_mpe(env), first)
+    world = env.inside.inside.unwrapped
+    assert (world.screen, world.render_mode) == (None, None)
+
+
+def test_foraging_is_drawn_with_players_and_food_on_their_cells() -> None:
+    pytest.importorskip("lbforaging", reason="pip install 'marlbench[lbf]'")
+    env: Any = build_lbf("Foraging-8x8-2p-2f-coop", Config())
+    env.reset(0)
+    picture, world = render_lbf(env), env.inside.inside
+    cells = {tuple(player.position): AGENT for player in world.players}
+    cells |= {tuple(cell): ENEMY for cell in np.argwhere(world.field > 0).tolist()}
+    assert len(cells) == 4
+    scale, rim = 360 / 8 / 1.08, 0.04 * 8
+    for row in range(8):
+        for column in range(8):
+            # a little off the middle of the cell, where the level is written
+            y, x = (int((rim + at) * scale) for at in (row + 0.28, column + 0.5))
+            colour = tuple(picture[y, x].tolist())
+            assert (colour in (AGENT, ENEMY)) == ((row, column) in cells)
+            assert cells.get((row, column), colour) == colour
