@@ -1,4 +1,4 @@
-"""Every check of the project by name: `nox -s lint types tests slow wheel demo bench`."""
+"""Every check of the project by name: `nox -s lint types tests slow starcraft wheel demo bench`."""
 
 from __future__ import annotations
 
@@ -44,6 +44,21 @@ def slow(session: nox.Session) -> None:
     """The tests of minutes: learning, chaos, whole suites."""
     install(session, ".[mpe,lbf,smax,test]")
     session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def starcraft(session: nox.Session) -> None:
+    """The real smac and smacv2 on a stand-in of the game: `nox -s starcraft -- SMAC SMACV2`.
+
+    The arguments are the folders of the two packages, cloned from github.com/oxwhirl/smac and
+    github.com/oxwhirl/smacv2, which PyPI has not. With one of them alone the other's tests are
+    skipped. StarCraft II itself is not needed.
+    """
+    if not session.posargs:
+        session.error("nox -s starcraft -- SMAC SMACV2: where are the checkouts of the packages?")
+    install(session, ".[sc2,test]")
+    session.install("--no-deps", *(str(Path(folder).resolve()) for folder in session.posargs))
+    session.run("pytest", "-n", "2", "-rs", "tests/envs/starcraft")
 
 
 @nox.session
