@@ -42,7 +42,7 @@ def test_the_readme_names_only_commands_options_and_plugins_that_exist() -> None
     commands = known.commands  # type: ignore[attr-defined]
     catalogue = load_catalogue()
     for line in re.findall(
-        r"marlbench ((?:run|report|list|show|status|check)\b[^\n`&#]*)", readme()
+        r"marlbench ((?:run|report|list|show|status|check|watch)\b[^\n`&#]*)", readme()
     ):
         name, *words = line.split()
         options = {option for each in commands[name].params for option in each.opts}
