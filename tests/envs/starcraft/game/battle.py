@@ -140,7 +140,7 @@ class Battle:
 
     def _hunt_order(self, unit: Unit) -> Order | None:
         nearest = min(self.enemies(unit), key=unit.distance, default=None)
-        return nearest and Order("attack", tag=nearest.tag)
+        return Order("attack", tag=nearest.tag) if nearest else None
 
     def _heal_order(self, unit: Unit) -> Order | None:
         friends = [
@@ -149,7 +149,7 @@ class Battle:
             if other.owner == unit.owner and not other.kind.heals
         ]
         worst = min(friends, key=lambda other: other.health / other.kind.health, default=None)
-        return worst and Order("heal", tag=worst.tag)
+        return Order("heal", tag=worst.tag) if worst else None
 
     def _act(self, unit: Unit) -> Iterator[tuple[Unit, float]]:
         """Let a unit follow its order; give what it hits and how hard."""
