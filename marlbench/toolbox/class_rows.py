@@ -23,8 +23,9 @@ def class_rows(classes: Tensor, weight: Tensor) -> Tensor:
     >>> class_rows(torch.tensor([1, 0]), torch.tensor([[1.0], [2.0], [30.0], [40.0]]))
     tensor([32.])
     """
-    rows = Rows.apply(classes.reshape(-1, classes.shape[-1]), weight, None)
-    return rows.view(*classes.shape[:-1], -1)  # type: ignore[no-any-return]
+    flat = classes.reshape(-1, classes.shape[-1])  # (N, K)
+    rows = Rows.apply(flat, weight, None)  # type: ignore[no-untyped-call]
+    return rows.view(*classes.shape[:-1], -1)
 
 
 def straight_through_rows(classes: Tensor, probs: Tensor, weight: Tensor) -> Tensor:
@@ -34,8 +35,9 @@ def straight_through_rows(classes: Tensor, probs: Tensor, weight: Tensor) -> Ten
     arXiv:1308.3432v1].
     """
     flat = classes.reshape(-1, classes.shape[-1])  # (N, K)
-    rows = Rows.apply(flat, weight, probs.reshape(len(flat), -1))
-    return rows.view(*classes.shape[:-1], -1)  # type: ignore[no-any-return]
+    likely = probs.reshape(len(flat), -1)  # (N, K*C)
+    rows = Rows.apply(flat, weight, likely)  # type: ignore[no-untyped-call]
+    return rows.view(*classes.shape[:-1], -1)
 
 
 class Rows(torch.autograd.Function):

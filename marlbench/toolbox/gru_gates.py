@@ -18,7 +18,7 @@ def gru_gates(from_x: Tensor, from_h: Tensor, h: Tensor) -> Tensor:
     Rows are ordered reset, update, new: `h' = n + u (h - n)`, `n = tanh(W_n x + r (U_n h))`
     [Cho et al. 2014, arXiv:1406.1078v3, as torch.nn.GRU has it].
     """
-    return Gates.apply(from_x, from_h, h)  # type: ignore[no-untyped-call, no-any-return]
+    return Gates.apply(from_x, from_h, h)  # type: ignore[no-untyped-call]
 
 
 class Gates(torch.autograd.Function):

@@ -189,10 +189,9 @@ def test_actions_are_drawn_with_the_policys_probabilities(
     with torch.no_grad():
         agent.policy.actor.reader.weight_z.zero_()  # one policy whatever z is drawn
     step = next(steps(1, 6))
-    many = Step(**{
-        name: np.repeat(getattr(step, name), 20_000, 0)
-        for name in ("obs", "avail", "alive", "reward", "first", "last", "terminal")
-    })  # fmt: skip
+    names = ("obs", "avail", "alive", "reward", "first", "last", "terminal")
+    copies: dict[str, Any] = {name: np.repeat(getattr(step, name), 20_000, 0) for name in names}
+    many = replace(step, **copies)
     actions, memory = agent.act(many, agent.start(20_000), explore=True)
     with torch.no_grad():
         avail = torch.from_numpy(step.avail)

@@ -91,7 +91,7 @@ def weights(oracle: Oracle, prefix: str, part: str) -> dict[str, Tensor]:
         for key in oracle
         if key.startswith(start)
     }
-    ours = {}
+    ours: dict[str, Tensor] = {}
     if part == "model":
         ours |= reader(found, [f"model/{head}.0" for head in HEADS])
         both = found.pop("model/transition._rnn_input_model.0.weight")  # actions, then latents
@@ -227,7 +227,9 @@ def seen(rows: dict[str, np.ndarray], row: int, reward: np.ndarray, **flags: boo
         avail=rows["avail"][[row]] == 1,
         alive=np.ones((1, 3), bool),
         reward=reward,
-        **{name: np.array([flags.get(name, False)]) for name in ("first", "last", "terminal")},
+        first=np.array([flags.get("first", False)]),
+        last=np.array([flags.get("last", False)]),
+        terminal=np.array([flags.get("terminal", False)]),
     )
 
 
