@@ -14,7 +14,17 @@ PLUGINS = sorted(
 )
 FILES = sorted(file for package in (HOST, *PLUGINS) for file in package.rglob("*.py"))
 HOSTS = [file for file in FILES if file.is_relative_to(HOST)]
-SIMULATORS = {"gymnasium", "jax", "jaxmarl", "lbforaging", "mpe2", "pettingzoo"}
+SIMULATORS = {
+    "gymnasium",
+    "jax",
+    "jaxmarl",
+    "lbforaging",
+    "mpe2",
+    "pettingzoo",
+    "pysc2",
+    "smac",
+    "smacv2",
+}
 LEARNING = {"torch", "flax", "tensorflow"}
 VAGUE = {"utils", "util", "common", "helpers", "base", "misc", "manager"}
 

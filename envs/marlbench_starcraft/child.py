@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from threading import Thread
@@ -35,7 +36,7 @@ def main(descriptor: int) -> None:
     pipe.send(attempt(open_game))
     while True:
         name, argument = requests.get()
-        pipe.send(attempt(lambda name=name, argument=argument: getattr(game, name)(argument)))
+        pipe.send(attempt(partial(getattr(game, name), argument)))
 
 
 def attempt(call: Callable[[], Any]) -> tuple[bool, Any]:

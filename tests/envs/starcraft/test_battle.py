@@ -18,6 +18,7 @@ from marlbench.run.door import check_step
 from marlbench.testing import check_suite
 from marlbench_starcraft import marlbench_suites
 from marlbench_starcraft.game import GameCrash, game_seed
+from marlbench_starcraft.tasks import Order
 
 BOTH = pytest.mark.parametrize("make", [smac, smacv2])
 
@@ -121,11 +122,15 @@ def test_an_end_without_a_result_is_a_crash(monkeypatch: pytest.MonkeyPatch) -> 
         """A package that gives its tell-tale end without asking anyone for a new game."""
 
         def __init__(self, seed: int | None, **arguments: Any) -> None:
-            self.step = lambda actions: (0, True, {})
+            pass
+
+        def step(self, actions: list[int]) -> tuple[float, bool, dict[str, Any]]:
+            """Give the end."""
+            return 0, True, {}
 
     monkeypatch.setattr(game, "environment", lambda package: Mended)
     with pytest.raises(GameCrash, match="without a result"):
-        game.Game(game.Order("smac", {}, "global")).step(np.zeros(3, np.int64))
+        game.Game(Order("smac", {}, "global")).step(np.zeros(3, np.int64))
 
 
 @BOTH
@@ -177,7 +182,7 @@ def test_the_seed_of_a_reset_decides_the_teams_and_places_of_smacv2() -> None:
     one, other = smacv2("terran_10_vs_11"), smacv2("terran_10_vs_11")
     seeds = (3, 4, 2**40)
     sequences = [[play(env, charge, seed)[0].obs for seed in seeds] for env in (one, other)]
-    np.testing.assert_array_equal(*sequences)
+    np.testing.assert_array_equal(sequences[0], sequences[1])
     assert all((sequences[0][0] != obs).any() for obs in sequences[0][1:])
     one.close()
     other.close()

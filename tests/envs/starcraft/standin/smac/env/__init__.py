@@ -17,7 +17,7 @@ MAPS = {
 }
 
 
-class StarCraft2Env(Battle):
+class StarCraft2Env(Battle):  # type: ignore[misc]
     """A battle on one of the maps."""
 
     def __init__(  # noqa: PLR0913 - the package's

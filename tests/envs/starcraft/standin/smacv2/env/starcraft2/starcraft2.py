@@ -20,7 +20,7 @@ class CannotResetException(Exception):  # noqa: N818 - the package's name
     """The units did not appear."""
 
 
-class StarCraft2Env(Battle):
+class StarCraft2Env(Battle):  # type: ignore[misc]
     """A battle of teams that are drawn by others."""
 
     def __init__(  # noqa: PLR0913 - the package's
