@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from marlbench.plugin import Env, Finding, Suite, hookimpl
 from marlbench_meltingpot.config import Config
-from marlbench_meltingpot.tasks import TASKS
+from marlbench_meltingpot.tasks import PAPER, TASKS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,7 +57,8 @@ def marlbench_suites() -> Iterable[Suite]:
             "meltingpot",
             TASKS,
             build,
-            default_task=TASKS[0],
+            default_task=PAPER[0],
+            paper_tasks=PAPER,
             config=Config,
             extra="meltingpot",
             requires=(

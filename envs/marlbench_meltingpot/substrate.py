@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,9 +99,12 @@ class Substrate:
     def built(self, building: int, playing: int) -> Episode:
         """Build the simulator afresh, as Melting Pot does too, from two seeds of 31 bits."""
         root = module("dmlab2d.runfiles_helper").find()
-        settings = self._settings(building) | {"env_seed": str(building)}
-        lab = module("dmlab2d").Lab2d(root, settings)
-        lab.start(0, playing)
+        settings = self._settings(building) | {"env_seed": str(building), "logLevel": "ERROR"}
+        try:
+            lab = module("dmlab2d").Lab2d(root, settings)
+            lab.start(0, playing)
+        except ValueError as error:
+            raise self._refusal(reason(error)) from None
         return Episode(lab, self.players, self._definition.action_set)
 
     @property
@@ -119,10 +123,8 @@ class Substrate:
                 config_dict = module("ml_collections.config_dict")
                 settings = config_dict.ConfigDict(deepcopy(dict(definition))).unlock()
                 builder.maybe_build_and_add_avatar_objects(settings)
-        except (IndexError, KeyError, ValueError) as error:
-            raise RuntimeError(
-                f"{self.task} cannot have {self.players} players ({error}): set suite.players lower"
-            ) from error
+        except (AssertionError, IndexError, KeyError, ValueError) as error:
+            raise self._refusal(str(error)) from error
         settings.maxEpisodeLengthFrames = self.config.episode_length
         if self._pixels:
             settings.spriteSize = self._pixels
@@ -131,6 +133,20 @@ class Substrate:
             settings.levelDirectory = str(sorted_folder(Path(settings.levelDirectory)))
         flat: dict[str, str] = builder.parse_python_settings_for_dmlab2d(settings)
         return flat
+
+    def _refusal(self, why: str) -> RuntimeError:
+        own = len(self._own_roles)
+        return RuntimeError(
+            f"{self.task} does not begin with {self.players} players ({why}); its own number is "
+            f"{own}: --set suite.players={own}"
+        )
+
+
+def reason(error: ValueError) -> str:
+    """Give the line of Lua's trace that says why."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # without its colours
+    found = re.search(r"\.lua:\d+: (.+)", text)
+    return found[1] if found else " ".join(text.split())
 
 
 class Episode:
