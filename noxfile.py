@@ -13,6 +13,8 @@ nox.options.default_venv_backend = "virtualenv"
 TORCH = "torch==2.13.0"
 """Installed before anything else, so that nothing can pull in another one."""
 PINNED = ("-c", "constraints.txt")
+MELTINGPOT = ("marlbench", "env", "install", "meltingpot")
+"""What pip alone cannot install."""
 QUICK = ("report", "store", "grid")
 """Folders of tests that the installed wheel is tried with: quick, and child processes too."""
 
@@ -35,14 +37,16 @@ def types(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """The tests, as the README runs them."""
-    install(session, ".[mpe,lbf,smax,test]")
+    install(session, ".[mpe,lbf,smax,meltingpot,test]")
+    session.run(*MELTINGPOT)
     session.run("pytest", "-n", "2", *session.posargs)
 
 
 @nox.session
 def slow(session: nox.Session) -> None:
     """The tests of minutes: learning, chaos, whole suites."""
-    install(session, ".[mpe,lbf,smax,test]")
+    install(session, ".[mpe,lbf,smax,meltingpot,test]")
+    session.run(*MELTINGPOT)
     session.run("pytest", "-m", "slow", *session.posargs)
 
 

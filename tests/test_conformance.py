@@ -11,13 +11,19 @@ from marlbench.testing import check_algorithm, check_suite, insist
 CATALOGUE = load_catalogue()
 COMPILED = {"smax"}
 """Suites of which each task is compiled for seconds first: all but the default are slow."""
+LONG = {"meltingpot": {"episode_length": 10}}
+"""Suites whose episodes take seconds to begin: a few steps of the paper's tasks, all slow."""
+
+
+def slow(suite: Suite, task: str) -> bool:
+    """Whether the check of a task takes more than seconds."""
+    return suite.name in LONG or (suite.name in COMPILED and task != suite.default_task)
+
+
 TASKS = [
-    pytest.param(
-        *(suite, task),
-        marks=[pytest.mark.slow] if suite.name in COMPILED and task != suite.default_task else [],
-    )
+    pytest.param(suite, task, marks=[pytest.mark.slow] if slow(suite, task) else [])
     for suite in CATALOGUE.suites.values()
-    for task in suite.tasks
+    for task in (suite.paper_tasks if suite.name in LONG else suite.tasks)
 ]
 
 
@@ -34,4 +40,4 @@ def test_algorithm_keeps_its_promises(algorithm: Algorithm) -> None:
 def test_task_keeps_its_promises(suite: Suite, task: str) -> None:
     if lack := missing(suite):
         pytest.skip(lack)
-    insist(check_suite(suite, task))
+    insist(check_suite(suite, task, LONG.get(suite.name)))
