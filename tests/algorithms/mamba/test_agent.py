@@ -255,6 +255,24 @@ def test_images_are_seen_and_drawn(config: MambaConfig, spec: EnvSpec, steps: Pl
     assert sum(moved) >= len(moved) - 1
 
 
+def test_the_transition_runs_once_per_step_and_never_for_a_reward(
+    config: MambaConfig, spec: EnvSpec, steps: Play
+) -> None:
+    """T times over a batch of windows; once more between any two imagined states."""
+    agent, _ = trained(config, spec, steps, moments=25)
+    runs = 0
+
+    def count(*_: object) -> None:
+        nonlocal runs
+        runs += 1
+
+    agent.model.transition.attention.register_forward_hook(count)
+    agent.train_model(agent.batch())
+    assert runs == config.length - 1
+    agent.train_agent(agent.batch())
+    assert runs == 2 * (config.length - 1) + config.horizon - 1
+
+
 @pytest.mark.parametrize("wrong", [{"heads": 3}, {"min_buffer": 20}, {"buffer": 499}])
 def test_sizes_that_do_not_fit_are_refused_before_a_run(wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="got"):
