@@ -15,6 +15,7 @@ from torch import Tensor
 from marlbench.plugin import EnvSpec, Ring, Step
 from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.policies import gumbel, sample
+from marlbench.toolbox.room import rows_within
 from marlbench.toolbox.sequence_replay import SequenceReplay
 from marlbench_dmawm.absorbing import Batch, absorbed, fields, relabel
 from marlbench_dmawm.config import Config
@@ -51,7 +52,9 @@ class Dmawm:
         self.optimiser = torch.optim.Adam(
             self.model.parameters(), config.model_lr, eps=config.model_eps, fused=True
         )
-        self.replay = SequenceReplay(config.buffer, config.num_envs, fields(spec))
+        least = config.num_envs * config.length
+        room = rows_within(config.replay_gib, fields(spec), config.buffer, least)
+        self.replay = SequenceReplay(room, config.num_envs, fields(spec))
         self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.env_steps = 0

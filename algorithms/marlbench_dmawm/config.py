@@ -23,6 +23,8 @@ class Config(AlgorithmConfig):
     """Training steps of the model alone when the warm-up ends [open; dv3t trains all 100 times]."""
     buffer: int = Field(default=250_000, ge=1)
     """Env steps that the replay holds, all copies together [paper, Table 2]."""
+    replay_gib: float = Field(default=24.0, gt=0)
+    """Memory that caps `buffer`; pages are taken as steps come, up to this [ours]."""
     batch: int = Field(default=16, ge=1)
     """Sequences per model batch [paper, Table 2]."""
     length: int = Field(default=64, ge=2)
