@@ -50,7 +50,8 @@ class Mamba:
             actor, critic = Actor(config, spec).to(device), Critic(config, spec).to(device)
         self.policy = PolicyLearner(config, actor, critic)
         self.optimiser = torch.optim.Adam(self.model.parameters(), config.model_lr, fused=True)
-        self.replay = ChainedReplay(spec, config.buffer, not config.bootstrap_timeouts)
+        room = rows_within(config.replay_gib, fields(spec), config.buffer, config.min_buffer)
+        self.replay = ChainedReplay(spec, room, not config.bootstrap_timeouts)
         self.draws = np.random.default_rng(seed)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.waiting = 0  # episodes, or their steps, since the last update

@@ -27,6 +27,8 @@ class MambaConfig(AlgorithmConfig):
     """Steps that the replay holds before the first update [code]."""
     buffer: int = Field(default=250_000, ge=1)
     """Steps that the replay holds, absorbing ones included [Table 6]."""
+    replay_gib: float = Field(default=24.0, gt=0)
+    """Memory that caps `buffer`; pages are taken as steps come, up to this [ours]."""
     model_updates: int = Field(default=60, ge=1)
     """Gradient steps of the world model per update [Table 6, model epochs]."""
     agent_updates: int = Field(default=4, ge=1)
