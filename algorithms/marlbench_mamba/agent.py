@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from marlbench.plugin import EnvSpec, Ring, Step
 from marlbench.toolbox.exploration import keyed_uniforms
 from marlbench.toolbox.latents import latent_log_probs, sample_classes
+from marlbench.toolbox.room import rows_within
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import advantages, imagine
 from marlbench_mamba.networks import Actor, Critic
 from marlbench_mamba.policy import Decisions, PolicyLearner
-from marlbench_mamba.replay import Batch, ChainedReplay
+from marlbench_mamba.replay import Batch, ChainedReplay, fields
 from marlbench_mamba.world_model import States, WorldModel
 
 

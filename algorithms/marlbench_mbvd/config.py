@@ -95,6 +95,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "episodes_per_update": 1.0,
         "target_update_episodes": 4,
         "epsilon_anneal_steps": 300,
+        "replay_gib": 1.0,
     },
 }
 """Settings of the project's short presets [ours]; `paper` changes nothing."""

@@ -69,6 +69,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "episodes_per_update": 0.5,
         "target_update_episodes": 10,
         "epsilon_anneal_steps": 20_000,
+        "replay_gib": 4.0,
     },
     "smoke": {
         "num_envs": 2,
@@ -76,6 +77,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "episodes_per_update": 1.0,
         "target_update_episodes": 4,
         "epsilon_anneal_steps": 300,
+        "replay_gib": 1.0,
     },
 }
 """Settings of the project's short presets [ours]; `paper` changes nothing."""

@@ -22,5 +22,5 @@ def test_no_more_than_wanted() -> None:
 
 
 def test_too_little_room_is_said_with_the_remedy() -> None:
-    with pytest.raises(ValueError, match="replay_gib=1e-05 holds 67 steps .* at least 68"):
+    with pytest.raises(ValueError, match=r"replay_gib=1e-05 holds 67 steps .* at least 68"):
         rows_within(1e-5, FIELDS, wanted=100, least=68)
