@@ -7,11 +7,16 @@ import pytest
 from marlbench.host import load_catalogue, missing
 from marlbench.plugin import Algorithm, Suite
 from marlbench.testing import check_algorithm, check_suite, insist
+from marlbench_starcraft.installed import builds
 
 CATALOGUE = load_catalogue()
 COMPILED = {"smax"}
 """Suites of which each task is compiled for seconds first: all but the default are slow."""
-LONG = {"meltingpot": {"episode_length": 10}}
+STARCRAFT = {"smac", "smacv2"}
+LONG = {
+    "meltingpot": {"episode_length": 10},
+    **{name: {"restart_every": 1} for name in STARCRAFT},  # then its seed alone decides an episode
+}
 """Suites whose episodes take seconds to begin: a few steps of the paper's tasks, all slow."""
 
 
@@ -40,4 +45,6 @@ def test_algorithm_keeps_its_promises(algorithm: Algorithm) -> None:
 def test_task_keeps_its_promises(suite: Suite, task: str) -> None:
     if lack := missing(suite):
         pytest.skip(lack)
+    if suite.name in STARCRAFT and not builds():
+        pytest.skip(f"StarCraft II is not installed: marlbench env check {suite.name}")
     insist(check_suite(suite, task, LONG.get(suite.name)))
