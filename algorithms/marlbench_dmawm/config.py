@@ -122,7 +122,7 @@ class Config(AlgorithmConfig):
 
 QUICK: dict[str, Any] = {
     "warmup": 1000,
-    "pretrain": 100,
+    "pretrain": 300,
     "buffer": 50_000,
     "batch": 32,
     "length": 12,
