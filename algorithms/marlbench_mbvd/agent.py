@@ -180,10 +180,7 @@ class Mbvd:
         q_a = slow.q.gather(-1, best[..., None]).squeeze(-1)  # (N, A)
         state = torch.cat([slow.state, foresight], -1)  # (N, 2 S)
         value = self.slow.mixer(q_a[first:], state[first:])  # (M, 1)
-        reward, discount = (
-            part.flatten(0, 1)[batch.places] for part in (batch.reward, batch.discount)
-        )
-        return reward + discount * value
+        return batch.targets(value, self.config.td_lambda)
 
     # --- imagining ----------------------------------------------------------------------------
 

@@ -19,6 +19,8 @@ class MbvdConfig(AlgorithmConfig):
     """Copies of the environment that are played in lockstep [copy: default.yaml]."""
     gamma: float = Field(default=0.99, ge=0, le=1)
     """Discount per env step [Table 7]."""
+    td_lambda: float = Field(default=0.0, ge=0, le=1)
+    """Weight of longer returns in the target: 0 is one step [copy: mbvd_learner.py]."""
     learning_rate: float = Field(default=5e-4, gt=0)
     """Step size of RMSProp, for values and latent model alike [Table 7]."""
     rmsprop_decay: float = Field(default=0.99, ge=0, lt=1)
@@ -84,6 +86,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "quick": {
         "num_envs": 8,
         "gamma": 0.9,
+        "td_lambda": 0.6,
         "batch_episodes": 16,
         "episodes_per_update": 0.5,
         "target_update_episodes": 10,

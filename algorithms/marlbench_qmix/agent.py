@@ -21,7 +21,6 @@ from marlbench.toolbox.episode_batch import Batch, capacity, episode_fields, lay
 from marlbench.toolbox.episode_replay import EpisodeReplay, Episodes
 from marlbench.toolbox.exploration import linear_schedule
 from marlbench.toolbox.recurrent_acting import Memory, act, beginning
-from marlbench.toolbox.td_targets import td_lambda_targets
 from marlbench_qmix.config import QmixConfig
 from marlbench_qmix.networks import Networks
 
@@ -127,13 +126,7 @@ class Qmix:
         best = q[first:].masked_fill(~batch.avail[first:], -torch.inf).argmax(-1, True)  # (M, A, 1)
         q_a = slow_q.gather(-1, best).squeeze(-1)  # (M, A)
         value = self.slow.mixer(q_a, batch.seen_state(embedding)[first:])  # (M, 1)
-        padded = value.new_zeros(batch.valid.numel(), value.shape[-1])  # (T B, 1)
-        padded[batch.places] = value
-        next_value = padded.view(*batch.valid.shape[:2], -1)  # (T, B, 1)
-        targets = td_lambda_targets(
-            batch.reward, batch.discount, next_value, batch.valid, self.config.td_lambda
-        )
-        return targets.flatten(0, 1)[batch.places]  # (M, 1)
+        return batch.targets(value, self.config.td_lambda)
 
     def batch(self, episodes: Episodes) -> Batch:
         """Lay drawn episodes out for the learner, on its device."""

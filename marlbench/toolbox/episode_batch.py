@@ -11,6 +11,7 @@ from torch import Tensor
 
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.episode_replay import EpisodeReplay, Episodes
+from marlbench.toolbox.td_targets import td_lambda_targets
 
 __all__ = ["Batch", "capacity", "episode_fields", "lay_out", "record"]
 
@@ -41,6 +42,14 @@ class Batch:
     """(M,) where each step is among the T B padded ones."""
     sizes: list[int]
     """Rows of each time; the first is B."""
+
+    def targets(self, next_value: Tensor, lambda_: float) -> Tensor:
+        """Give TD(lambda) targets (M, D) of the steps, from the values (M, D) of their outcomes."""
+        padded = next_value.new_zeros(self.valid.numel(), next_value.shape[-1])  # (T B, D)
+        padded[self.places] = next_value
+        next_value = padded.view(*self.valid.shape[:2], -1)  # (T, B, D)
+        targets = td_lambda_targets(self.reward, self.discount, next_value, self.valid, lambda_)
+        return targets.flatten(0, 1)[self.places]
 
     def seen_state(self, embedding: Tensor) -> Tensor:
         """Give a mixer's states (N, S): the task's, or else what all agents see, detached."""

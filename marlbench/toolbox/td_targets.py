@@ -29,6 +29,8 @@ def td_lambda_targets(
     >>> td_lambda_targets(reward, torch.tensor([0.5, 0.0]), next_value, yes, lambda_=0.5)
     tensor([4., 2.])
     """
+    if lambda_ == 0:
+        return (reward + discount * next_value) * valid
     follows = torch.cat([valid[1:], torch.zeros_like(valid[:1])])  # a step comes after t
     targets = torch.zeros_like(next_value)
     ahead = next_value[-1]

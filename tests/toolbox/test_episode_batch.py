@@ -97,6 +97,23 @@ def test_every_row_is_what_was_played() -> None:
         assert (reward, discount) == (episodes[e].rewards[t], 0.0 if ends else GAMMA)
         assert valid
     assert int(batch.valid.sum()) == sum(lengths)
+    value = torch.randn(len(taken), 2)
+    one_step = batch.targets(value, lambda_=0.0)
+    whole = batch.targets(value, lambda_=1.0)  # n-step returns to the end of each episode
+    for step, row in enumerate(taken):
+        e, t = rows[row]
+        later = [taken.index(rows.index((e, k))) for k in range(t, lengths[e])]
+        rewards = episodes[e].rewards[t:]
+        discounts = [
+            0.0 if episodes[e].terminal and k + 1 == lengths[e] else GAMMA
+            for k in range(t, lengths[e])
+        ]
+        expected = rewards[0] + discounts[0] * value[step]
+        # float32: sums of a few numbers near 1
+        torch.testing.assert_close(one_step[step], expected, rtol=1e-5, atol=1e-6)
+        expected = sum(GAMMA**k * reward for k, reward in enumerate(rewards))
+        expected = expected + GAMMA ** (len(later) - 1) * discounts[-1] * value[later[-1]]
+        torch.testing.assert_close(whole[step], expected, rtol=1e-5, atol=1e-6)
 
 
 def test_without_a_state_the_mixer_sees_what_all_agents_see_detached() -> None:
