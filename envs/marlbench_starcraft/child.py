@@ -1,12 +1,13 @@
 """The process of one game: `python -m marlbench_starcraft.child FD` obeys what comes through FD.
 
 It leads a process group of its own, in which the game is too. When whoever started it is gone it
-kills the group, so that no game outlives its run.
+removes the folder of their temporary files and kills the group, so that no game outlives its run.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Callable
@@ -20,10 +21,10 @@ from typing import Any
 def main(descriptor: int) -> None:
     """Take the order, then answer (name, argument) with (whether it went well, the answer)."""
     pipe: Connection[Any, Any] = Connection(descriptor)
-    path, order = pipe.recv()
+    path, folder, order = pipe.recv()
     sys.path[:] = path
     requests: SimpleQueue[tuple[str, Any]] = SimpleQueue()
-    Thread(target=listen, args=(pipe, requests), daemon=True).start()
+    Thread(target=listen, args=(pipe, requests, folder), daemon=True).start()
     game: Any = None
 
     def open_game() -> Any:
@@ -55,12 +56,13 @@ def said(error: BaseException) -> str:
     return text if error.__context__ is None else f"{text} (after {said(error.__context__)})"
 
 
-def listen(pipe: Connection[Any, Any], requests: SimpleQueue[tuple[str, Any]]) -> None:
-    """Hand requests on; at the end of the pipe kill this process and its game."""
+def listen(pipe: Connection[Any, Any], requests: SimpleQueue[tuple[str, Any]], folder: str) -> None:
+    """Hand requests on; at the end of the pipe clear up, and kill this process and its game."""
     try:
         while True:
             requests.put(pipe.recv())
     except (EOFError, OSError):
+        shutil.rmtree(folder, ignore_errors=True)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
 

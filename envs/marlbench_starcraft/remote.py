@@ -43,7 +43,7 @@ class Remote:
                 start_new_session=True,
             )
         theirs.close()
-        self._pipe.send((sys.path, order))
+        self._pipe.send((sys.path, str(self._folder), order))
         try:
             self.sizes: Sizes = self._answer("importing the package", IMPORT_LIMIT)
         except GameCrash as error:  # no game yet: the installation is at fault

@@ -230,13 +230,20 @@ def test_no_game_outlives_the_process_that_plays_it(tmp_path: Path) -> None:
         "from standin_of_packages import smac\n"
         "env = smac(); env.reset(0); print('playing', flush=True); time.sleep(600)"
     )
-    player = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    player = subprocess.Popen(
+        [sys.executable, "-c", script],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
     assert player.stdout is not None
     assert player.stdout.readline() == b"playing\n"
     os.kill(player.pid, signal.SIGKILL)
     player.communicate()
     ((pid, _),) = launches(tmp_path)
     assert is_gone(pid)
+    assert list(temporary.glob("marlbench-starcraft-*/*")) == []
 
 
 def test_both_suites_can_be_played_side_by_side() -> None:
