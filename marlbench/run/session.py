@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marlbench.run import evaluation, vector
+from marlbench.run import evaluation, memory, vector
 from marlbench.run.checkpoint import Checkpoints
 from marlbench.run.episodes import Tally, crashed
 from marlbench.run.loop import Run, Training
@@ -47,8 +47,9 @@ class Session:
         self.copyable = job.suite.copyable
         self.env = job.copies(config.num_envs)
         agent_seed = purpose_seed(spec.seed, "agent")
-        self.agent: Agent = algorithm.build(config, self.env.spec, agent_seed, device)
+        self.agent: Agent = memory.built(algorithm, config, self.env.spec, agent_seed, device)
         journal.provenance(provenance(algorithm, job.suite, self.env.spec, device))
+        journal.event("memory", **memory.plan(self.agent.state(), self.env.spec, spec.run.steps))
         self.checkpoints = Checkpoints(journal, device)
         self.now = self._resume(journal) or self._begin(spec)
         journal.spent = self.now.seconds

@@ -1,0 +1,74 @@
+"""What a run's replay will take of this machine's memory: known, and refused, before it plays.
+
+numpy takes memory as it is written to, so that a replay that does not fit shows only hours later,
+when the system kills the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marlbench.plugin import Agent, Algorithm, EnvSpec, Ring
+
+GIB = 2**30
+REMEDY = "set the algorithm's replay_gib lower"
+MEMINFO = Path("/proc/meminfo")
+SCALARS = 16
+"""Bytes of what a replay may keep of an agent and step besides picture, mask and state."""
+
+
+def built(entry: Algorithm, config: Any, spec: EnvSpec, seed: int, device: str) -> Agent:
+    """Build a learner; ValueError if the system does not even reserve what it asks for."""
+    try:
+        return entry.build(config, spec, seed, device)
+    except MemoryError as error:
+        raise ValueError(f"{error}: {REMEDY}") from error
+
+
+def plan(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> dict[str, float | None]:
+    """Give the GiB to which a learner's replay grows in so many env steps, and those free here.
+
+    ValueError if the one is more than the other.
+    """
+    need, free = replay_bytes(state, spec, steps) / GIB, free_bytes()
+    room = None if free is None else free / GIB
+    if room is not None and need > room:
+        raise ValueError(
+            f"the replay grows to {need:.1f} GiB and {room:.1f} GiB of memory are free: {REMEDY}"
+        )
+    return {"replay_gib": round(need, 3), "free_gib": None if room is None else round(room, 3)}
+
+
+def replay_bytes(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> int:
+    """Give a bound: all that is reserved, or what so many steps can write if that is less.
+
+    An env step is kept once, and so is one step more per episode: an eighth more covers
+    episodes of eight steps.
+    """
+    reserved = sum(array.nbytes for ring in rings(state) for array in ring.arrays.values())
+    seen = int(np.prod(spec.obs_shape)) * np.dtype(spec.obs_dtype).itemsize
+    kept = spec.num_agents * (seen + spec.num_actions + SCALARS)
+    kept += 4 * int(np.prod(spec.state_shape or 0))
+    return min(reserved, steps * kept * 9 // 8)
+
+
+def rings(state: Any) -> Iterator[Ring]:
+    """Find the rings in a learner's nested state."""
+    if isinstance(state, Ring):
+        yield state
+    elif isinstance(state, Mapping):
+        for part in state.values():
+            yield from rings(part)
+
+
+def free_bytes() -> int | None:
+    """Give the memory that this machine could still give out, None where it does not say."""
+    try:
+        lines = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
