@@ -105,7 +105,7 @@ def missing(cell: Cell) -> list[str]:
         said.append(f"{where}: {spans(short)} with fewer than {AVERAGED} evaluations, all averaged")
     broken = {
         "crashed episodes that are not scored": {run.seed: run.crashed for run in cell.runs},
-        "training episodes cut by crashes": {run.seed: run.cut for run in cell.runs},
+        "crashes of the environment in training": {run.seed: run.cut for run in cell.runs},
     }
     for what, numbers in broken.items():
         if total := sum(numbers.values()):

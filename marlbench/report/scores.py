@@ -50,7 +50,7 @@ class Run:
     crashed: int
     """Episodes of its evaluations that crashed and are not scored."""
     cut: int
-    """Training episodes that a crash of the environment cut short."""
+    """Crashes of the environment in training, each of which cut an episode or began one anew."""
 
     @property
     def seed(self) -> int:

@@ -100,13 +100,13 @@ def test_crashed_episodes_are_told(results: Path, record: Record) -> None:
     assert "qmix: seed 1 with 10 crashed episodes that are not scored." in text
 
 
-def test_training_episodes_that_a_crash_cut_are_told(results: Path, record: Record) -> None:
+def test_crashes_in_training_are_told(results: Path, record: Record) -> None:
     for seed, crashes in enumerate((["training"] * 3, ["evaluation"], [], ["training"])):
         folder = record("qmix", seed, [1.0] * 5)
         events = [{"event": "env_crash", "during": during} for during in crashes]
         (folder / "events.jsonl").write_text("".join(json.dumps(row) + "\n" for row in events))
     text = write(results, results / "report").page.read_text()
-    assert "qmix: seeds 0, 3 with 4 training episodes cut by crashes." in text
+    assert "qmix: seeds 0, 3 with 4 crashes of the environment in training." in text
 
 
 def test_short_runs_say_that_fewer_evaluations_are_averaged(results: Path, record: Record) -> None:
