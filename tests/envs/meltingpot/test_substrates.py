@@ -200,9 +200,7 @@ def test_as_many_play_as_are_asked_for(players: int) -> None:
 
 
 def test_more_players_than_a_substrate_has_room_for_are_refused_in_a_line() -> None:
-    with pytest.raises(
-        RuntimeError, match=r"17 players \(.*number is 6: --set suite.players=6"
-    ):
+    with pytest.raises(RuntimeError, match=r"17 players \(.*number is 6: --set suite.players=6"):
         make(MINING, players=17)
     env = make("collaborative_cooking__ring", players=3)
     with pytest.raises(RuntimeError, match=r"3 players \(Insufficient spawn points!\)"):
