@@ -24,6 +24,8 @@ from marlbench_starcraft.game import GameCrash
 from marlbench_starcraft.packages import lack
 from marlbench_starcraft.tasks import Package
 
+PATIENCE = 10.0
+"""Seconds that a killed game has to be gone."""
 STOP, NORTH, SOUTH, EAST, WEST, FIRST_TARGET = 1, 2, 3, 4, 5, 6
 
 
@@ -107,13 +109,18 @@ def play_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
 
 
 def running(processes: list[int]) -> list[int]:
-    """Give those that live; the dead that nobody has fetched do not count."""
+    """Give those that still live after `PATIENCE`: a kill takes a moment on a busy machine."""
+    end = time.monotonic() + PATIENCE
+    while (living := [each for each in processes if alive(each)]) and time.monotonic() < end:
+        time.sleep(0.05)
+    return living
 
-    def state(process: int) -> str:
-        ask = ["ps", "-o", "stat=", "-p", str(process)]
-        return subprocess.run(ask, capture_output=True, text=True, check=False).stdout
 
-    return [process for process in processes if state(process).strip("Z+sNl< \n")]
+def alive(process: int) -> bool:
+    """Ask whether a process lives; the dead that nobody has fetched do not."""
+    ask = ["ps", "-o", "stat=", "-p", str(process)]
+    state = subprocess.run(ask, capture_output=True, text=True, check=False).stdout
+    return bool(state.strip()) and not state.startswith("Z")
 
 
 def at_random(seed: int) -> Policy:
