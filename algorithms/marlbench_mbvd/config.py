@@ -88,8 +88,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "gamma": 0.9,
         "td_lambda": 0.6,
         "batch_episodes": 16,
-        "episodes_per_update": 0.5,
-        "target_update_episodes": 10,
+        "episodes_per_update": 0.25,
+        "target_update_episodes": 5,
         "epsilon_anneal_steps": 20_000,
     },
     "smoke": {
