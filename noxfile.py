@@ -93,9 +93,10 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Seconds per update and per policy step, one thread; figures, not tests."""
-    install(session, ".")
-    for script in ("qmix", "mbvd", "on_policy", "mamba"):
+    """Seconds per update, per policy step and per env step, one thread; figures, not tests."""
+    install(session, ".[mpe,lbf,smax,meltingpot]")
+    session.run(*MELTINGPOT)
+    for script in ("qmix", "mbvd", "on_policy", "mamba", "environments"):
         session.run("python", f"benchmarks/{script}.py", env={"OMP_NUM_THREADS": "1"})
 
 
