@@ -14,7 +14,9 @@ PLUGINS = sorted(
 )
 FILES = sorted(file for package in (HOST, *PLUGINS) for file in package.rglob("*.py"))
 HOSTS = [file for file in FILES if file.is_relative_to(HOST)]
-SIMULATORS = {"dmlab2d", "meltingpot", 
+SIMULATORS = {
+    "dmlab2d",
+    "meltingpot",
     "gymnasium",
     "jax",
     "jaxmarl",
