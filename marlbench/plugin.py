@@ -29,6 +29,7 @@ __all__ = [
     "Finding",
     "Preset",
     "Ring",
+    "SplitEnv",
     "Step",
     "Suite",
     "VectorEnv",
@@ -82,7 +83,7 @@ class Step:
     terminal: Any
     """bool: the end is real. `last and not terminal` is a time-out, where learners bootstrap."""
     state: NDArray[np.float32] | None = None
-    """(S,) global state for centralised training, where the suite has one."""
+    """(S,) for centralised training, where the suite has one; (A, S) if each agent has its own."""
     info: Mapping[str, Any] = field(default_factory=dict)
     """`won`: bool where the suite knows winning; `crashed`: bool, set by the host on a cut."""
 
@@ -99,6 +100,7 @@ class EnvSpec:
     obs_dtype: str = "float32"
     """`float32` vectors or `uint8` images (height, width, channels)."""
     state_shape: tuple[int, ...] | None = None
+    """(S,): one for the team. (A, S): one for each agent; learners that mix flatten it to A * S."""
     noop: int | None = None
     """Index of the action that does nothing, a dead agent's only one; None: agents never die."""
     reward: Literal["team", "individual"] = "team"
@@ -109,6 +111,11 @@ class EnvSpec:
     """(worst, best) plausible episode return, by which reports normalise; None: unknown."""
     simulator: str = ""
     """Name and version of what is simulated: results of different versions do not mix."""
+
+    @property
+    def own_states(self) -> bool:
+        """Whether each agent has a state of its own, (A, S)."""
+        return self.state_shape is not None and len(self.state_shape) == 2
 
 
 class Env(Protocol):
@@ -129,6 +136,26 @@ class Env(Protocol):
 
     def close(self) -> None:
         """Free what the simulator holds."""
+        ...
+
+
+class SplitEnv(Env, Protocol):
+    """An `Env` that plays in another process, so that the host's copies can play at once.
+
+    The host asks every copy and only then waits for each. All that goes wrong may raise in either
+    half, and costs that copy's episode alone.
+    """
+
+    def send_reset(self, seed: int) -> None:
+        """Ask for `reset` and do not wait."""
+        ...
+
+    def send_step(self, actions: NDArray[np.int64]) -> None:
+        """Ask for `step` and do not wait."""
+        ...
+
+    def receive(self) -> Step:
+        """Wait for what was asked last."""
         ...
 
 
