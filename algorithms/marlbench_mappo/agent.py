@@ -6,8 +6,8 @@ A_t     advantage                                 [Eq. 16 of GAE]  `advantages`
 L(pi)   clipped surrogate and entropy bonus       [App. A]     `policy_loss`
 L(V)    clipped Huber error of the value          [App. A]     `value_loss`
 
-One critic's view serves G of the A agents: the state serves all of them (G = A), an agent's own
-observation itself alone (G = 1). A copy of the environment has C = A / G views.
+One critic's view serves G of the A agents: the team's state serves all of them (G = A), an agent's
+own state or observation itself alone (G = 1). A copy of the environment has C = A / G views.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class Mappo:
 
     def __init__(self, config: MappoConfig, spec: EnvSpec, seed: int, device: str) -> None:
         self.config, self.spec, self.seed, self.device = config, spec, seed, device
-        self.views = 1 if config.central_value else spec.num_agents  # C
+        shared = config.central_value and not spec.own_states
+        self.views = 1 if shared else spec.num_agents  # C
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.actor = self.network(spec.obs_shape, spec.num_actions, config.action_gain)
@@ -73,12 +74,12 @@ class Mappo:
 
     @property
     def view_shape(self) -> tuple[int, ...]:
-        """What a critic sees: the state, all observations side by side, or its agent's own."""
-        obs = self.spec.obs_shape
+        """What a critic sees: a state, all observations side by side, or its agent's own."""
+        obs, state = self.spec.obs_shape, self.spec.state_shape
         if not self.config.central_value:
             return obs
-        if self.spec.state_shape is not None:
-            return self.spec.state_shape
+        if state is not None:
+            return state[-1:]
         agents = self.spec.num_agents
         return (agents, *obs) if len(obs) == 3 else (agents * obs[0],)
 
@@ -159,10 +160,8 @@ class Mappo:
 
     def view(self, rows: Rows) -> Tensor:
         """What the critics see of rows (R, E, ...): (R, E, C, *S)."""
-        if "state" in rows:
-            return self.tensor(rows["state"]).unsqueeze(2)  # (R, E, 1, S)
-        obs = self.tensor(rows["obs"])  # (R, E, A, *O)
-        return obs.reshape(*obs.shape[:2], self.views, *self.view_shape)
+        seen = self.tensor(rows["state" if "state" in rows else "obs"])
+        return seen.reshape(*seen.shape[:2], self.views, *self.view_shape)
 
     # -------------------------------------------------------------------------------- learning
 

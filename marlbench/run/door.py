@@ -21,6 +21,7 @@ class Door:
 
     def __init__(self, inside: VectorEnv) -> None:
         """Stand before these copies."""
+        check_spec(inside.spec)
         self.inside = inside
         self.spec = inside.spec
         self.num_envs = inside.num_envs
@@ -50,6 +51,13 @@ class Door:
         check_step(step, self.spec, (self.num_envs,))
         self._now = step
         return step
+
+
+def check_spec(spec: EnvSpec) -> None:
+    """Raise `SpecViolation` unless states are one for the team or one for each agent."""
+    shape = spec.state_shape
+    fits = shape is None or len(shape) == 1 or (spec.own_states and shape[0] == spec.num_agents)
+    require(fits, f"state_shape is neither (S,) nor ({spec.num_agents}, S)", shape)
 
 
 def check_actions(actions: NDArray[np.int64], step: Step) -> None:

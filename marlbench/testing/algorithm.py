@@ -34,8 +34,10 @@ def check_algorithm(
     checks: dict[str, Check] = {
         "builds": lambda: builds(Subject.of(algorithm, settings)),
         "plays and learns": lambda: plays_and_learns(Subject.of(algorithm, settings)),
-        "plays 1 copy of 2 agents": lambda: plays(Subject.of(algorithm, settings), 1, 2),
-        "plays 3 copies of 5 agents": lambda: plays(Subject.of(algorithm, settings), 3, 5),
+        "plays 1 copy of 2 agents": lambda: plays(Subject.of(algorithm, settings), 1, Sizes()),
+        "plays 3 copies of 5 agents with states of their own": lambda: plays(
+            Subject.of(algorithm, settings), 3, Sizes(agents=5, own_states=True)
+        ),
     }
     for name, check in CHECKS.items():
         checks[name] = partial(_on_subject, check, algorithm, settings)
@@ -59,12 +61,11 @@ def plays_and_learns(subject: Subject) -> str:
     return f"the first update came within {table.moves * table.env.num_envs} env steps"
 
 
-def plays(subject: Subject, num_envs: int, agents: int) -> str:
+def plays(subject: Subject, num_envs: int, sizes: Sizes) -> str:
     """It plays and learns, within the available actions, though agents die and copies crash."""
-    table = subject.seat(Sizes(agents=agents), num_envs=num_envs, task=Unreliable)
+    table = subject.seat(sizes, num_envs=num_envs, task=Unreliable)
     table.learn(updates=1)
-    no_state = subject.seat(Sizes(agents=agents, state=None), num_envs=num_envs)
-    no_state.play(AHEAD)
+    subject.seat(replace(sizes, state=None), num_envs=num_envs).play(AHEAD)
     return ""
 
 

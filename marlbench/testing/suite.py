@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from marlbench.plugin import Env, Step, Suite
-from marlbench.run.door import check_step
+from marlbench.run.door import check_spec, check_step
 from marlbench.run.vector import unstack
 from marlbench.testing.finding import Check, Finding, carry_out, require
 from marlbench.testing.sameness import difference
@@ -68,6 +68,7 @@ class World:
         require(inside, f"noop is {spec.noop} of {spec.num_actions} actions")
         low, high = spec.return_bounds or (0.0, 1.0)
         require(low < high, f"return_bounds are {spec.return_bounds}")
+        check_spec(spec)
         pickle.dumps(spec)
         return (
             f"{spec.num_agents} agents, observations {spec.obs_shape} {spec.obs_dtype}, "

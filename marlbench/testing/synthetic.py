@@ -22,11 +22,20 @@ class Sizes:
     obs_shape: tuple[int, ...] = (5,)
     """Three axes make it an image task."""
     state: int | None = 6
+    own_states: bool = False
+    """Whether each agent has such a state of its own."""
     limit: int = 12
     death: float = 0.1
     """Probability per step that a living agent dies."""
     end: float = 0.05
     """Probability per step that the episode really ends."""
+
+    @property
+    def state_shape(self) -> tuple[int, ...] | None:
+        """(S,) or (A, S)."""
+        if self.state is None:
+            return None
+        return (self.agents, self.state) if self.own_states else (self.state,)
 
 
 class Synthetic:
@@ -47,7 +56,7 @@ class Synthetic:
             num_actions=sizes.actions,
             episode_limit=sizes.limit,
             obs_dtype="uint8" if image else "float32",
-            state_shape=None if sizes.state is None else (sizes.state,),
+            state_shape=sizes.state_shape,
             noop=NOOP,
             metrics=("return", "win"),
             return_bounds=(0.0, float(sizes.limit)),
@@ -109,9 +118,8 @@ class Synthetic:
         return avail.copy()
 
     def _draw_state(self) -> NDArray[np.float32] | None:
-        if self.sizes.state is None:
-            return None
-        return self._draws.normal(size=self.sizes.state).astype(np.float32)
+        shape = self.sizes.state_shape
+        return None if shape is None else self._draws.normal(size=shape).astype(np.float32)
 
 
 class SyntheticConfig(Config):

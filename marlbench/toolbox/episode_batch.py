@@ -23,7 +23,7 @@ class Batch:
     obs: Tensor
     """(N, A, *O)."""
     state: Tensor | None
-    """(N, S), where the task has one."""
+    """(N, S) or (N, A, S), where the task has one; `seen_state` gives what mixers see of it."""
     avail: Tensor
     """(N, A, U)."""
     action: Tensor
@@ -52,7 +52,10 @@ class Batch:
         return targets.flatten(0, 1)[self.places]
 
     def seen_state(self, embedding: Tensor) -> Tensor:
-        """Give a mixer's states (N, S): the task's, or else what all agents see, detached."""
+        """Give a mixer's states (N, S): the task's, or else what all agents see, detached.
+
+        Where each agent has its own state they stand in a row.
+        """
         return embedding.detach().flatten(1) if self.state is None else self.state.flatten(1)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from marlbench.plugin import Env, EnvSpec, Step
 from marlbench.run.vector import Copies, cut
+from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.toolbox.rollout import Stream
 from marlbench_mappo.agent import Mappo, Memory
 from marlbench_mappo.config import MappoConfig
@@ -33,6 +34,32 @@ def play(agent: Mappo, copies: Copies, steps: int) -> list[tuple[Step, Memory, N
         shown.append((step, memory, actions))
         step, memory = copies.step(actions, seeds + index), after
     return shown
+
+
+class OwnStates(Synthetic):
+    """Gives each agent a state of its own, and only the last one's has the time in it."""
+
+    def __init__(self) -> None:
+        super().__init__(Sizes(state=3, own_states=True, limit=50, death=0.0, end=0.0))
+
+    def _draw_state(self) -> NDArray[np.float32]:
+        return np.array([[0, 0, 0], [1, 1, self._time]], np.float32)
+
+
+def test_a_critic_sees_its_own_agents_state_and_no_other() -> None:
+    agent, copies = build(OwnStates)
+    play(agent, copies, 21)
+    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
+    data = agent.rollout.take(["reward", "value", "last", "terminal"])
+    batch = agent.sequences(data)
+    view = batch.view.view(10, 3, 2, 2, 3)  # (L, E, C, T / L, S)
+    assert not view[:, :, 0].any()
+    assert (view[:, :, 1, :, :2] == 1).all()
+    assert view[..., 0, 1, 0, 2].tolist() == list(range(10))  # of the first copy's last agent
+    assert batch.obs.shape[:3] == (10, 3 * 2 * 2, 1)  # L, E * C * T / L, G
+    played = torch.from_numpy(data.now["obs"][:10, :, 1])  # (L, E, O) of the last agent
+    assert torch.equal(batch.obs.view(10, 3, 2, 2, -1)[:, :, 1, 0], played)
+    assert agent.train(batch).keys() >= {"value_loss"}
 
 
 @pytest.mark.parametrize("settings", [{}, {"central_value": False}, {"recurrent": False}])

@@ -5,6 +5,7 @@ the last place: 1e-6 relative for outputs, returns and losses, 1e-6 for gradient
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from marlbench_mappo.networks import Network
 from marlbench_mappo.sequences import Sequences
 
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50, state_shape=(30,))
+OWN = replace(SPEC, state_shape=(3, 30))
+"""The reference's critics see a state of their agent's own."""
 NAMES = {
     "base.feature_norm": "trunk.0.norm",
     "base.mlp.fc1.0": "trunk.0.linear",
@@ -56,15 +59,9 @@ def weights(oracle: Oracle, prefix: str) -> dict[str, torch.Tensor]:
 
 
 def build(oracle: Oracle, **settings: int) -> Mappo:
-    """Our learner with the reference's weights.
-
-    The reference's critics see an agent-specific state of 30 numbers, which is neither of our
-    views; so the learner is built with a view per agent, and given a critic of that size.
-    """
-    config = MappoConfig(num_envs=4, rollout_steps=20, central_value=False, **settings)
-    agent = Mappo(config, SPEC, seed=0, device="cpu")
-    agent.critic = agent.network((30,), 1, gain=1.0)
-    agent.critic_optimiser = agent.adam(agent.critic, config.critic_lr)
+    """Our learner with the reference's weights."""
+    config = MappoConfig(num_envs=4, rollout_steps=20, **settings)
+    agent = Mappo(config, OWN, seed=0, device="cpu")
     agent.actor.load_state_dict(weights(oracle, "init/actor"))
     agent.critic.load_state_dict(weights(oracle, "init/critic"))
     agent.value_norm.mean.copy_(torch.as_tensor(oracle["valuenorm/init/running_mean"][0]))
@@ -80,6 +77,7 @@ def stream(oracle: Oracle) -> Stream:
     first = buffer["masks"][:, :, 0, 0] == 0  # (T + 1, E)
     now = {
         "obs": buffer["obs"],
+        "state": buffer["share_obs"],
         "avail": buffer["available_actions"] == 1,
         "alive": buffer["active_masks"][..., 0] == 1,
         "action": buffer["actions"][..., 0].astype(np.int64),
@@ -101,10 +99,8 @@ def stream(oracle: Oracle) -> Stream:
 
 
 def batch(agent: Mappo, oracle: Oracle) -> Sequences:
-    """What the learner trains on; its critics' view replaced by the reference's."""
-    data = stream(oracle)
-    agent.view = lambda rows: torch.from_numpy(oracle["buffer/share_obs"][:20])  # type: ignore[method-assign]
-    return agent.sequences(data)
+    """What the learner trains on."""
+    return agent.sequences(stream(oracle))
 
 
 def theirs(oracle: Oracle, key: str) -> torch.Tensor:
@@ -238,7 +234,7 @@ def test_a_shared_view_is_computed_once_and_equals_one_per_agent(oracle: Oracle)
     apart = build(oracle)
     apart.critic.load_state_dict(shared.critic.state_dict())
     apart.value_norm.load_state_dict(shared.value_norm.state_dict())
-    apart.view = lambda rows: torch.from_numpy(rows["state"])[:, :, None].expand(-1, -1, 3, -1)  # type: ignore[method-assign]
+    data.now["state"] = data.now["state"][:, :, None].repeat(3, axis=2)
     for rows in (data.now, data.next):
         rows["value"] = rows["value"].repeat(3, axis=2)
     data.now["critic_state"] = data.now["critic_state"].repeat(3, axis=2)

@@ -102,7 +102,10 @@ def test_the_catalogue_offers_three_mixers_of_one_page() -> None:
 
 
 @pytest.mark.parametrize("mixer", ["monotonic", "sum", "none"])
-@pytest.mark.parametrize("sizes", [Sizes(), Sizes(state=None), Sizes(agents=1), Sizes(agents=5)])
+@pytest.mark.parametrize(
+    "sizes",
+    [Sizes(), Sizes(state=None), Sizes(own_states=True), Sizes(agents=1), Sizes(agents=5)],
+)
 def test_every_mixer_learns_from_every_shape_of_task(mixer: Any, sizes: Sizes) -> None:
     agent = built(SMALL.model_copy(update={"mixer": mixer}), sizes)
     before = {name: weight.clone() for name, weight in agent.live.state_dict().items()}

@@ -46,6 +46,23 @@ def test_a_wrong_step_is_refused_with_the_offending_value(
         check_step(replace(STEP, **change), SPEC)
 
 
+def test_each_agent_may_have_a_state_of_its_own() -> None:
+    door = Door(Copies(lambda: Synthetic(Sizes(own_states=True)), 3))
+    step = door.reset(np.array([1, 2, 3]))
+    assert step.state is not None
+    assert (door.spec.state_shape, step.state.shape) == ((2, 6), (3, 2, 6))
+
+
+@pytest.mark.parametrize("shape", [(), (3, 6), (2, 6, 1)])
+def test_states_that_are_neither_the_teams_nor_the_agents_are_refused(
+    shape: tuple[int, ...],
+) -> None:
+    copies = Copies(Synthetic, 1)
+    copies.spec = replace(SPEC, state_shape=shape)
+    with pytest.raises(SpecViolation, match=r"neither \(S,\) nor \(2, S\)"):
+        Door(copies)
+
+
 def test_individual_rewards_may_differ() -> None:
     apart = replace(STEP, reward=np.array([0.0, 1.0], np.float32))
     check_step(apart, replace(SPEC, reward="individual"))

@@ -52,7 +52,11 @@ class StateSpy(Linear):
 
     def act(self, step: Step, memory: Any, explore: bool) -> Answer:
         """Add the state to the observation."""
-        hint = 0.0 if step.state is None else step.state.sum(-1)[:, None, None]
+        hint = (
+            0.0
+            if step.state is None
+            else step.state.reshape(len(step.state), 1, -1).sum(-1, keepdims=True)
+        )
         return super().act(replace(step, obs=step.obs + np.float32(hint)), memory, explore)
 
 

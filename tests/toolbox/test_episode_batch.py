@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -147,3 +147,14 @@ def test_a_crash_cuts_its_last_step_and_is_no_env_step() -> None:
     ]
     assert seen == [0, 1, 1, 1, 0]
     assert replay.ring["length"][0] == 3
+
+
+def test_a_mixer_sees_the_states_of_all_agents_in_a_row() -> None:
+    replay = EpisodeReplay(episode_fields(replace(SPEC, state_shape=(2, 3))), 6, capacity=8)
+    (episode,) = played([2])
+    for t in range(3):
+        state = np.arange(6, dtype=np.float32).reshape(1, 2, 3) + 10 * t
+        record(replay, SPEC, replace(step_of(episode, t), state=state), episode.actions[t][None])
+    batch = batch_of(replay)
+    seen = batch.seen_state(torch.zeros(3, AGENTS, 1))
+    assert seen.tolist() == [[10 * t + k for k in range(6)] for t in range(3)]
