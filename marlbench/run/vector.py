@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -18,7 +18,9 @@ from marlbench.run.seeding import further_seed
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marlbench.plugin import Env, Suite, VectorEnv
+    from marlbench.plugin import Env, SplitEnv, Suite, VectorEnv
+
+    Answer = Callable[[], Step]
 
 CRASHES_IN_A_ROW = 5
 """A copy that crashes so often without a real step between makes the run a failed one."""
@@ -63,7 +65,7 @@ def drain_crashes(door: Door) -> list[dict[str, Any]]:
 
 
 class Copies:
-    """A `VectorEnv` made of single `Env`s.
+    """A `VectorEnv` made of single `Env`s, all asked before any is waited for.
 
     A crash cuts the episode: the last observation comes again as a time-out with no reward and
     `info["crashed"]`, and the copy is rebuilt. A crash of a reset is tried again with a further
@@ -83,14 +85,23 @@ class Copies:
 
     def reset(self, seeds: NDArray[np.int64]) -> Step:
         """Begin an episode in every copy, from seeds (E,)."""
-        self._now = [self._begin(copy, int(seed)) for copy, seed in enumerate(seeds)]
+        answers = [self._ask_reset(copy, int(seed)) for copy, seed in enumerate(seeds)]
+        self._now = [
+            self._begin(copy, int(seeds[copy]), answer) for copy, answer in enumerate(answers)
+        ]
         return stack(self._now)
 
     def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
         """Play joint actions (E, A); copies on a `last` step begin the episode of their seed."""
-        self._now = [
-            self._begin(copy, int(seeds[copy])) if now.last else self._play(copy, actions[copy])
+        answers = [
+            self._ask_reset(copy, int(seeds[copy]))
+            if now.last
+            else self._ask(copy, partial(ask_step, actions=actions[copy]))
             for copy, now in enumerate(self._now)
+        ]
+        self._now = [
+            self._begin(copy, int(seeds[copy]), answer) if now.last else self._play(copy, answer)
+            for copy, (now, answer) in enumerate(zip(self._now, answers, strict=True))
         ]
         return stack(self._now)
 
@@ -105,22 +116,31 @@ class Copies:
         self.close()
         self.envs, self._now = envs, unstack(step)
 
-    def _begin(self, copy: int, seed: int) -> Step:
-        """Reset a copy, as often as it takes."""
+    def _ask(self, copy: int, question: Callable[[Env], Answer]) -> Answer:
+        """Ask a copy; give what waits for its answer, or raises what went wrong in asking."""
+        try:
+            env = self.envs[copy] = self.envs[copy] or self._make()
+            return question(env)
+        except Exception as error:  # noqa: BLE001 - a simulator may raise anything
+            return partial(fail, error)
+
+    def _ask_reset(self, copy: int, seed: int) -> Answer:
+        return self._ask(copy, partial(ask_reset, seed=seed))
+
+    def _begin(self, copy: int, seed: int, answer: Answer) -> Step:
+        """Wait for a reset, asking again as often as it takes."""
         while True:
             try:
-                env = self.envs[copy] = self.envs[copy] or self._make()
-                return env.reset(seed)
+                return answer()
             except Exception as error:  # noqa: BLE001 - a simulator may raise anything
                 self._crashed(copy, error)
                 seed = further_seed(seed, self._strikes[copy])
+                answer = self._ask_reset(copy, seed)
 
-    def _play(self, copy: int, actions: NDArray[np.int64]) -> Step:
-        """Play one joint action (A,), cutting the episode if the copy crashes."""
-        env = self.envs[copy]
-        assert env is not None, "a crashed copy stands on a last step"
+    def _play(self, copy: int, answer: Answer) -> Step:
+        """Wait for a step, cutting the episode if the copy crashes."""
         try:
-            step = env.step(actions)
+            step = answer()
         except Exception as error:  # noqa: BLE001 - a simulator may raise anything
             self._crashed(copy, error)
             return cut(self._now[copy])
@@ -140,6 +160,32 @@ class Copies:
         with suppress(Exception):  # what crashed may not even close
             if env is not None:
                 env.close()
+
+
+def ask_reset(env: Env, seed: int) -> Answer:
+    """Ask a copy for a reset, and give what waits for it; without halves the waiting does all."""
+    if splits(env):
+        env.send_reset(seed)
+        return env.receive
+    return partial(env.reset, seed)
+
+
+def ask_step(env: Env, actions: NDArray[np.int64]) -> Answer:
+    """Ask a copy to play a joint action (A,), likewise."""
+    if splits(env):
+        env.send_step(actions)
+        return env.receive
+    return partial(env.step, actions)
+
+
+def splits(env: Env) -> TypeGuard[SplitEnv]:
+    """Say whether an environment may be asked and waited for apart."""
+    return hasattr(env, "receive")
+
+
+def fail(error: Exception) -> Step:
+    """Raise what went wrong when a copy was asked."""
+    raise error
 
 
 def cut(step: Step) -> Step:
