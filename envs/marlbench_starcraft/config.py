@@ -8,12 +8,15 @@ from pydantic import Field
 
 from marlbench import plugin
 
+State = Literal["global", "observations", "both", "agent"]
+
 
 class Config(plugin.Config):
     """Settings of `smac` and `smacv2`; other values are another benchmark."""
 
-    state: Literal["global", "observations", "both"] = "global"
-    """`observations`: all agents' in a row; `both`: after the global state [SMAC: global]."""
+    state: State = "global"
+    """`observations`: all agents' in a row; `both`: after the global state; `agent`: each agent's
+    own, as MAPPO's code has it [SMAC: global]."""
     difficulty: Literal["1", "2", "3", "4", "5", "6", "7", "8", "9", "A"] = "7"
     """Level of the built-in opponent; 7 is VeryHard [SMAC, difficulty]."""
     game_version: str = ""

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass, field
+from typing import Literal
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,8 +19,22 @@ from marlbench_starcraft.remote import Remote
 from marlbench_starcraft.tasks import Order
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a game was asked and has not answered yet."""
+
+    name: Literal["reset", "step"]
+    limit: float
+    """Seconds that it may take."""
+    launching: bool = False
+    since: float = field(default_factory=time.monotonic)
+
+
 class Battle:
-    """One copy. Raises GameCrash when the game breaks or hangs; a later reset launches anew."""
+    """One copy, a `SplitEnv`.
+
+    Raises GameCrash when the game breaks or hangs; a later reset launches anew.
+    """
 
     def __init__(self, order: Order, config: Config) -> None:
         """Construct the package's environment; the game is launched by the first reset."""
@@ -25,13 +43,14 @@ class Battle:
         self._begun = self._finished = 0  # episodes of the game that runs
         self._fighting = False
         self._avail: NDArray[np.bool_] | None = None  # (A, U)
+        self._asked: Question | None = None
         sizes = self._remote.sizes
         self.spec = EnvSpec(
             num_agents=sizes.num_agents,
             obs_shape=(sizes.obs,),
             num_actions=sizes.num_actions,
             episode_limit=sizes.episode_limit,
-            state_shape=(sizes.state,),
+            state_shape=sizes.state,
             noop=NOOP,
             metrics=("win", "return"),
             return_bounds=(0.0, 20.0),  # what the packages scale rewards for
@@ -40,6 +59,16 @@ class Battle:
 
     def reset(self, seed: int) -> Step:
         """Begin an episode; see README.md for what the seed decides and what it cannot."""
+        self.send_reset(seed)
+        return self.receive()
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Play one joint action (A,); an unavailable one raises ValueError."""
+        self.send_step(actions)
+        return self.receive()
+
+    def send_reset(self, seed: int) -> None:
+        """Ask for a reset; the game is launched if none runs in which it may be."""
         if self._wants_another_game():
             self.close()
         self._remote = self._remote or Remote(self._order)
@@ -48,27 +77,35 @@ class Battle:
             wait_for_turn(self._config.launch_spacing)
         self._begun, self._fighting = self._begun + 1, True
         limit = self._config.launch_limit if launching else self._config.reset_limit
+        self._send(Question("reset", limit, launching), seed)
+
+    def send_step(self, actions: NDArray[np.int64]) -> None:
+        """Ask for a step by a joint action (A,); an unavailable one raises ValueError."""
+        check(actions, self._avail)
+        self._send(Question("step", self._config.step_limit), np.asarray(actions, np.int64))
+
+    def receive(self) -> Step:
+        """Wait for what was asked; once the game broke let go of it."""
+        assert self._remote is not None, "step before reset"
+        assert self._asked is not None, "nothing was asked"
+        asked, self._asked = self._asked, None
         try:
-            return self._step(self._ask("reset", seed, limit), first=True)
+            arrival: Arrival = self._remote.answer(f"a {asked.name}", asked.limit, asked.since)
         except GameCrash as error:
-            if not launching:
+            self.close()
+            if not asked.launching:
                 raise
             help_line = f"marlbench env check {self._order.package}"
             raise GameCrash(f"the game did not start: {error}; try `{help_line}`") from None
-
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Play one joint action (A,); an unavailable one raises ValueError."""
-        check(actions, self._avail)
-        arrival = self._ask("step", np.asarray(actions, np.int64), self._config.step_limit)
         if arrival.last:
             self._finished, self._fighting = self._finished + 1, False
-        return self._step(arrival, first=False)
+        return self._step(arrival, first=asked.name == "reset")
 
     def close(self) -> None:
         """Kill the game and its process."""
         remote, self._remote = self._remote, None
         self._begun = self._finished = 0
-        self._fighting, self._avail = False, None
+        self._fighting, self._avail, self._asked = False, None, None
         if remote is not None:
             remote.close()
 
@@ -77,18 +114,13 @@ class Battle:
 
         Until a first episode was finished the packages' reset launches a second game beside it.
         """
-        limit = self._config.restart_every
-        return bool(limit and self._begun >= limit) or (self._fighting and self._finished == 0)
+        worn = 0 < self._config.restart_every <= self._begun
+        return worn or (self._fighting and self._finished == 0) or self._asked is not None
 
-    def _ask(self, name: str, argument: object, limit: float) -> Arrival:
-        """Let the game play; once it broke let go of it."""
+    def _send(self, question: Question, argument: object) -> None:
         assert self._remote is not None, "step before reset"
-        try:
-            arrival: Arrival = self._remote.ask(name, argument, limit)
-        except GameCrash:
-            self.close()
-            raise
-        return arrival
+        self._asked = question
+        self._remote.send(question.name, argument)
 
     def _step(self, arrival: Arrival, first: bool) -> Step:
         """Give what arrived in the words of the contract."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marlbench_starcraft import agent_state
 from marlbench_starcraft.packages import environment
 from marlbench_starcraft.tasks import Order
 
@@ -27,8 +28,8 @@ class Sizes:
     num_agents: int
     num_actions: int
     obs: int
-    state: int
-    """Of the state that the order asks for."""
+    state: tuple[int, ...]
+    """Shape of the state that the order asks for."""
     episode_limit: int
 
 
@@ -39,7 +40,7 @@ class Arrival:
     obs: NDArray[np.float32]
     """(A, O)"""
     state: NDArray[np.float32]
-    """(S,)"""
+    """(S,) or (A, S)"""
     avail: NDArray[np.bool_]
     """(A, U)"""
     reward: float = 0.0
@@ -64,6 +65,7 @@ class Game:
         """Construct the environment; the game is launched by the first reset."""
         self._order = order
         self._class = environment(order.package)
+        self._inner: Any = None
         self._env = self._make(None)
         self._launched = False
 
@@ -71,9 +73,14 @@ class Game:
         """Give what the package says of the task; needs no game."""
         info = self._env.get_env_info()
         agents, obs, state = info["n_agents"], info["obs_shape"], info["state_shape"]
-        widths = {"global": state, "observations": agents * obs, "both": state + agents * obs}
+        shapes = {
+            "global": (state,),
+            "observations": (agents * obs,),
+            "both": (state + agents * obs,),
+            "agent": (agents, agent_state.size(self._inner)),
+        }
         return Sizes(
-            agents, info["n_actions"], obs, widths[self._order.state], info["episode_limit"]
+            agents, info["n_actions"], obs, shapes[self._order.state], info["episode_limit"]
         )
 
     def reset(self, seed: int) -> Arrival:
@@ -105,8 +112,8 @@ class Game:
     def _make(self, seed: int | None) -> Any:
         """Construct the environment, which changes the arguments that it is given."""
         env = self._class(seed=seed, **deepcopy(self._order.arguments))
-        inner = env.env if self._order.package == "smacv2" else env
-        inner.full_restart = broken
+        self._inner = env.env if self._order.package == "smacv2" else env
+        self._inner.full_restart = broken
         return env
 
     def _read(self, **outcome: Any) -> Arrival:
@@ -114,10 +121,12 @@ class Game:
         obs = np.array(self._env.get_obs(), np.float32)  # (A, O)
         avail = np.array(self._env.get_avail_actions(), np.bool_)  # (A, U)
         obs[avail[:, NOOP]] = 0.0  # whatever the settings add to the zeros of the dead
-        return Arrival(obs, self._state(obs), avail, **outcome)
+        return Arrival(obs, self._state(obs, avail), avail, **outcome)
 
-    def _state(self, obs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Give the state (S,) that the order asks for."""
+    def _state(self, obs: NDArray[np.float32], avail: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """Give the state (S,) or (A, S) that the order asks for."""
+        if self._order.state == "agent":
+            return agent_state.agent_states(self._inner, avail)
         if self._order.state == "observations":
             return obs.flatten()
         state = np.array(self._env.get_state(), np.float32)

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
@@ -21,7 +22,7 @@ IMPORT_LIMIT = 120.0
 
 
 class Remote:
-    """The handle of a game's process.
+    """The handle of a game's process, which answers one question at a time.
 
     A process per game, because only that can be stopped whatever it hangs in; the packages keep
     state in the process that imports them, and cannot both be imported in one.
@@ -45,17 +46,14 @@ class Remote:
         theirs.close()
         self._pipe.send((sys.path, str(self._folder), order))
         try:
-            self.sizes: Sizes = self._answer("importing the package", IMPORT_LIMIT)
+            self.sizes: Sizes = self.answer("importing the package", IMPORT_LIMIT)
         except GameCrash as error:  # no game yet: the installation is at fault
             raise RuntimeError(str(error)) from None
 
-    def ask(self, name: str, argument: Any, limit: float) -> Any:
-        """Let the game `reset` or `step`; GameCrash if it breaks or takes longer than `limit` s."""
-        try:
+    def send(self, name: str, argument: Any) -> None:
+        """Let the game `reset` or `step`, and do not wait: `answer` does, and finds who is gone."""
+        with suppress(OSError):
             self._pipe.send((name, argument))
-        except OSError:
-            raise self._died(name) from None
-        return self._answer(f"a {name}", limit)
 
     def close(self) -> None:
         """Kill the process and its game, and remove what they wrote. Twice does no harm."""
@@ -65,9 +63,14 @@ class Remote:
         self._pipe.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _answer(self, what: str, limit: float) -> Any:
-        """Wait for the answer; whatever goes wrong, nothing keeps running."""
-        if not self._pipe.poll(limit):
+    def answer(self, what: str, limit: float, since: float | None = None) -> Any:
+        """Wait for an answer; GameCrash if the game broke, or took longer than `limit` seconds.
+
+        They count from `since`, a reading of `time.monotonic`, or now. Whatever goes wrong,
+        nothing keeps running.
+        """
+        passed = 0.0 if since is None else time.monotonic() - since
+        if not self._pipe.poll(max(0.0, limit - passed)):
             self.close()
             raise GameCrash(f"{what} took longer than {limit:g} s: the game was killed")
         try:

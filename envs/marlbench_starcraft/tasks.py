@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from marlbench_starcraft.config import Config
+from marlbench_starcraft.config import Config, State
 
 Package = Literal["smac", "smacv2"]
 
@@ -53,7 +53,7 @@ class Order:
     package: Package
     arguments: dict[str, Any]
     """Keyword arguments of the package's environment, all but the seed."""
-    state: Literal["global", "observations", "both"]
+    state: State
 
 
 def smac_order(task: str, config: Config) -> Order:
