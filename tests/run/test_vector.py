@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -116,6 +117,68 @@ def test_a_reset_that_crashes_is_tried_with_further_seeds_and_given_up_in_the_en
     with pytest.raises(EnvironmentFailure, match="no answer"):
         copies.reset(np.array([1]))
     assert len(copies.crashes) == CRASHES_IN_A_ROW
+
+
+class Halves(Crashing):
+    """A copy that may be asked and waited for apart, and keeps a diary; one half may raise."""
+
+    diary: ClassVar[list[str]] = []
+
+    def __init__(self, name: str, at: int = 99, in_sending: bool = False) -> None:
+        super().__init__(at)
+        self.name, self.in_sending = name, in_sending
+
+    def send_reset(self, seed: int) -> None:
+        """Note it; play when the answer is asked for."""
+        self.diary.append(f"{self.name} is asked to reset")
+        self.answer = partial(self.reset, seed)
+
+    def send_step(self, actions: NDArray[np.int64]) -> None:
+        """Likewise."""
+        self.diary.append(f"{self.name} is asked to step")
+        if self.in_sending and self._time + 1 == self.at:
+            raise BrokenPipeError("nobody listens")
+        self.answer = partial(self.step, actions)
+
+    def receive(self) -> Step:
+        """Do what was asked."""
+        self.diary.append(f"{self.name} answers")
+        return self.answer()
+
+
+def test_all_copies_are_asked_before_any_is_waited_for() -> None:
+    names = iter("ab")
+    copies = Copies(lambda: Halves(next(names)), 2)
+    Halves.diary.clear()
+    step = copies.reset(np.array([1, 2]))
+    for _ in range(7):  # six steps of an episode, and the reset of both
+        step = copies.step(first_available(step), np.array([3, 4]))
+    whole = Copies(lambda: Crashing(at=99), 2)
+    expected = whole.reset(np.array([3, 4]))
+    np.testing.assert_array_equal(step.obs, expected.obs)
+    resets = ["a is asked to reset", "b is asked to reset", "a answers", "b answers"]
+    steps = ["a is asked to step", "b is asked to step", "a answers", "b answers"]
+    assert Halves.diary == resets + 6 * steps + resets
+
+
+@pytest.mark.parametrize("in_sending", [True, False])
+def test_a_crash_in_either_half_costs_that_copys_episode_alone(in_sending: bool) -> None:
+    made = iter([Halves("a"), Halves("b", at=2, in_sending=in_sending), Halves("c"), Halves("d")])
+    copies = Copies(lambda: next(made), 3)
+    step = copies.reset(np.array([1, 2, 3]))
+    for _ in range(2):
+        step = copies.step(first_available(step), np.array([4, 5, 6]))
+    assert crashed(step).tolist() == step.last.tolist() == [False, True, False]
+    assert [each["copy"] for each in copies.crashes] == [1]
+    step = copies.step(first_available(step), np.array([4, 5, 6]))
+    assert step.first.tolist() == [False, True, False]
+    expected = Crashing(at=99).reset(5).obs
+    np.testing.assert_array_equal(step.obs[1], expected)
+    single = Crashing(at=99)
+    alone = single.reset(1)
+    for _ in range(3):
+        alone = single.step(first_available(alone))
+    np.testing.assert_array_equal(step.obs[0], alone.obs)
 
 
 def test_a_snapshot_goes_on_mid_episode() -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from standin_of_packages import STANDIN, charge, is_gone, play, smac, smacv2, wa
 
 from marlbench.plugin import Env
 from marlbench.run.door import check_step
+from marlbench.run.vector import Copies
 from marlbench.testing import check_suite
 from marlbench_starcraft import marlbench_suites
+from marlbench_starcraft.env import Battle
 from marlbench_starcraft.game import GameCrash, game_seed
 from marlbench_starcraft.tasks import Order
 
@@ -147,6 +150,56 @@ def test_a_game_that_breaks_in_a_reset_raises_and_names_the_command_that_looks_f
         env.reset(1)
     assert all(is_gone(pid) for pid, _ in launches(tmp_path))
     env.close()
+
+
+@BOTH
+def test_battles_are_asked_and_waited_for_apart(make: Any) -> None:
+    one, other, alone = make(), make(), make()
+    one.send_reset(3)
+    other.send_reset(4)
+    first = {4: other.receive(), 3: one.receive()}  # neither waits for the other
+    np.testing.assert_array_equal(first[3].obs, alone.reset(3).obs)
+    for env, seed in ((one, 3), (other, 4)):
+        env.send_step(wait(first[seed]))
+    other.receive()
+    np.testing.assert_array_equal(one.receive().obs, alone.step(wait(first[3])).obs)
+    for env in (one, other, alone):
+        env.close()
+
+
+def test_games_that_hang_together_cost_the_limit_once_and_only_their_own_episodes(
+    trouble: Any,
+) -> None:
+    hanging = iter([True, False, True, *[False] * 9])
+
+    def make() -> Env:
+        trouble(*["hang@2"] * next(hanging))
+        return smac(step_limit=4.0)
+
+    copies = Copies(make, 3)
+    step = copies.reset(np.arange(3))
+    seeds = np.arange(3, 6)
+    step = copies.step(np.ones((3, 3), np.int64), seeds)
+    begin = time.monotonic()
+    step = copies.step(np.ones((3, 3), np.int64), seeds)
+    assert time.monotonic() - begin < 7  # the limit is 4, in turns it would be 8
+    assert step.info["crashed"].tolist() == step.last.tolist() == [True, False, True]
+    step = copies.step(np.ones((3, 3), np.int64), seeds)
+    assert step.first.tolist() == [True, False, True]
+    copies.close()
+
+
+def test_a_question_that_nobody_waited_for_ends_with_its_game(tmp_path: Path) -> None:
+    env = smac()
+    play(env, charge)
+    first = env.reset(1)
+    assert isinstance(env, Battle)
+    env.send_step(wait(first))
+    fresh = smac()
+    np.testing.assert_array_equal(env.reset(2).obs, fresh.reset(2).obs)
+    assert len(launches(tmp_path)) == 3
+    env.close()
+    fresh.close()
 
 
 @BOTH

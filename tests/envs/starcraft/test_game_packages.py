@@ -309,3 +309,35 @@ def test_teams_that_do_not_come_are_drawn_again(play_on: Open, moment: str) -> N
         steps = episode(env, at_random(seed), seed)
         assert steps[0].alive.all()
         assert steps[0].obs.any(axis=-1).all()
+
+
+@pytest.mark.parametrize(
+    ("package", "task"),
+    [
+        *(("smac", "MMM2"), ("smac", "3s5z"), ("smac", "3m")),
+        *(("smacv2", "protoss_5_vs_5"), ("smacv2", "terran_5_vs_5"), ("smacv2", "zerg_10_vs_11")),
+    ],
+)
+def test_agents_own_states_say_of_what_is_in_sight_what_the_packages_observations_say(
+    play_on: Open, package: Package, task: str
+) -> None:
+    env, expected = play_on(package, task, Config(launch_spacing=0, state="agent")), EXPECTED[task]
+    agents, enemies = expected.agents, expected.actions - FIRST_TARGET
+    width = 5 + expected.enemy  # of an enemy's features: five that the state for all has not
+    start = (agents - 1) * (4 + expected.ally + expected.actions)
+    end, seen = start + enemies * width, 0
+    for step in episode(env, at_random(2), seed=2):
+        assert step.state is not None
+        assert step.state.shape == env.spec.state_shape
+        state = step.state[:, start:end].reshape(agents, enemies, width)
+        visible = state[..., 4] == 1  # (A, N)
+        shared = np.delete(state, [4, width - 2, width - 1], axis=-1)  # without the centred place
+        observed = step.obs[:, 4 : 4 + enemies * (width - 3)].reshape(shared.shape)
+        shown = observed.any(-1)  # (A, N)
+        np.testing.assert_allclose(shared[shown], observed[shown], rtol=1e-6)  # float32
+        assert visible[shown].all()
+        if package == "smac":  # SMACv2 blanks some of what is in sight: see README.md
+            assert shown[visible].all()
+        np.testing.assert_array_equal(step.state[:, end : end + 4], step.obs[:, :4])  # moves
+        seen += int(shown.sum())
+    assert seen

@@ -20,6 +20,7 @@ import numpy as np
 NO_ATTACK = 6
 EAST, WEST = 4, 5
 START, REACH, FARTHEST = 10.0, 6.0, 16.0
+MAP_SIZE = 32
 
 happened: Counter[str] = Counter()
 
@@ -71,8 +72,40 @@ class Game:
         self.process.wait()
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a unit is."""
+
+    x: float
+    y: float
+
+
+class Unit:
+    """A unit as the packages show it: allies stand in a column west of the enemies'."""
+
+    health_max, weapon_cooldown, shield, energy, unit_type = 45.0, 3.0, 0.0, 0.0, 1
+
+    def __init__(self, battle: Battle, number: int, ally: bool) -> None:
+        self.battle, self.number, self.ally = battle, number, ally
+
+    @property
+    def health(self) -> float:
+        """What is left."""
+        healths = self.battle.ally_health if self.ally else self.battle.enemy_health
+        return float(healths[self.number])
+
+    @property
+    def pos(self) -> Place:
+        """Where it is."""
+        away = float(self.battle.distance[self.number]) if self.ally else 0.0
+        return Place(MAP_SIZE / 2 - away, float(self.number))
+
+
 class Battle:
     """The calls of both packages' `StarCraft2Env`, but for `reset`."""
+
+    map_x = map_y = max_distance_x = max_distance_y = MAP_SIZE
+    map_type, medivac_id = "open field", 0
 
     def __init__(
         self, field: Map, seed: int | None, continuing_episode: bool, masks_attacks: bool = True
@@ -84,18 +117,22 @@ class Battle:
         self.max_reward = field.n_enemies * 10 + 200.0
         self._seed, self._episode_count, self._episode_steps = seed, 0, 0
         self._sc2_proc: Game | None = None
-        self.agents: dict[int, int] = {}
+        self.agents: dict[int, Unit] = {}
+        self.shield_bits_ally, self.shield_bits_enemy = field.shields
+        self.unit_type_bits = field.type_bits
         self.shown = np.zeros(1)
 
     def begin(self) -> None:
         """Launch a game, or end the units of the last episode."""
         self._episode_steps = 0
+        self.last_action = np.zeros((self.n_agents, self.n_actions))
         if self._episode_count == 0:
             self._launch()
 
     def place(self, allies: list[float], enemies: list[float]) -> None:
         """Put units of these healths on the field."""
-        self.agents = dict(enumerate(range(self.n_agents)))
+        self.agents = {number: Unit(self, number, ally=True) for number in range(self.n_agents)}
+        self.enemies = {number: Unit(self, number, ally=False) for number in range(self.n_enemies)}
         self.ally_health, self.enemy_health = np.array(allies), np.array(enemies)
         self.distance = np.full(self.n_agents, START)
         if self._episode_count == 0:  # learnt once in the life of an environment
@@ -116,6 +153,7 @@ class Battle:
         for agent, action in enumerate(actions):
             available = self.get_avail_agent_actions(agent)
             assert available[action] == 1, f"Agent {agent} cannot perform action {action}"
+        self.last_action = np.eye(self.n_actions)[actions]
         try:
             trouble("die")
             trouble("hang")
@@ -165,9 +203,9 @@ class Battle:
         """Give numbers that say where everybody stands; zeros for the dead."""
         unit = self.agents[agent]  # KeyError where a restart lost the units
         size = self.get_obs_size()
-        if self.ally_health[unit] <= 0:
+        if unit.health <= 0:
             return [0.0] * size
-        seen = np.concatenate([self.distance[[unit]], self.shown, self.ally_health])
+        seen = np.concatenate([self.distance[[agent]], self.shown, self.ally_health])
         numbers: list[float] = np.resize(np.concatenate([seen, self.enemy_health]), size).tolist()
         return numbers
 
@@ -191,6 +229,22 @@ class Battle:
     def get_avail_actions(self) -> list[list[int]]:
         """Give everybody's masks."""
         return [self.get_avail_agent_actions(agent) for agent in range(self.n_agents)]
+
+    def unit_sight_range(self, agent: int) -> float:
+        """Give how far an agent sees."""
+        return 9.0
+
+    def unit_max_cooldown(self, unit: Unit) -> float:
+        """Give the time between two shots."""
+        return 15.0
+
+    def unit_max_shield(self, unit: Unit) -> float:
+        """Give a whole shield."""
+        return 80.0
+
+    def get_unit_type_id(self, unit: Unit, ally: bool) -> int:
+        """Give the number of the type."""
+        return unit.number % self.unit_type_bits
 
     def get_obs_size(self) -> int:
         """Moves, enemies, other allies, own; each with health, shield and type where there are."""
