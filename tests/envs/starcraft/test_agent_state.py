@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from standin_of_packages import STANDIN, play, smac, smacv2, walk
 
-from marlbench.plugin import Env, EnvSpec
+from marlbench.plugin import Env
 from marlbench.run.door import check_step
 from marlbench.run.vector import Copies
 from marlbench_mappo.agent import Mappo
@@ -158,8 +157,8 @@ def test_states_are_the_references(task: str) -> None:
         *moments, field = (file[f"{task}/{name}"] for name in names)
     dead = 0
     for allies, enemies, avail, last_action, expected in zip(*moments, strict=True):
-        sides = [[Unit(*numbers) for numbers in side.tolist()] for side in (allies, enemies)]
-        env = Field(*sides, last_action, field, sight=9.0)
+        us, them = ([Unit(*row) for row in side.tolist()] for side in (allies, enemies))
+        env = Field(us, them, last_action, field, sight=9.0)
         assert expected.shape == (env.n_agents, size(env))
         np.testing.assert_allclose(agent_states(env, avail), expected, rtol=1e-6)  # float32
         dead += int(avail[:, 0].sum())
@@ -189,28 +188,14 @@ def test_a_battle_gives_each_agent_its_own_state(make: Any) -> None:
 @pytest.mark.usefixtures("_packages")
 def test_mappo_learns_from_agents_own_states() -> None:
     copies = Copies(lambda: smac(state="agent"), 2)
-    train(copies)
-
-
-@pytest.mark.parametrize(("task", "width"), [("3m", 81), ("3s5z", 299), ("MMM2", 435)])
-def test_the_real_package_has_the_references_sizes(task: str, width: int) -> None:
-    if reason := lack("smac"):
-        pytest.skip(reason)
-    env = build(task, Config(launch_spacing=0, state="agent"))
-    assert env.spec.state_shape == (env.spec.num_agents, width)
-    env.close()
-
-
-def train(copies: Copies) -> None:
-    """Let MAPPO learn twice, and see that its critic moves."""
-    spec: EnvSpec = copies.spec
-    config = MappoConfig(num_envs=copies.num_envs, rollout_steps=20, hidden=16, epochs=2)
-    agent = Mappo(config, spec, seed=0, device="cpu")
+    config = MappoConfig(num_envs=2, rollout_steps=20, hidden=16, epochs=2)
+    agent = Mappo(config, copies.spec, seed=0, device="cpu")
     before = [weight.clone() for weight in agent.critic.parameters()]
-    seeds: NDArray[np.int64] = np.arange(copies.num_envs)
-    step, memory, metrics = copies.reset(seeds), agent.start(copies.num_envs), []
+    seeds = np.arange(2)
+    step, memory = copies.reset(seeds), agent.start(2)
+    metrics: list[dict[str, float]] = []
     while len(metrics) < 2:
-        check_step(step, spec, (copies.num_envs,))
+        check_step(step, copies.spec, (2,))
         actions, memory = agent.act(step, memory, explore=True)
         agent.observe(step, actions)
         step = copies.step(actions, seeds)
@@ -221,3 +206,12 @@ def train(copies: Copies) -> None:
     assert all(
         (old != new).any() for old, new in zip(before, agent.critic.parameters(), strict=True)
     )
+
+
+@pytest.mark.parametrize(("task", "width"), [("3m", 81), ("3s5z", 299), ("MMM2", 435)])
+def test_the_real_package_has_the_references_sizes(task: str, width: int) -> None:
+    if reason := lack("smac"):
+        pytest.skip(reason)
+    env = build(task, Config(launch_spacing=0, state="agent"))
+    assert env.spec.state_shape == (env.spec.num_agents, width)
+    env.close()

@@ -333,7 +333,7 @@ def test_agents_own_states_say_of_what_is_in_sight_what_the_packages_observation
         visible = state[..., 4] == 1  # (A, N)
         shared = np.delete(state, [4, width - 2, width - 1], axis=-1)  # without the centred place
         observed = step.obs[:, 4 : 4 + enemies * (width - 3)].reshape(shared.shape)
-        shown = observed.any(-1)  # (A, N)
+        shown = (observed != 0).any(axis=-1)  # (A, N)
         np.testing.assert_allclose(shared[shown], observed[shown], rtol=1e-6)  # float32
         assert visible[shown].all()
         if package == "smac":  # SMACv2 blanks some of what is in sight: see README.md
