@@ -118,7 +118,8 @@ class Mamba:
 
     def learn(self) -> dict[str, Tensor]:
         """So many steps of the model, then of actor and critic in its imagination."""
-        for _ in range(self.config.model_updates):
+        before = 0 if self.updates else self.config.pretrain
+        for _ in range(before + self.config.model_updates):
             model_metrics = self.train_model(self.batch())
         for _ in range(self.config.agent_updates):
             metrics = self.train_agent(self.batch())

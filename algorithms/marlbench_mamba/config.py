@@ -31,6 +31,8 @@ class MambaConfig(AlgorithmConfig):
     """Memory that caps `buffer`; pages are taken as steps come, up to this [ours]."""
     model_updates: int = Field(default=60, ge=1)
     """Gradient steps of the world model per update [Table 6, model epochs]."""
+    pretrain: int = Field(default=0, ge=0)
+    """Gradient steps of the model alone before the first update [code: none]."""
     agent_updates: int = Field(default=4, ge=1)
     """Times per update that actor and critic learn from imagined play [Table 6]."""
     batch: int = Field(default=40, ge=1)
@@ -79,6 +81,8 @@ class MambaConfig(AlgorithmConfig):
     """Weight of the entropy bonus at the start [Table 6]."""
     entropy_decay: float = Field(default=0.99998, gt=0, le=1)
     """What the entropy's weight is multiplied by after every minibatch [code]."""
+    actor_gain: float = Field(default=1.0, ge=0)
+    """Scale of the actor's last layer at the start; small: a uniform policy [code]."""
     actor_lr: float = Field(default=5e-4, gt=0)
     """Adam's step size for the actor [Table 6]."""
     critic_lr: float = Field(default=5e-4, gt=0)
@@ -104,21 +108,23 @@ QUICK: dict[str, Any] = {
     "min_buffer": 1000,
     "buffer": 50_000,
     "model_updates": 20,
+    "pretrain": 300,
     "agent_updates": 2,
     "batch": 16,
     "length": 12,
     "bootstrap_timeouts": True,
     "deter": 64,
     "hidden": 64,
-    "latents": 16,
+    "latents": 8,
     "classes": 16,
     "layers": 1,
     "heads": 4,
-    "model_lr": 1e-3,
+    "model_lr": 3e-3,
     "horizon": 8,
     "gamma": 0.95,
     "epochs": 3,
     "minibatch": 512,
+    "actor_gain": 0.01,
     "actor_lr": 7e-4,
     "critic_lr": 1e-3,
 }
@@ -131,6 +137,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "update_steps": 100,
         "min_buffer": 100,
         "model_updates": 2,
+        "pretrain": 2,
         "agent_updates": 1,
         "batch": 4,
         "length": 8,

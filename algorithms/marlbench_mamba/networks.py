@@ -197,6 +197,8 @@ class Actor(nn.Module):
         self.reader = StateReader(config, orthogonal=True)
         self.hidden = Dense(config.hidden, config.hidden, orthogonal=True)
         self.out = Dense(config.hidden, spec.num_actions, orthogonal=True)
+        for parameter in self.out.parameters():
+            parameter.data.mul_(config.actor_gain)
 
     def logits(self, h: Tensor, classes: Tensor) -> Tensor:
         """Unmasked (..., U), from h (..., D) and z (..., K)."""
