@@ -91,6 +91,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "episodes_per_update": 0.25,
         "target_update_episodes": 5,
         "epsilon_anneal_steps": 20_000,
+        "replay_gib": 4.0,
     },
     "smoke": {
         "num_envs": 2,
