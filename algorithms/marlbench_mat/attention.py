@@ -16,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from marlbench.toolbox.linear import linear
 from marlbench.toolbox.orthogonal import orthogonal_linear
 
 GAIN = 0.01
@@ -101,11 +102,11 @@ class Attention(nn.Module):
 
     def queries(self, maps: Maps, x: Tensor) -> Tensor:
         """(N, heads, A, D) of tokens (N, A, D)."""
-        return self.split(F.linear(x, maps.score, maps.score_bias))
+        return self.split(linear(x, maps.score, maps.score_bias))
 
     def values(self, maps: Maps, source: Tensor) -> Tensor:
         """(N, heads, A, D) of tokens (N, A, D)."""
-        return self.split(F.linear(source, maps.value))
+        return self.split(linear(source, maps.value))
 
     def split(self, x: Tensor) -> Tensor:
         """(N, heads, A, D) of (N, A, heads * D)."""

@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from marlbench.toolbox.linear import linear
 from marlbench.toolbox.orthogonal import orthogonal_linear
 
 
@@ -20,7 +21,6 @@ class NormLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) to (..., outputs)."""
-        norm, linear = self.norm, self.linear
+        norm, weight = self.norm, self.linear.weight
         standard = F.layer_norm(x, norm.normalized_shape, eps=norm.eps)
-        bias = linear.bias + linear.weight @ norm.bias
-        return F.linear(standard, linear.weight * norm.weight, bias)
+        return linear(standard, weight * norm.weight, self.linear.bias + weight @ norm.bias)

@@ -9,16 +9,22 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["linear", "product", "weight_gradient"]
+__all__ = ["Linear", "linear", "product", "weight_gradient"]
 
 Activation = Literal["none", "relu"]
 
 WORTHWHILE = 500_000
 """Multiplications below which the call's own cost outweighs the faster product (measured)."""
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
+
+
+def worthwhile(x: Tensor, weight: Tensor) -> bool:
+    """Whether oneDNN is here and faster for x (..., I) times the weight's transpose (I, D)."""
+    here = ONEDNN and x.is_cpu and x.dtype == torch.float32
+    return here and x.numel() * len(weight) >= WORTHWHILE
 
 
 def product(
@@ -29,7 +35,7 @@ def product(
     >>> product(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]), torch.tensor([0.5]))
     tensor([[11.5000]])
     """
-    if ONEDNN and x.is_cpu and x.dtype == torch.float32 and x.numel() * len(weight) >= WORTHWHILE:
+    if worthwhile(x, weight):
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "")
     result = functional.linear(x, weight, bias)
     return result.relu_() if activation == "relu" else result
@@ -42,11 +48,24 @@ def weight_gradient(grad: Tensor, x: Tensor) -> Tensor:
     return product(grad.t(), x.t())
 
 
-def linear(x: Tensor, weight: Tensor, bias: Tensor, activation: Activation = "none") -> Tensor:
+def linear(
+    x: Tensor, weight: Tensor, bias: Tensor | None = None, activation: Activation = "none"
+) -> Tensor:
     """Give x W' + b (..., D) of x (..., I), weight (D, I), bias (D,), with gradients."""
+    if not worthwhile(x, weight):
+        result = functional.linear(x, weight, bias)
+        return result.relu() if activation == "relu" else result
     flat = x.reshape(-1, x.shape[-1])  # (N, I)
     rows = Product.apply(flat, weight, bias, activation)  # type: ignore[no-untyped-call]
     return rows.view(*x.shape[:-1], len(weight))  # (..., D)
+
+
+class Linear(nn.Linear):
+    """The linear map, its products by `linear`."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(..., I) to (..., D)."""
+        return linear(input, self.weight, self.bias)
 
 
 class Product(torch.autograd.Function):
@@ -63,9 +82,10 @@ class Product(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        """Give the gradients of x, where it wants one, of the weight and of the bias."""
+        """Give the gradients of the weight, and of x and the bias where they want one."""
         x, weight, *positive = ctx.saved_tensors
         for result in positive:
             grad = torch.ops.aten.threshold_backward(grad, result, 0)  # what relu itself does
         to_x = product(grad, weight.t()) if ctx.needs_input_grad[0] else None
-        return to_x, weight_gradient(grad, x), grad.sum(0), None
+        to_bias = grad.sum(0) if ctx.needs_input_grad[2] else None
+        return to_x, weight_gradient(grad, x), to_bias, None

@@ -7,6 +7,8 @@ import math
 
 from torch import nn
 
+from marlbench.toolbox.linear import Linear
+
 RELU_GAIN = math.sqrt(2)
 """Keeps the scale of activations through a ReLU."""
 
@@ -19,7 +21,7 @@ def orthogonal_linear(inputs: int, outputs: int, gain: float, bias: bool = True)
     >>> (weight @ weight.T).allclose(4 * torch.eye(3), atol=1e-5)  # float32 QR
     True
     """
-    layer = nn.Linear(inputs, outputs, bias=bias)
+    layer = Linear(inputs, outputs, bias=bias)
     nn.init.orthogonal_(layer.weight, gain)
     if bias:
         nn.init.zeros_(layer.bias)
