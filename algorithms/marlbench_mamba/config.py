@@ -108,7 +108,7 @@ QUICK: dict[str, Any] = {
     "min_buffer": 1000,
     "buffer": 50_000,
     "model_updates": 20,
-    "pretrain": 300,
+    "pretrain": 1000,
     "agent_updates": 2,
     "batch": 16,
     "length": 12,
