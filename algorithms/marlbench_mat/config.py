@@ -22,9 +22,9 @@ class MatConfig(AlgorithmConfig):
     """Passes over a rollout per update [Table 4, PPO epochs]."""
     minibatches: int = Field(default=1, ge=1)
     """Gradient steps per pass [code]."""
-    block: int = Field(default=1024, ge=1)
-    """Joint steps that go forward and back together; their gradients are summed, so that it
-    changes speed and memory alone: a few that stay in the cache are faster than all [ours]."""
+    block: int = Field(default=4096, ge=1)
+    """Joint steps that go forward and back together; the gradients of several such parts are
+    summed, so that it changes memory and speed alone [ours]."""
     gamma: float = Field(default=0.99, ge=0, le=1)
     """Discount per env step [Table 4]."""
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
