@@ -25,6 +25,7 @@ SMALL = {
     "horizon": 4,
     "minibatch": 128,
     "actor_lr": 3e-4,
+    "entropy": 0.03,  # at 0.01 one seed of three of `deaths` stays at 8 of 10
 }
 
 
