@@ -124,6 +124,7 @@ QUICK: dict[str, Any] = {
     "gamma": 0.95,
     "epochs": 3,
     "minibatch": 512,
+    "entropy": 0.01,
     "actor_gain": 0.01,
     "actor_lr": 7e-4,
     "critic_lr": 1e-3,
