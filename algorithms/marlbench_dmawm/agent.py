@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from marlbench.plugin import EnvSpec, Ring, Step
+from marlbench.toolbox.generators import restore_generator, saved_generator
 from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.policies import gumbel, sample
 from marlbench.toolbox.room import rows_within
@@ -183,7 +184,7 @@ class Dmawm:
             "actor_optimiser": self.policy.actor_optimiser.state_dict(),
             "critic_optimiser": self.policy.critic_optimiser.state_dict(),
             "rng": self.rng.bit_generator.state,
-            "generator": (self.generator.device.type, self.generator.get_state()),
+            "generator": saved_generator(self.generator),
             "replay": Ring(self.replay.arrays, self.replay.written),
             "env_steps": self.env_steps,
             "updates": self.updates,
@@ -198,7 +199,7 @@ class Dmawm:
         self.policy.actor_optimiser.load_state_dict(state["actor_optimiser"])
         self.policy.critic_optimiser.load_state_dict(state["critic_optimiser"])
         self.rng.bit_generator.state = state["rng"]
-        self.restore_generator(*state["generator"])
+        restore_generator(self.generator, state["generator"], self.seed)
         self.replay.restore(state["replay"].arrays, state["replay"].written)
         self.env_steps = state["env_steps"]
         self.updates = state["updates"]

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec, Ring, Step
 from marlbench.toolbox.exploration import keyed_uniforms
+from marlbench.toolbox.generators import restore_generator, saved_generator
 from marlbench.toolbox.latents import latent_log_probs, sample_classes
 from marlbench.toolbox.room import rows_within
 from marlbench_mamba.config import MambaConfig
@@ -170,7 +171,7 @@ class Mamba:
         """Everything to go on exactly."""
         return {
             "networks": {name: module.state_dict() for name, module in self.parts().items()},
-            "generator": (self.generator.device.type, self.generator.get_state()),
+            "generator": saved_generator(self.generator),
             "draws": self.draws.bit_generator.state,
             "replay": Ring(self.replay.ring, self.replay.written),
             "playing": self.replay.playing,
@@ -183,7 +184,7 @@ class Mamba:
         """Go on from a saved state."""
         for name, module in self.parts().items():
             module.load_state_dict(state["networks"][name])
-        self.restore_generator(*state["generator"])
+        restore_generator(self.generator, state["generator"], self.seed)
         self.draws.bit_generator.state = state["draws"]
         ring = state["replay"]
         self.replay.restore(ring.arrays, ring.written, state["playing"])

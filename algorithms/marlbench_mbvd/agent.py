@@ -22,6 +22,7 @@ from marlbench.plugin import EnvSpec, Ring, Step
 from marlbench.toolbox.episode_batch import Batch, capacity, episode_fields, lay_out, record
 from marlbench.toolbox.episode_replay import EpisodeReplay, Episodes
 from marlbench.toolbox.exploration import linear_schedule
+from marlbench.toolbox.generators import restore_generator, saved_generator
 from marlbench.toolbox.mixers import MonotonicMixer
 from marlbench.toolbox.recurrent_acting import Memory, act, beginning
 from marlbench.toolbox.utility import Utility
@@ -236,7 +237,7 @@ class Mbvd:
             "replay": Ring(self.replay.ring, self.replay.written),
             "unfinished": self.replay.unfinished(),
             "draws": self.draws.bit_generator.state,
-            "generator": self.generator.get_state(),
+            "generator": saved_generator(self.generator),
             "counts": {name: getattr(self, name) for name in COUNTS},
         }
 
@@ -247,7 +248,7 @@ class Mbvd:
         ring: Ring = state["replay"]
         self.replay.restore(ring.arrays, ring.written, state["unfinished"])
         self.draws.bit_generator.state = state["draws"]
-        self.generator.set_state(state["generator"].cpu())
+        restore_generator(self.generator, state["generator"], self.seed)
         for name in COUNTS:
             setattr(self, name, state["counts"][name])
 
