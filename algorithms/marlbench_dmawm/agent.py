@@ -85,7 +85,7 @@ class Dmawm:
     def filter(self, step: Step, memory: Memory, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """The agents' states h (E, A, D), z (E, A, K) once they see a step [Eq. 1]."""
         module = self.model.agent
-        read = module.read_latent.rows(memory.z) + module.read_action(memory.action)  # (E, A, F)
+        read = module.read_latent(memory.z) + module.read_action(memory.action)  # (E, A, F)
         h = module.recurrent(memory.h.flatten(0, 1), read.flatten(0, 1)).view_as(memory.h)
         first = torch.from_numpy(step.first).to(self.device)[:, None, None]
         h = torch.where(first, module.first_state(1), h)  # (E, A, D)
@@ -167,7 +167,7 @@ class Dmawm:
             rows = chance.multinomial(self.config.rollouts, generator=self.generator)
         return Start(
             h=states.h.detach().flatten(0, 1)[rows],
-            z=states.z.detach().argmax(-1).flatten(0, 1)[rows],
+            z=states.z.flatten(0, 1)[rows],
             avail=batch.avail.flatten(0, 1)[rows],
             weight=weight[rows],
         )

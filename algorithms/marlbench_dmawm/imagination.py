@@ -72,7 +72,7 @@ def imagine(
         masks.append(avail)
         actions.append(action)
         log_probs.append(log_prob(policy, action))
-        read = agent.read_latent.rows(z) + agent.read_action(action)  # (R, A, F)
+        read = agent.read_latent(z) + agent.read_action(action)  # (R, A, F)
         h = agent.recurrent(h.flatten(0, 1), read.flatten(0, 1)).view_as(h)
         z = sample_classes(env.prior(h), latents_noise[t])  # (R, A, K)
         contexts.append(env.context(h))

@@ -18,12 +18,7 @@ from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
 from marlbench.toolbox.attention import AgentTransformer
-from marlbench.toolbox.latents import (
-    LatentLinear,
-    latent_log_probs,
-    sample_classes,
-    straight_through,
-)
+from marlbench.toolbox.latents import LatentLinear, latent_log_probs, sample_classes
 from marlbench.toolbox.networks import NormGRU, NormSiLU, hidden_layers, initialise, mlp
 from marlbench.toolbox.policies import masked_log_probs
 from marlbench.toolbox.twohot import TwoHot, symlog
@@ -78,7 +73,7 @@ class AgentModule(nn.Module):
         return latent_log_probs(logits, self.config.latents, self.config.unimix)
 
     def unroll(self, embed: Tensor, action: Tensor, uniform: Tensor) -> tuple[Tensor, ...]:
-        """States h (T, N, D), samples z (T, N, K, C) and log q (T, N, K, C) of T steps [Eq. 1].
+        """States h (T, N, D), classes z (T, N, K) and log q (T, N, K, C) of T steps [Eq. 1].
 
         From embedded observations (T, N, F), actions (T, N) and uniform numbers (T, N, K). Only
         what is sequential stands in the loop, and the products of h with the weights of the cell
@@ -92,12 +87,12 @@ class AgentModule(nn.Module):
         for t, embed_t in enumerate(embed.unbind(0)):
             gates_h, read_h = F.linear(h, merged).split(sizes, -1)
             log_q = self.posterior(read_h + embed_t)
-            z = straight_through(sample_classes(log_q, uniform[t]), log_q)
+            z = sample_classes(log_q, uniform[t])  # (N, K)
             states.append(h)
             samples.append(z)
             posteriors.append(log_q)
             if t < len(read_action):
-                x = self.input(self.read_latent(z) + read_action[t])
+                x = self.input(self.read_latent(z, log_q.exp()) + read_action[t])
                 h = self.gru.gates(F.linear(x, self.gru.weight_x) + gates_h, h)
         return torch.stack(states), torch.stack(samples), torch.stack(posteriors)
 
@@ -132,7 +127,7 @@ def observation_decoder(config: Config, spec: EnvSpec) -> nn.Module:
 
 
 class StateReader(nn.Module):
-    """A perceptron that reads an agent's (h, z); z as one-hots or, cheaply, as class indices."""
+    """A perceptron that reads an agent's (h, z)."""
 
     def __init__(self, config: Config, units: int, layers: int) -> None:
         super().__init__()
@@ -141,17 +136,9 @@ class StateReader(nn.Module):
         self.norm = NormSiLU(units)
         self.rest = nn.Sequential(*hidden_layers(units, units, layers - 1)) if layers > 1 else None
 
-    def forward(self, h: Tensor, z: Tensor) -> Tensor:
-        """Features (..., F) of h (..., D) and one-hots z (..., K, C)."""
-        return self.hidden(self.read_state(h) + self.read_latent(z))
-
-    def rows(self, h: Tensor, classes: Tensor) -> Tensor:
-        """Features (..., F) of h (..., D) and class indices (..., K)."""
-        return self.hidden(self.read_state(h) + self.read_latent.rows(classes))
-
-    def hidden(self, read: Tensor) -> Tensor:
-        """What follows the first products (..., F)."""
-        read = self.norm(read)
+    def forward(self, h: Tensor, z: Tensor, probs: Tensor | None = None) -> Tensor:
+        """Features (..., F) of h (..., D), class indices z (..., K), their probs (..., K, C)."""
+        read = self.norm(self.read_state(h) + self.read_latent(z, probs))
         return read if self.rest is None else self.rest(read)
 
 
@@ -182,9 +169,9 @@ class EnvironmentModule(nn.Module):
         logits = self.predictor_out(self.predictor(h))
         return latent_log_probs(logits, self.config.latents, self.config.unimix)
 
-    def decode(self, h: Tensor, z: Tensor) -> Tensor:
-        """Predicted observations (..., *O), squashed, from own h and one-hots z [Eq. 2]."""
-        return self.decoder_out(self.decoder(h, z))
+    def decode(self, h: Tensor, z: Tensor, probs: Tensor | None = None) -> Tensor:
+        """Predicted observations (..., *O), squashed, from own h and z [Eq. 2]."""
+        return self.decoder_out(self.decoder(h, z, probs))
 
 
 class Actor(nn.Module):
@@ -198,7 +185,7 @@ class Actor(nn.Module):
 
     def forward(self, h: Tensor, classes: Tensor, avail: Tensor) -> Tensor:
         """Log-probabilities (..., U) from h (..., D), z (..., K) and avail (..., U)."""
-        return masked_log_probs(self.out(self.reader.rows(h, classes)), avail, self.unimix)
+        return masked_log_probs(self.out(self.reader(h, classes)), avail, self.unimix)
 
 
 class Critic(nn.Module):

@@ -29,7 +29,7 @@ class States:
     h: Tensor
     """(T, B, A, D) deterministic."""
     z: Tensor
-    """(T, B, A, K, C) stochastic, straight-through one-hots."""
+    """(T, B, A, K) stochastic, class indices."""
     log_q: Tensor
     """(T, B, A, K, C) posterior log-probabilities."""
 
@@ -77,7 +77,8 @@ class WorldModel(nn.Module):
         """Negative log-likelihoods (T, B, A) of what arrived at t [Eq. 6]."""
         env = self.environment
         context = env.context(states.h)  # (T, B, A, D)
-        error = env.decode(states.h, states.z) - self.agent.squash(batch.obs)  # (T, B, A, *O)
+        drawn = env.decode(states.h, states.z, states.log_q.exp())  # (T, B, A, *O)
+        error = drawn - self.agent.squash(batch.obs)
         cont, avail = env.cont(context).squeeze(-1), env.avail(context)
         avail_loss = F.binary_cross_entropy_with_logits(
             avail, batch.avail.to(avail.dtype), reduction="none"

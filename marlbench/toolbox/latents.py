@@ -4,10 +4,9 @@ Hafner et al. 2021, arXiv:2010.02193v4 (straight-through categoricals, KL balanc
 Hafner et al. 2023, arXiv:2301.04104v2 (1 % uniform mix, free bits).
 """
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from marlbench.toolbox.class_rows import class_rows, straight_through_rows
 from marlbench.toolbox.networks import initialise
 
 
@@ -30,14 +29,6 @@ def sample_classes(log_probs: Tensor, uniform: Tensor) -> Tensor:
     return below.sum(-1).clamp_(max=log_probs.shape[-1] - 1)
 
 
-def straight_through(classes: Tensor, log_probs: Tensor) -> Tensor:
-    """One-hot samples (..., K, C) whose gradient is that of the probabilities."""
-    index = torch.arange(log_probs.shape[-1], device=classes.device)
-    onehot = (classes.unsqueeze(-1) == index).to(log_probs.dtype)  # no F.one_hot: it syncs
-    probs = log_probs.exp()
-    return onehot + probs - probs.detach()
-
-
 def latent_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
     """KL(p || q) in nats (...), summed over all K categoricals, from (..., K, C) each."""
     return (log_p.exp() * (log_p - log_q)).sum((-2, -1))
@@ -56,25 +47,15 @@ def balanced_kl(posterior: Tensor, prior: Tensor, free_nats: float) -> tuple[Ten
 
 
 class LatentLinear(nn.Module):
-    """A linear layer that reads a latent state, as one-hots or (much cheaper) as class indices."""
-
-    first_row: Tensor
+    """A linear layer that reads a latent state given as class indices: a sum of K rows."""
 
     def __init__(self, categoricals: int, classes: int, features: int) -> None:
         super().__init__()
-        self.categoricals = categoricals
-        self.classes = classes
         dense = initialise(nn.Linear(categoricals * classes, features, bias=False))
         self.weight = nn.Parameter(dense.weight.detach().t().contiguous())  # (K*C, D)
-        first = torch.arange(categoricals) * classes
-        self.register_buffer("first_row", first, persistent=False)
 
-    def forward(self, onehots: Tensor) -> Tensor:
-        """Features (..., D) of one-hots (..., K, C), differentiable in both."""
-        return onehots.flatten(-2) @ self.weight
-
-    def rows(self, classes: Tensor) -> Tensor:
-        """The same features (..., D) of class indices (..., K): a sum of K rows."""
-        rows = (classes + self.first_row).reshape(-1, self.categoricals)
-        summed = F.embedding_bag(rows, self.weight, mode="sum")
-        return summed.view(*classes.shape[:-1], -1)
+    def forward(self, classes: Tensor, probs: Tensor | None = None) -> Tensor:
+        """Features (..., D) of class indices (..., K), straight through to probs (..., K, C)."""
+        if probs is None:
+            return class_rows(classes, self.weight)
+        return straight_through_rows(classes, probs, self.weight)

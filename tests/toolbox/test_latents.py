@@ -9,7 +9,6 @@ from marlbench.toolbox.latents import (
     latent_kl,
     latent_log_probs,
     sample_classes,
-    straight_through,
 )
 
 
@@ -85,23 +84,17 @@ def test_the_extreme_uniform_numbers_give_classes_that_exist() -> None:
         assert drawn.max() < 32
 
 
-def test_straight_through_has_the_samples_value_and_the_probabilities_gradient() -> None:
-    logits = torch.randn(5, 12, dtype=torch.float64, requires_grad=True)
-    log_probs = latent_log_probs(logits, 3, unimix=0.01)
-    classes = log_probs.argmax(-1)
-    onehots = straight_through(classes, log_probs)
-    assert torch.equal(onehots.detach().round(), torch.nn.functional.one_hot(classes, 4).double())
-    weight = torch.randn(5, 3, 4, dtype=torch.float64)
-    (got,) = torch.autograd.grad((onehots * weight).sum(), logits, retain_graph=True)
-    (expected,) = torch.autograd.grad((log_probs.exp() * weight).sum(), logits)
-    torch.testing.assert_close(got, expected)
-
-
-def test_rows_of_indices_equal_the_product_with_onehots() -> None:
+def test_a_layer_reads_classes_and_is_straight_through_to_their_probabilities() -> None:
+    """The gradients of both against dense one-hots; float64, where a sum's order does not show."""
     layer = LatentLinear(categoricals=3, classes=4, features=7).double()
     classes = torch.randint(0, 4, (2, 5, 3), generator=torch.Generator().manual_seed(0))
-    onehots = torch.nn.functional.one_hot(classes, 4).double()
-    torch.testing.assert_close(layer.rows(classes), layer(onehots))
-    (dense,) = torch.autograd.grad(layer(onehots).square().sum(), layer.weight)
-    (gathered,) = torch.autograd.grad(layer.rows(classes).square().sum(), layer.weight)
-    torch.testing.assert_close(gathered, dense)
+    log_probs = random_log_probs(7, 2, 5, 3, 4).requires_grad_()
+    probs = log_probs.exp()
+    onehots = torch.nn.functional.one_hot(classes, 4).double() + probs - probs.detach()
+    dense = onehots.flatten(-2) @ layer.weight  # (2, 5, D)
+    ours = layer(classes, probs)
+    torch.testing.assert_close(layer(classes), dense)
+    torch.testing.assert_close(ours, dense)
+    to = (layer.weight, log_probs)
+    expected = torch.autograd.grad(dense.square().sum(), to, retain_graph=True)
+    torch.testing.assert_close(torch.autograd.grad(ours.square().sum(), to), expected)

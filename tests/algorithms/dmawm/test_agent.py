@@ -89,7 +89,8 @@ def test_acting_takes_the_very_states_that_training_reconstructs(
     for before, after in itertools.pairwise(memories):
         torch.testing.assert_close(before.h, h)
         onehots = torch.nn.functional.one_hot(before.z, config.classes).float()
-        read = module.read_latent(onehots) + module.read_action(before.action)
+        read = onehots.flatten(-2) @ module.read_latent.weight
+        read = read + module.read_action(before.action)
         h = module.recurrent(before.h.flatten(0, 1), read.flatten(0, 1)).view_as(h)
         torch.testing.assert_close(after.h, h)
 

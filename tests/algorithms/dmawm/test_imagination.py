@@ -59,7 +59,8 @@ def test_states_follow_from_states_and_actions_as_in_training(
     rollout = rollout_of(networks, start, config)
     for t in range(config.horizon):
         onehots = F.one_hot(rollout.z[t].long(), config.classes).double()
-        read = agent.read_latent(onehots) + agent.read_action(rollout.action[t])
+        read = onehots.flatten(-2) @ agent.read_latent.weight
+        read = read + agent.read_action(rollout.action[t])
         h = agent.recurrent(rollout.h[t].flatten(0, 1), read.flatten(0, 1))
         torch.testing.assert_close(rollout.h[t + 1], h.view_as(rollout.h[t]))
 

@@ -65,4 +65,4 @@ def test_only_the_recurrence_and_the_posterior_stand_in_the_time_loop(
     more = counts[1] - counts[0]
     assert more["_scaled_dot_product_flash_attention_for_cpu"] == 0
     assert more["native_layer_norm"] <= 8 * 3  # input, gates and posterior of eight more steps
-    assert more.total() <= 8 * 80  # as measured, forward and backward
+    assert more.total() <= 8 * 84  # as measured, forward and backward
