@@ -1,4 +1,8 @@
-"""Plays a trained agent's evaluation episodes again and draws every step."""
+"""Plays a trained agent's evaluation episodes again and draws every step.
+
+One copy plays here where many did: the episodes are the same, but a learner that draws random
+numbers also when it plays greedily, as world models draw their latent states, draws others.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,8 @@ def frames(agent: Agent, env: Door, suite: Suite, seeds: list[int]) -> Iterator[
     for number, seed in enumerate(seeds, start=1):
         said = f"episode {number}" if len(seeds) > 1 else ""
         for step, tally in episode(agent, env, np.array([seed])):
-            yield Frame(drawn(), caption(said, step, tally), bool(step.last[0]))
+            if (picture := drawn()) is not None:
+                yield Frame(picture, caption(said, step, tally), bool(step.last[0]))
 
 
 def episode(agent: Agent, env: Door, seeds: NDArray[np.int64]) -> Iterator[tuple[Step, Tally]]:
@@ -98,12 +103,13 @@ def outcome(step: Step, spec: EnvSpec) -> str:
 class Drawn:
     """Draws the one copy; after a crash there is none, and the last picture stays."""
 
+    _picture: NDArray[np.uint8] | None = None
+
     def __init__(self, copies: Any, render: Callable[[Any], NDArray[np.uint8]]) -> None:
         self._copies, self._render = copies, render
-        self._picture: NDArray[np.uint8] = np.zeros((1, 1, 3), np.uint8)
 
-    def __call__(self) -> NDArray[np.uint8]:
-        """Give the picture (height, width, 3)."""
+    def __call__(self) -> NDArray[np.uint8] | None:
+        """Give the picture (height, width, 3); None as long as there was no copy."""
         if self._copies.envs[0] is not None:
             self._picture = self._render(self._copies.envs[0])
         return self._picture

@@ -112,7 +112,8 @@ class EpisodeReplay:
 
     def unfinished(self) -> dict[str, Any]:
         """Give what is not in the ring: the episodes that are being played."""
-        playing = {name: array.copy() for name, array in self.playing.items()}
+        seen = slice(0, int(self.time.max(initial=-1)) + 1)  # what is behind, nobody has written
+        playing = {name: array[:, seen].copy() for name, array in self.playing.items()}
         return {"playing": playing, "time": self.time}
 
     def restore(self, ring: Mapping[str, NDArray[Any]], written: int, rest: dict[str, Any]) -> None:
@@ -120,5 +121,7 @@ class EpisodeReplay:
         self.written = written
         for name, array in self.ring.items():
             array[: self.size] = ring[name][: self.size]
-        self.playing = {name: array.copy() for name, array in rest["playing"].items()}
         self.time = rest["time"]
+        self.playing = self.allocate(len(self.time)) if len(self.time) else {}
+        for name, array in rest["playing"].items():
+            self.playing[name][:, : array.shape[1]] = array

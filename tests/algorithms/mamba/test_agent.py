@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,9 +13,12 @@ import pytest
 import torch
 
 from marlbench.plugin import EnvSpec, Step
-from marlbench_mamba.agent import Mamba
+from marlbench.toolbox.class_rows import class_rows
+from marlbench_mamba import world_model
+from marlbench_mamba.agent import Mamba, Memory
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import imagine
+from marlbench_mamba.replay import Batch
 
 Play = Callable[[int, int], Iterator[Step]]
 
@@ -118,37 +122,35 @@ def test_agents_hear_each_other_when_they_play_and_when_they_imagine(
 def test_acting_takes_the_very_states_that_training_reconstructs(
     config: MambaConfig, spec: EnvSpec, steps: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An episode played, then given as a window: the same h (1e-5: float32, other products)."""
-    from marlbench_mamba import world_model
-    from marlbench_mamba.replay import Batch
+    """An episode played, then given as a window: the same h (1e-5: float32, other products).
 
+    A window begins with an action, but no h and no z before it: so does the play it is held to.
+    """
     agent = Mamba(config, spec, 0, "cpu")
-    memory, seen, memories = agent.start(1), [], []
-    for step, _ in zip(steps(1, 2), range(4), strict=False):
-        actions, memory = agent.act(step, memory, explore=True)
-        seen.append((step, actions))
-        memories.append(memory)
-    draws = iter([m.z[0] for m in memories[1:]])
-    obs = torch.from_numpy(np.stack([step.obs for step, _ in seen]))  # (T, 1, A, O)
-    action = torch.from_numpy(np.stack([a for _, a in seen]))  # (T, 1, A)
-    flags = torch.zeros(3, 1)
-    batch = Batch(
-        obs=obs[1:], avail=torch.ones(3, 1, 3, 5, dtype=torch.bool), real=1 - flags, last=flags,
-        action=action[:-1], reward=torch.zeros(3, 1, 3), cont=1 - flags,
-    )  # fmt: skip
-    # a window knows nothing of what came before it: so begins this one behind the first step
-    monkeypatch.setattr(world_model, "sample_classes", lambda *_: next(draws))
-    model = agent.model
-    start = memories[0]
-    read = model.transition.read(start.z, start.action).flatten(0, 1)
-    h = model.transition(start.h.flatten(0, 1), read)
-    torch.testing.assert_close(h, memories[1].h[0], rtol=0, atol=1e-5)
-    blank = replace(memories[0], h=torch.zeros_like(start.h))
+    model, transition = agent.model, agent.model.transition
+    played = list(itertools.islice(steps(1, 2), 5))  # none but the first is a first step
+    actions = torch.randint(5, (5, 1, 3), generator=torch.Generator().manual_seed(0))
+    drawn = torch.randint(config.classes, (4, 1, 3, config.latents))
+    nothing = torch.zeros(3, config.deter)
     with torch.no_grad():
-        model.transition.weight_z.zero_()  # then no z and any z read alike
-        states = model.observe(batch, torch.zeros(2, 1, 3, config.latents))
-        _, after = agent.act(seen[1][0], blank, explore=True)
-    torch.testing.assert_close(states.h[0], after.h, rtol=0, atol=1e-5)
+        h = transition(nothing, class_rows(actions[0, 0, :, None], transition.weight_a))
+        expected = [h]
+        for z, action in zip(drawn, actions[1:], strict=True):
+            memory = Memory(h[None], z, action)
+            h = agent.filtered(played[1], memory, torch.zeros(1, 3, config.latents))[0][0]
+            expected.append(h)
+    flags = torch.zeros(5, 1)
+    obs = torch.from_numpy(np.stack([step.obs for step in played]))  # (T, 1, A, O)
+    batch = Batch(
+        obs=obs, avail=torch.ones(5, 1, 3, 5, dtype=torch.bool), real=1 - flags, last=flags,
+        action=actions, reward=torch.zeros(5, 1, 3), cont=1 - flags,
+    )  # fmt: skip
+    draws = iter(drawn.flatten(1, 2))
+    monkeypatch.setattr(world_model, "sample_classes", lambda *_: next(draws))
+    with torch.no_grad():
+        states = model.observe(batch, torch.zeros(4, 1, 3, config.latents))
+    torch.testing.assert_close(states.h[:, 0], torch.stack(expected), rtol=0, atol=1e-5)
+    assert (states.h[1:] - states.h[:-1]).abs().amax() > 0.1  # they are not all alike
 
 
 def test_a_first_step_forgets_what_came_before(
