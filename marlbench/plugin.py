@@ -24,6 +24,7 @@ __all__ = [
     "Algorithm",
     "AlgorithmConfig",
     "Config",
+    "DrawingAgent",
     "Env",
     "EnvSpec",
     "Finding",
@@ -219,6 +220,18 @@ class Agent(Protocol):
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
+        ...
+
+
+class DrawingAgent(Agent, Protocol):
+    """An `Agent` that shows what it sees and decodes: the host keeps its pictures with the run."""
+
+    def pictures(self) -> Mapping[str, NDArray[np.uint8]]:
+        """Give pictures (height, width, 3) by name; change nothing, as `act`.
+
+        A function of `state` alone that draws from no generator of the learner's; asked after
+        every evaluation. Empty while there is nothing to show, and where nothing ever is.
+        """
         ...
 
 

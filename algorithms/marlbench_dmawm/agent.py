@@ -15,6 +15,7 @@ from torch import Tensor
 from marlbench.plugin import EnvSpec, Ring, Step
 from marlbench.toolbox.generators import restore_generator, saved_generator
 from marlbench.toolbox.latents import sample_classes
+from marlbench.toolbox.pictures import COLUMNS, strip
 from marlbench.toolbox.policies import gumbel, sample
 from marlbench.toolbox.room import rows_within
 from marlbench.toolbox.sequence_replay import SequenceReplay
@@ -171,6 +172,22 @@ class Dmawm:
             avail=batch.avail.flatten(0, 1)[rows],
             weight=weight[rows],
         )
+
+    # Showing
+
+    @torch.no_grad()
+    def pictures(self) -> dict[str, NDArray[np.uint8]]:
+        """Images that the agents of copy 0 saw of late, above what is decoded of them [Eq. 2]."""
+        c = self.config
+        if not self.model.agent.images or not self.replay.written:
+            return {}
+        window = self.replay.newest(c.length)
+        real = np.ones_like(window["first"])  # (T, 1)
+        batch = absorbed(window, real, self.spec, c.tail, c.death_ends).to(self.device)
+        states = self.model.observe(batch, uniform=None)
+        h, z = (x[-COLUMNS:, 0] for x in (states.h, states.z))
+        decoded = self.model.environment.decode(h, z)  # (T, A, *O)
+        return {"decoded": strip(batch.obs[-COLUMNS:, 0], decoded)}
 
     # Saving
 

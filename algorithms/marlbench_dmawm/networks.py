@@ -72,12 +72,12 @@ class AgentModule(nn.Module):
         logits = self.posterior_out(self.posterior_hidden(read))
         return latent_log_probs(logits, self.config.latents, self.config.unimix)
 
-    def unroll(self, embed: Tensor, action: Tensor, uniform: Tensor) -> tuple[Tensor, ...]:
+    def unroll(self, embed: Tensor, action: Tensor, uniform: Tensor | None) -> tuple[Tensor, ...]:
         """States h (T, N, D), classes z (T, N, K) and log q (T, N, K, C) of T steps [Eq. 1].
 
-        From embedded observations (T, N, F), actions (T, N) and uniform numbers (T, N, K). Only
-        what is sequential stands in the loop, and the products of h with the weights of the cell
-        and of the posterior are one product.
+        From embedded observations (T, N, F), actions (T, N) and uniform numbers (T, N, K), without
+        which z is the likeliest. Only what is sequential stands in the loop, and the products of
+        h with the weights of the cell and of the posterior are one product.
         """
         read_action = self.read_action(action[:-1]).unbind(0)  # T-1 times (N, F)
         merged = torch.cat([self.gru.weight_h, self.read_state.weight])  # (3D + F, D)
@@ -87,7 +87,7 @@ class AgentModule(nn.Module):
         for t, embed_t in enumerate(embed.unbind(0)):
             gates_h, read_h = F.linear(h, merged).split(sizes, -1)
             log_q = self.posterior(read_h + embed_t)
-            z = sample_classes(log_q, uniform[t])  # (N, K)
+            z = sample_classes(log_q, None if uniform is None else uniform[t])  # (N, K)
             states.append(h)
             samples.append(z)
             posteriors.append(log_q)

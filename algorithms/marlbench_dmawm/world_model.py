@@ -44,10 +44,14 @@ class WorldModel(nn.Module):
         self.environment = EnvironmentModule(config, spec)
         self.twohot = TwoHot(config.bins)
 
-    def observe(self, batch: Batch, uniform: Tensor) -> States:
-        """The states that the agents reach on a batch, from uniforms (T, B, A, K) [Eq. 1]."""
+    def observe(self, batch: Batch, uniform: Tensor | None) -> States:
+        """The states that the agents reach on a batch, from uniforms (T, B, A, K) [Eq. 1].
+
+        Without uniforms every z is the likeliest.
+        """
         embed = self.agent.embed(batch.obs).flatten(1, 2)  # (T, B A, F)
-        unrolled = self.agent.unroll(embed, batch.action.flatten(1, 2), uniform.flatten(1, 2))
+        uniform = None if uniform is None else uniform.flatten(1, 2)  # (T, B A, K)
+        unrolled = self.agent.unroll(embed, batch.action.flatten(1, 2), uniform)
         h, z, log_q = (x.unflatten(1, batch.reward.shape[1:]) for x in unrolled)
         return States(h, z, log_q)
 

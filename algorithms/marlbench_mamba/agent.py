@@ -18,6 +18,7 @@ from marlbench.plugin import EnvSpec, Ring, Step
 from marlbench.toolbox.exploration import keyed_uniforms
 from marlbench.toolbox.generators import restore_generator, saved_generator
 from marlbench.toolbox.latents import latent_log_probs, sample_classes
+from marlbench.toolbox.pictures import strip
 from marlbench.toolbox.room import rows_within
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import advantages, imagine
@@ -164,6 +165,22 @@ class Mamba:
         advantage, target = advantages(self.policy.critic, rollout, self.config)
         metrics = self.policy.learn(Decisions.of(rollout, advantage, target), self.generator)
         return metrics | {"imagined_reward": rollout.reward.mean(), "imagined_value": target.mean()}
+
+    # Showing
+
+    @torch.no_grad()
+    def pictures(self) -> dict[str, NDArray[np.uint8]]:
+        """Images that the agents saw of late, above what is decoded of them."""
+        length = self.config.length
+        if not self.model.images or len(self.replay) < length:
+            return {}
+        rows = self.replay.windows(np.array([self.replay.written - length]), length)
+        batch = Batch.of(rows).to(self.device)
+        decoded = self.model.decode(self.model.observe(batch, uniform=None))  # (T-1, 1, A, *O)
+        real = batch.real[:-1, 0].bool()  # the decoder does not learn absorbing rows
+        if not real.any():
+            return {}
+        return {"decoded": strip(batch.obs[:-1, 0][real], decoded[:, 0][real])}
 
     # Saving
 

@@ -66,8 +66,8 @@ class WorldModel(nn.Module):
         self.tell_hidden = nn.ModuleList(Dense(config.hidden, config.hidden) for _ in range(2))
         self.tell = Dense(config.hidden, spec.num_actions)
 
-    def observe(self, batch: Batch, uniform: Tensor, keep: Tensor | None = None) -> States:
-        """The states that a batch leads to, from uniforms (T-1, B, A, K).
+    def observe(self, batch: Batch, uniform: Tensor | None, keep: Tensor | None = None) -> States:
+        """The states that a batch leads to, from uniforms (T-1, B, A, K); None: the likeliest.
 
         `keep` are dropout's factors of T transitions. Only what is sequential stands in the loop;
         the products of h with the weights of the cell and of the posterior are one product.
@@ -75,9 +75,8 @@ class WorldModel(nn.Module):
         steps, windows, agents = batch.reward.shape
         read_e = self.posterior.read(self.encoder(batch.obs[:-1])).flatten(1, 2)  # (T-1, N, F)
         goes_on = (1 - batch.last[:-1]).repeat_interleave(agents, 1)  # (T-1, N)
-        unrolled = self.unroll(
-            read_e, batch.action.flatten(1, 2), goes_on, uniform.flatten(1, 2), keep
-        )
+        uniform = None if uniform is None else uniform.flatten(1, 2)  # (T-1, N, K)
+        unrolled = self.unroll(read_e, batch.action.flatten(1, 2), goes_on, uniform, keep)
         h, z, probs = (x.unflatten(1, (windows, agents)) for x in unrolled)
         assert len(h) == steps
         return States(h, z, probs)
@@ -87,7 +86,7 @@ class WorldModel(nn.Module):
         read_e: Tensor,
         action: Tensor,
         goes_on: Tensor,
-        uniform: Tensor,
+        uniform: Tensor | None,
         keep: Tensor | None,
     ) -> tuple[Tensor, ...]:
         """H (T, N, D), z (T-1, N, K) and posteriors (T-1, N, K, C) of windows, N = B A tokens.
@@ -106,12 +105,13 @@ class WorldModel(nn.Module):
             heard = transition.heard(read_a_t + read_z, None if keep is None else keep[t])
             h = gru_gates(linear(heard, gru.weight_ih, gru.bias_ih), gates_h, h)
             states.append(h)
-            if t == len(uniform):
+            if t == len(read_e):
                 break
             gates_h, read_h = linear(h, merged, no_bias).split(sizes, -1)
             logits = self.posterior.logits(read_h + read_e[t])
             log_q = latent_log_probs(logits, self.config.latents, unimix=0)  # (N, K, C)
-            z, probs = sample_classes(log_q, uniform[t]), log_q.exp()
+            z = sample_classes(log_q, None if uniform is None else uniform[t])
+            probs = log_q.exp()
             on = goes_on[t, :, None]
             h, read_z = h * on, straight_through_rows(z, probs, transition.weight_z) * on
             gates_h = torch.addcmul(gru.bias_hh, gates_h, on)
@@ -151,6 +151,12 @@ class WorldModel(nn.Module):
         from_after = linear(after, reader.weight_h[half:], reader.bias[half:])
         now, then = from_z.split(half, -1)
         return (*(now + from_h).chunk(2, -1), *(then + from_after).chunk(2, -1))
+
+    def decode(self, states: States) -> Tensor:
+        """Observations (T-1, B, A, *O) as the decoder draws them, images around [0, 1]."""
+        to_obs, *_ = self.read(states.h[:-1], states.h[1:], states)
+        drawn, _ = self.decoder(to_obs)
+        return drawn
 
     def target(self, obs: Tensor) -> Tensor:
         """Observations (..., *O) as the decoder draws them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from marlbench.run.seeding import TrainingSeeds
 
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
-    from marlbench.plugin import Agent, Step
+    from marlbench.plugin import Agent, DrawingAgent, Step
     from marlbench.run.door import Door
     from marlbench.run.interrupt import Stop
     from marlbench.run.pace import Pace
@@ -109,7 +109,7 @@ def evaluate_if_due(run: Run, now: Training) -> None:
 
 
 def evaluate(run: Run, now: Training, point: int) -> None:
-    """Play one evaluation and append its row."""
+    """Play one evaluation, append its row and keep what the agent draws."""
 
     def between_steps() -> None:
         run.pace.show(now, "evaluating")
@@ -122,9 +122,22 @@ def evaluate(run: Run, now: Training, point: int) -> None:
     row = evaluation.score(episodes, run.env.spec)
     place = {"step": point, "env_steps": now.env_steps, "crashed": crashes}
     run.journal.evaluated(place | row | {"wall": run.journal.wall()})
+    keep_pictures(run, point)
     now.evaluations += 1
     run.pace.scores = {"return": row["return"], "win": row["win"]}
     run.pace.show(now, "training", at_once=True)
+
+
+def keep_pictures(run: Run, point: int) -> None:
+    """Keep the pictures of an agent that draws, under this point of the evaluation grid."""
+    if draws(run.agent):
+        for name, picture in run.agent.pictures().items():
+            run.journal.pictured(name, point, picture)
+
+
+def draws(agent: Agent) -> TypeGuard[DrawingAgent]:
+    """Say whether an agent may be asked for pictures."""
+    return hasattr(agent, "pictures")
 
 
 def save_if_due(run: Run, now: Training) -> None:

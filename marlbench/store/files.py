@@ -9,7 +9,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 @contextmanager
@@ -39,6 +43,17 @@ def replace_json(path: Path, document: Any, durable: bool = True) -> None:
     """Replace `path` by this document, indented."""
     with replacing(path, durable) as file:
         file.write(json.dumps(finite(document), indent=2, allow_nan=False).encode() + b"\n")
+
+
+def replace_png(path: Path, picture: NDArray[np.uint8]) -> None:
+    """Replace `path` by this picture (height, width, 3); ValueError for what is none."""
+    from PIL import Image
+
+    if picture.dtype != "uint8" or picture.ndim != 3 or picture.shape[2] != 3:
+        kind = f"{picture.dtype} {picture.shape}"
+        raise ValueError(f"{path.name}: a picture is uint8 (height, width, 3), not {kind}")
+    with replacing(path) as file:
+        Image.fromarray(picture).save(file, format="PNG")
 
 
 def append_row(path: Path, row: dict[str, Any], sync: bool = False) -> None:

@@ -22,6 +22,7 @@ DONE = "DONE"
 FAILED = "FAILED"
 ATTEMPTS = "attempts"
 CHECKPOINTS = "checkpoint"
+PICTURES = "pictures"
 
 COMMAND = "MARLBENCH_COMMAND"
 """Environment variable in which whoever starts a worker says what the user typed."""
@@ -38,6 +39,15 @@ def run_folder(results: Path, spec: RunSpec) -> Path:
     """Give `results/<suite>/<task>/<label>/seed_<k>`, odd characters percent-encoded."""
     parts = (_folder_name(part) for part in (spec.suite, spec.task, spec.label))
     return Path(results).joinpath(*parts) / f"seed_{spec.seed}"
+
+
+def picture_file(folder: Path, name: str, step: int) -> Path:
+    """Give `<folder>/pictures/<name>-<step>.png`; names sort as steps do.
+
+    >>> picture_file(Path("seed_0"), "decoded", 2000).as_posix()
+    'seed_0/pictures/decoded-000002000.png'
+    """
+    return folder / PICTURES / f"{_folder_name(name)}-{step:09d}.png"
 
 
 def create(results: Path, spec: RunSpec) -> Path:

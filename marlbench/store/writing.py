@@ -7,7 +7,7 @@ import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from marlbench.store import files
 from marlbench.store.folder import (
@@ -19,7 +19,12 @@ from marlbench.store.folder import (
     PROGRESS,
     PROVENANCE,
     TRAINING,
+    picture_file,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 METRICS = (EVALUATIONS, TRAINING)
 """The files whose rows are there exactly once, whatever was killed when."""
@@ -46,6 +51,13 @@ class Journal:
         """Append a row to `eval.jsonl`, durably."""
         self.own()
         files.append_row(self.folder / EVALUATIONS, row, sync=True)
+
+    def pictured(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
+        """Replace the picture (height, width, 3) of this name and evaluation in `pictures/`."""
+        self.own()
+        path = picture_file(self.folder, name, step)
+        path.parent.mkdir(exist_ok=True)
+        files.replace_png(path, picture)
 
     def trained(self, row: dict[str, Any]) -> None:
         """Append a row to `train.jsonl`."""

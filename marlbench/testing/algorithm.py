@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marlbench.plugin import Algorithm, Step
+from marlbench.run.loop import draws
 from marlbench.testing.execution import depends_on_others
 from marlbench.testing.finding import Check, Finding, carry_out, require
 from marlbench.testing.generators import Guarded
@@ -111,7 +112,7 @@ def resumes_exactly(subject: Subject) -> str:
 
 
 def evaluating_disturbs_nothing(subject: Subject) -> str:
-    """Acting for another audience leaves training untouched."""
+    """Acting for another audience, and drawing what is seen, leaves training untouched."""
     table, twin = subject.seat(), subject.seat()
     for each in (table, twin):
         each.learn()
@@ -121,6 +122,10 @@ def evaluating_disturbs_nothing(subject: Subject) -> str:
         table.watch(episode(Sizes(), 5, seed=4), explore)
     place = difference(before, table.agent.state())
     require(place is None, f"act changes {place}")
+    if draws(table.agent):
+        table.agent.pictures()
+    place = difference(before, table.agent.state())
+    require(place is None, f"pictures changes {place}")
     place = difference(memory, table.memory, "memory")
     require(place is None, f"act for another audience changes {place} of training")
     place = difference(_until_update(table), _until_update(twin), "turns")

@@ -78,7 +78,30 @@ class SequenceReplay:
         if not self.written:
             msg = "nothing to sample: the replay is empty"
             raise ValueError(msg)
-        start, real, env = self._draw(rng, batch, length, tail)
+        row = rng.integers(self.oldest, self.written, batch)  # (B,)
+        env = rng.integers(0, self.num_envs, batch)  # (B,)
+        return self._windows(row, env, length, tail)
+
+    def newest(self, length: int) -> dict[str, NDArray[Any]]:
+        """The newest window of stream 0, fields (T, 1, ...) with T <= `length`, no random draw.
+
+        Where an episode goes on and is younger than `length`, it is the end of the one before, if
+        that is there.
+        """
+        assert self.written, "the replay is empty"
+        row = self.written - 1
+        begin = max(self._begin[row % self.rows, 0], self.oldest)
+        young = self._end[row % self.rows, 0] < 0 and row - begin + 1 < length
+        row = begin - 1 if young and begin > self.oldest else row
+        window, real = self._windows(np.array([row]), np.array([0]), length, tail=0)
+        return {name: array[real[:, 0]] for name, array in window.items()}
+
+    def _windows(
+        self, row: NDArray[np.int64], env: NDArray[np.int64], length: int, tail: int
+    ) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
+        """The windows of `sample` about rows (B,) of streams (B,)."""
+        start, real = self._place(row, env, length, tail)
+        batch = len(row)
         window = {
             name: np.zeros((length, batch, *array.shape[2:]), array.dtype)
             for name, array in self.arrays.items()
@@ -90,19 +113,17 @@ class SequenceReplay:
                 window[name][unwrapped:count, b] = array[: count - unwrapped, e]
         return window, np.arange(length)[:, None] < real  # (T, B)
 
-    def _draw(
-        self, rng: np.random.Generator, batch: int, length: int, tail: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """First row (B,), number of real steps (B,) and stream (B,) of each window."""
-        row = rng.integers(self.oldest, self.written, batch)  # (B,)
-        env = rng.integers(0, self.num_envs, batch)  # (B,)
+    def _place(
+        self, row: NDArray[np.int64], env: NDArray[np.int64], length: int, tail: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """First row (B,) and number of real steps (B,) of each window."""
         here = row % self.rows
         ended = self._end[here, env]
         stop = np.where(ended >= 0, ended, self.written - 1)
         begin = np.maximum(self._begin[here, env], self.oldest)
         free = np.where(self.arrays["terminal"][stop % self.rows, env], tail, 0)
         start = np.minimum(row, np.maximum(begin, stop + free - length + 1))
-        return start, np.minimum(length, stop - start + 1), env
+        return start, np.minimum(length, stop - start + 1)
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], written: int) -> None:
         """Take the rows of an equal replay."""

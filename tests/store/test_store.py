@@ -9,8 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
+from PIL import Image
 
 from marlbench import store
 from marlbench.config import RunConfig, RunSpec
@@ -85,6 +89,7 @@ def test_a_newer_attempt_silences_the_older_one(tmp_path: Path) -> None:
     assert new.attempt == old.attempt + 1
     writes: list[Callable[[], None]] = [
         lambda: old.trained({}),
+        lambda: old.pictured("a", 0, np.zeros((2, 2, 3), np.uint8)),
         lambda: old.evaluated({}),
         lambda: old.event("done"),
         lambda: old.progress({}),
@@ -99,6 +104,32 @@ def test_a_newer_attempt_silences_the_older_one(tmp_path: Path) -> None:
     assert files.read_rows(tmp_path / "train.jsonl") == [{"update": 1}]
     assert not (tmp_path / "FAILED").exists()
     assert not (tmp_path / "DONE").exists()
+    assert not (tmp_path / "pictures").exists()
+
+
+def test_a_picture_comes_back_as_it_was_and_takes_the_place_of_the_one_before(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path)
+    for shade in (10, 0):
+        picture = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3) + np.uint8(shade)
+        journal.pictured("a/b", 2000, picture)
+    (path,) = (tmp_path / "pictures").iterdir()
+    assert path.name == "a%2Fb-000002000.png"
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        assert np.array_equal(np.asarray(image), picture)
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((2, 2, 3)), np.zeros((2, 2), np.uint8), np.zeros((2, 2, 4), np.uint8)]
+)
+def test_what_is_no_picture_is_refused_and_leaves_no_file(
+    tmp_path: Path, wrong: NDArray[Any]
+) -> None:
+    with pytest.raises(ValueError, match=r"a-000000000.png: a picture is uint8 .*, not"):
+        Journal(tmp_path).pictured("a", 0, wrong)
+    assert list((tmp_path / "pictures").iterdir()) == []
 
 
 CLAIM = "import sys; from pathlib import Path; from marlbench.store import Journal; "

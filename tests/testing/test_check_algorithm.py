@@ -109,6 +109,23 @@ def test_a_loner_declared_to_communicate_is_caught(execution: Any) -> None:
     assert "it is decentralised" in found["execution is as declared"].detail
 
 
+class Doodler(Linear):
+    """Scribbles on its weights when it draws."""
+
+    def pictures(self) -> dict[str, NDArray[np.uint8]]:
+        """Give a picture, and forget what was learnt."""
+        for value in self.state().values():
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                value.zero_()
+        return {"doodle": np.zeros((2, 2, 3), np.uint8)}
+
+
+def test_a_learner_that_changes_when_it_draws_is_caught() -> None:
+    found = failures(offered(Doodler))
+    assert list(found) == ["evaluating disturbs nothing"]
+    assert "pictures changes" in found["evaluating disturbs nothing"].detail
+
+
 class Outsider(Linear):
     """Does not look at the mask."""
 

@@ -76,6 +76,11 @@ def test_classes_are_drawn_as_often_as_they_are_likely() -> None:
         assert (frequency[probs[k] == 0] == 0).all()
 
 
+def test_without_uniform_numbers_the_likeliest_class_is_taken() -> None:
+    probs = torch.tensor([[0.3, 0.0, 0.3, 0.4], [0.0, 0.1, 0.9, 0.0]])
+    assert sample_classes(probs.log(), None).tolist() == [3, 2]
+
+
 def test_the_extreme_uniform_numbers_give_classes_that_exist() -> None:
     log_probs = random_log_probs(6, 1000, 3, 32).float()
     for uniform in (torch.zeros(1000, 3), torch.full((1000, 3), 1 - 2**-24)):

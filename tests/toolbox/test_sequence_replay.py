@@ -95,6 +95,31 @@ def test_short_episodes_are_read_from_their_beginning() -> None:
     assert window["first"][0].all()
 
 
+@pytest.mark.parametrize(
+    ("moments", "length", "expected"),
+    [
+        (3, 9, [(0, 0), (0, 1), (0, 2)]),  # all there is
+        (4, 3, [(0, 1), (0, 2), (0, 3)]),  # the episode has just ended
+        (5, 3, [(0, 1), (0, 2), (0, 3)]),  # the next one is younger than a window
+        (11, 3, [(2, 0), (2, 1), (2, 2)]),  # no longer
+        (72, 9, [(17, 0), (17, 1), (17, 2), (17, 3)]),  # episodes are shorter than a window
+        (74, 9, [(17, 0), (17, 1), (17, 2), (17, 3)]),
+    ],
+)
+def test_the_newest_window_is_of_the_episode_that_goes_on_or_the_end_of_the_one_before(
+    moments: int, length: int, expected: list[tuple[int, int]]
+) -> None:
+    for kept in (20, 1000):
+        replay = SequenceReplay(capacity=3 * kept, num_envs=NUM_ENVS, fields=FIELDS)
+        play(replay, moments)
+        restored = SequenceReplay(capacity=3 * kept, num_envs=NUM_ENVS, fields=FIELDS)
+        restored.restore(replay.arrays, replay.written)
+        for each in (replay, restored):
+            window = each.newest(length)
+            assert [tuple(pair) for pair in window["count"][:, 0].tolist()] == expected
+            assert window["first"].shape == (len(expected), 1)
+
+
 def test_a_restored_replay_samples_the_same() -> None:
     for moments in (10, 75):
         replay, other = (SequenceReplay(60, NUM_ENVS, FIELDS) for _ in range(2))
