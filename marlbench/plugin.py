@@ -240,7 +240,8 @@ class Ring:
     """A replay inside `Agent.state()`, which the host saves incrementally: only what is new.
 
     Row k (counted from the first ever written) stands at index `k % capacity` of every array
-    and never changes until it is overwritten.
+    and never changes until it is overwritten. A learner that is only to act, as for
+    `marlbench watch`, is given its state with rings that are empty.
     """
 
     arrays: Mapping[str, NDArray[Any]]

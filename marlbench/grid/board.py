@@ -16,6 +16,11 @@ __all__ = ["Board", "Row", "count", "duration", "score"]
 
 State = Literal["waiting", "running", "retrying", "done", "failed"]
 MINUTE, HOUR, DAY = 60, 3600, 86400
+EARLIER = {
+    **dict.fromkeys(("eta_s", "steps_per_s", "replay_gib", "free_gib")),
+    "phase": "starting",
+}
+"""What is not known of a run whose `progress.json` an earlier worker wrote."""
 
 
 @dataclass
@@ -68,8 +73,8 @@ class Row:
         """Look at its `progress.json` again."""
         with suppress(OSError, ValueError):
             self.progress = json.loads((self.folder / "progress.json").read_bytes())
-        if self.progress.get("time", 0.0) < self.began:  # an earlier worker's speed is not ours
-            self.progress |= {"eta_s": None, "steps_per_s": None, "phase": "starting"}
+        if self.progress.get("time", 0.0) < self.began:
+            self.progress |= EARLIER
 
 
 class Board:

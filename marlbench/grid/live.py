@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from marlbench.grid import replays
 from marlbench.grid.board import Board, Row, count, duration
 
 __all__ = ["LiveView"]
@@ -81,13 +82,13 @@ class LiveView:
             self._live.update(self.picture(), refresh=True)
 
     def picture(self) -> RenderableType:
-        """Give heading, table of runs, and the failures."""
-        troubles = self._troubles()
-        shown = self._shown(max(3, self.console.height - FRAME - len(troubles)))
+        """Give heading, table of runs, what memory they take, and the failures."""
+        below = [*self._memory(), *self._troubles()]
+        shown = self._shown(max(1, self.console.height - FRAME - len(below)))
         parts: list[RenderableType] = [Text(), self._heading(), self._table(shown)]
         if hidden := len(self.board.rows) - len(shown):
             parts.append(Text(f"  and {hidden} more", style="dim"))
-        return Group(*parts, *troubles)
+        return Group(*parts, *below)
 
     def _heading(self) -> Text:
         board = self.board
@@ -121,19 +122,26 @@ class LiveView:
             table.add_row(*_cells(row, wide, self.console.width - taken - 1))
         return table
 
+    def _memory(self) -> list[Text]:
+        """Say to what the replays grow, if worth saying, and what to do if it is too much."""
+        said = replays.together(self.board)
+        if replays.too_large(self.board):
+            return [_line(f"! {said}", "yellow"), _line(f"  {replays.REMEDY}", "yellow")]
+        return [_line(f"  {said}", "dim")] if said else []
+
     def _troubles(self) -> list[Text]:
         """Give a line for each of the runs that failed or died last; the summary has them all."""
         rows = [row for row in self.board.rows.values() if row.state in ("retrying", "failed")]
         room = min(TROUBLES, self.console.height // 6)
         return [
-            Text(
-                f"{SIGNS[row.state][0]} {row.name}: {row.reason}",
-                style=SIGNS[row.state][1],
-                no_wrap=True,
-                overflow="ellipsis",
-            )
+            _line(f"{SIGNS[row.state][0]} {row.name}: {row.reason}", SIGNS[row.state][1])
             for row in sorted(rows, key=lambda row: -row.began)[:room]
         ]
+
+
+def _line(text: str, style: str) -> Text:
+    """Give a line that is cut where the terminal ends."""
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _cells(row: Row, wide: bool, room: int) -> list[RenderableType]:

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+from marlbench.grid import replays
 from marlbench.grid.board import Board, Row, count, duration, score
 
 __all__ = ["PlainView"]
@@ -19,6 +20,9 @@ class PlainView:
         self.every = every
         self._due = time.monotonic() + every
         self._told = False
+        self._warned = False
+        self._planned: set[Path] = set()
+        """The runs whose replay was told."""
 
     def started(self, folder: Path, attempt: int) -> None:
         """Say that a run begins, or goes on where an earlier worker left it."""
@@ -42,6 +46,7 @@ class PlainView:
         """Say how far every running run is, if it is time."""
         self.board.refresh()
         self._tell_length()
+        self._tell_memory()
         if time.monotonic() < self._due:
             return
         self._due = time.monotonic() + self.every
@@ -54,6 +59,17 @@ class PlainView:
         if not self._told and (eta := self.board.eta() or 0.0) >= 1.0:
             self._told = True
             print(f"about {duration(eta)} to the end of all at this speed", flush=True)
+
+    def _tell_memory(self) -> None:
+        """Say once of each run to what its replay grows, and once if they do not fit together."""
+        for row in self.board.rows.values():
+            fresh = row.state == "running" and row.folder not in self._planned
+            if fresh and (said := replays.of_run(row.progress)):
+                self._planned.add(row.folder)
+                self._say(row, said + replays.beside(row.progress.get("free_gib")))
+        if not self._warned and replays.too_large(self.board):
+            self._warned = True
+            print(f"WARNING: {replays.together(self.board)}: {replays.REMEDY}", flush=True)
 
     def _say(self, row: Row, text: str) -> None:
         done = self.board.number("done") + self.board.number("failed")

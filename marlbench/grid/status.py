@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from marlbench.grid.board import count, duration, score
+from marlbench.grid.replays import of_run
 from marlbench.store import RunRecord, runs
 
 __all__ = ["lines", "overview", "totals"]
@@ -60,6 +61,7 @@ def _standing(record: RunRecord) -> str:
         rate, eta = progress.get("steps_per_s"), progress.get("eta_s")
         said += [f"{count(rate)}/s"] if rate else []
         said += [f"{duration(eta)} to go"] if eta is not None else []
+        said += filter(None, [of_run(progress)])
     evaluations = record.evaluations()
     said += [score(evaluations[-1])] if evaluations else []
     if crashes := record.crashes().total():

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from marlbench.run.rings import Damaged, Segments, checksum, put_rings, take_rings, verify
+from marlbench.run.rings import (
+    Damaged,
+    Segments,
+    checksum,
+    empty_rings,
+    put_rings,
+    take_rings,
+    verify,
+)
 from marlbench.store import files
 from marlbench.store.folder import CHECKPOINTS
 
@@ -80,7 +88,9 @@ class Checkpoints:
     def _read(self, document: dict[str, Any]) -> dict[str, Any]:
         if not self._journal.reaches(document["offsets"]):
             raise Damaged("the metric files have lost rows")
-        return read_content(document, self._segments, self._device)
+        content = read_content(self.folder, document, self._device)
+        rings = self._segments.load(document["rings"])
+        return content | {"agent": put_rings(content["agent"], rings)}
 
     def _collect_garbage(self) -> None:
         """Remove old manifests first, then every file that no manifest names."""
@@ -106,17 +116,18 @@ class Checkpoints:
 def newest_agent(folder: Path) -> tuple[dict[str, Any], int]:
     """Give the agent's state in a run's newest usable checkpoint, for the CPU, and its env steps.
 
-    Changes nothing, whoever works on the run meanwhile. Raises `Damaged` where there is none.
+    It can act: its rings are empty, for nothing of the replay is read. Changes nothing, whoever
+    works on the run meanwhile. Raises `Damaged` where there is none.
     """
     place, damage = folder / CHECKPOINTS, Damaged("it has no checkpoint yet")
     for manifest in sorted(place.glob("*.json"), reverse=True):
         try:
             document = read_manifest(manifest)
-            content = read_content(document, Segments(place), "cpu")
+            content = read_content(place, document, "cpu")
         except (Damaged, FileNotFoundError) as reason:  # a newer one may have replaced it
             damage = Damaged(f"its checkpoint {manifest.stem} cannot be used: {reason}")
             continue
-        return content["agent"], document["env_steps"]
+        return put_rings(content["agent"], empty_rings(document["rings"])), document["env_steps"]
     raise damage
 
 
@@ -129,12 +140,11 @@ def read_manifest(path: Path) -> dict[str, Any]:
     return document
 
 
-def read_content(document: dict[str, Any], segments: Segments, device: str) -> dict[str, Any]:
-    """Give what the checkpoint of this document holds; raises `Damaged`."""
-    path = segments.folder / document["state"]["file"]
+def read_content(folder: Path, document: dict[str, Any], device: str) -> dict[str, Any]:
+    """Give what the checkpoint of this document holds, less its rings; raises `Damaged`."""
+    path = folder / document["state"]["file"]
     verify(path, document["state"]["crc"])
-    rings = segments.load(document["rings"])
     # a run that computes on the CPU may go on from a GPU's checkpoint; the file is our own
     place = None if device == "cuda" else "cpu"
     content: dict[str, Any] = torch.load(path, map_location=place, weights_only=False)
-    return content | {"agent": put_rings(content["agent"], rings)}
+    return content

@@ -1,10 +1,10 @@
-"""How fast a run goes and when it will be done: `progress.json`."""
+"""How fast a run goes, when it will be done and what it takes: `progress.json`."""
 
 from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,10 +21,18 @@ class Pace:
     """Times training and evaluating apart, and writes the progress at most once a second."""
 
     def __init__(
-        self, run: RunConfig, write: Callable[[dict[str, Any]], None], elapsed: float = 0.0
+        self,
+        run: RunConfig,
+        write: Callable[[dict[str, Any]], None],
+        elapsed: float = 0.0,
+        memory: Mapping[str, Any] | None = None,
     ) -> None:
-        """Begin an attempt of a run on which `elapsed` seconds were spent before."""
+        """Begin an attempt of a run on which `elapsed` seconds were spent before.
+
+        `memory` is what was planned for its replay, told on with the progress.
+        """
         self.scores: dict[str, Any] = {"return": None, "win": None}
+        self._memory = memory or {}
         self._run = run
         self._evaluations = len(grid(run))
         self._write = write
@@ -69,6 +77,7 @@ class Pace:
             "steps_per_s": None if rate is None else round(rate, 2),
             "eta_s": None if rate is None else round(self._eta(now, rate), 1),
             **self.scores,
+            **self._memory,
         }
 
     def _rate(self, env_steps: int) -> float | None:

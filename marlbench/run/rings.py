@@ -59,6 +59,11 @@ def put_rings(state: Any, rings: Mapping[str, Ring]) -> Any:
     return state
 
 
+def empty_rings(document: Mapping[str, Any]) -> dict[str, Ring]:
+    """Give the rings of what `Segments.save` gave, before their first row; reads no file."""
+    return {name: Ring(_reserved(entry), written=0) for name, entry in document.items()}
+
+
 class Segments:
     """The segment files of every ring in a checkpoint folder."""
 
@@ -104,13 +109,9 @@ class Segments:
         return Segment(file, start, ring.written, checksum(self.folder / file))
 
     def _load(self, entry: Mapping[str, Any], segments: list[Segment]) -> Ring:
-        capacity = entry["capacity"]
-        arrays = {
-            name: np.zeros((capacity, *shape), dtype=np.dtype(dtype))
-            for name, (shape, dtype) in entry["fields"].items()
-        }
+        arrays = _reserved(entry)
         for segment in segments:
-            self._read(segment, arrays, capacity)
+            self._read(segment, arrays, entry["capacity"])
         return Ring(arrays, entry["written"])
 
     def _read(self, segment: Segment, arrays: dict[str, NDArray[Any]], capacity: int) -> None:
@@ -120,6 +121,14 @@ class Segments:
             for array in arrays.values():
                 for first, end in _runs(segment.start, segment.end, capacity):
                     array[first:end] = np.lib.format.read_array(file)
+
+
+def _reserved(entry: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Give a ring's arrays (capacity, ...), which take memory only as they are written to."""
+    return {
+        name: np.zeros((entry["capacity"], *shape), dtype=np.dtype(dtype))
+        for name, (shape, dtype) in entry["fields"].items()
+    }
 
 
 def checksum(path: Path) -> int:

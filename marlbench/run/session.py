@@ -49,7 +49,8 @@ class Session:
         agent_seed = purpose_seed(spec.seed, "agent")
         self.agent: Agent = memory.built(algorithm, config, self.env.spec, agent_seed, device)
         journal.provenance(provenance(algorithm, job.suite, self.env.spec, device))
-        journal.event("memory", **memory.plan(self.agent.state(), self.env.spec, spec.run.steps))
+        planned = memory.plan(self.agent.state(), self.env.spec, spec.run.steps)
+        journal.event("memory", **planned)
         self.checkpoints = Checkpoints(journal, device)
         self.now = self._resume(journal) or self._begin(spec)
         journal.spent = self.now.seconds
@@ -59,7 +60,7 @@ class Session:
             env=self.env,
             evaluation_env=job.copies(evaluation.copies(spec.run.evaluation)),
             journal=journal,
-            pace=Pace(spec.run, journal.progress, self.now.seconds),
+            pace=Pace(spec.run, journal.progress, self.now.seconds, planned),
             stop=stop,
             save=self.save,
         )

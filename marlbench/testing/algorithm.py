@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import Algorithm, Step
+from marlbench.plugin import Algorithm, Ring, Step
 from marlbench.run.loop import draws
+from marlbench.run.rings import put_rings, take_rings
 from marlbench.testing.execution import depends_on_others
 from marlbench.testing.finding import Check, Finding, carry_out, require
 from marlbench.testing.generators import Guarded
@@ -111,6 +112,19 @@ def resumes_exactly(subject: Subject) -> str:
     return ""
 
 
+def acts_without_its_replay(subject: Subject) -> str:
+    """Loaded with empty rings, as to be filmed, it acts as it does with full ones."""
+    table, other = subject.seat(), subject.seat()
+    table.learn()
+    rings: dict[str, Ring] = {}
+    rest = take_rings(through_disk(table.agent.state()), rings)
+    other.agent.load(put_rings(rest, {name: _emptied(ring) for name, ring in rings.items()}))
+    with_it, without = (each.watch(episode(Sizes(), 5, seed=8), False) for each in (table, other))
+    place = difference(with_it, without, "actions")
+    require(place is None, f"with empty rings it acts differently: {place}")
+    return "" if rings else "it has none"
+
+
 def evaluating_disturbs_nothing(subject: Subject) -> str:
     """Acting for another audience, and drawing what is seen, leaves training untouched."""
     table, twin = subject.seat(), subject.seat()
@@ -203,6 +217,7 @@ CHECKS = {
     "parameters move": parameters_move,
     "the seed decides": seed_decides,
     "resumes exactly": resumes_exactly,
+    "acts without its replay": acts_without_its_replay,
     "evaluating disturbs nothing": evaluating_disturbs_nothing,
     "acting is a function": acting_is_a_function,
     "memory is picklable": memory_is_picklable,
@@ -226,6 +241,11 @@ class Unreliable(Synthetic):
         if self._time == self._crashes_at:
             raise ConnectionError("a crash that the check makes")
         return step
+
+
+def _emptied(ring: Ring) -> Ring:
+    """Give the ring as it was before its first row."""
+    return Ring({name: np.zeros_like(array) for name, array in ring.arrays.items()}, written=0)
 
 
 def _until_update(table: Table) -> list[Any]:

@@ -127,8 +127,9 @@ class SequenceReplay:
 
     def restore(self, arrays: Mapping[str, NDArray[Any]], written: int) -> None:
         """Take the rows of an equal replay."""
+        kept = min(written, self.rows)
         for name, array in self.arrays.items():
-            array[:] = arrays[name]
+            array[:kept] = arrays[name][:kept]  # writing more would take memory for nothing
         self.written = written
         for k in range(self.oldest, written):
             self._index(k)

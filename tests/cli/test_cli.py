@@ -235,6 +235,19 @@ def test_a_grid_runs_fails_in_part_and_goes_on_by_the_same_command(call: Call, e
     assert err.count("\n") == 1
 
 
+@pytest.mark.usefixtures("tiny", "empty")
+def test_a_run_says_what_memory_its_worker_planned(
+    call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("marlbench.grid.replays.WORTH_SAYING", 0.0)  # the learner has no replay
+    small = [*SMALL, "--set", "mood=slow", "--steps", "60", "--seed", "0"]
+    code, out, _ = call("run", "--algo", "tiny", *small)
+    assert code == 0
+    (line,) = [line for line in out.splitlines() if "replay grows" in line]
+    said = r"\[0/1\] two_step tiny-.*: replay grows to 0\.0 GiB(, \d+\.\d GiB of memory were free)?"
+    assert re.fullmatch(said, line)
+
+
 @pytest.mark.usefixtures("tiny")
 def test_an_interrupt_at_a_terminal_ends_with_130_and_the_same_command_goes_on(
     tmp_path: Path,

@@ -32,3 +32,13 @@ def test_crashes_of_the_environment_are_counted(
     (folder / "DONE").write_text("{}")
     (_, line, _) = overview(tmp_path)
     assert line == f"  done       protoss_5_vs_5 qmix seed 0  return 3.20, win 0.25{said}"
+
+
+@pytest.mark.parametrize(("gib", "said"), [(9.81, ", replay grows to 9.8 GiB"), (0.05, "")])
+def test_a_running_run_says_to_what_its_replay_grows(tmp_path: Path, gib: float, said: str) -> None:
+    spec = RunSpec(suite="smacv2", task="protoss_5_vs_5", algorithm="qmix", label="qmix", seed=0)
+    journal = store.Journal(store.create(tmp_path, spec))
+    journal.progress({"env_steps": 2000, "eta_s": 60.0, "replay_gib": gib, "free_gib": 23.0})
+    (_, line, _) = overview(tmp_path)
+    journal.close()
+    assert line.endswith(f"seed 0  2k of 400k steps, 60 s to go{said}")

@@ -173,3 +173,85 @@ def test_a_run_that_another_process_finished_has_no_duration(
     write(folder, env_steps=400_000, **{"return": 1.0})
     view.finished(folder, None)
     assert capsys.readouterr().out.endswith("rand_5v5 dmawm seed 0: done, return 1.00\n")
+
+
+def test_a_pipe_is_told_once_to_what_a_replay_grows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = board_of(tmp_path, ["dmawm", "small", "elsewhere"])
+    large, small, silent = board.rows
+    view = PlainView(board)
+    for folder in board.rows:
+        view.started(folder, 1)
+    view.tick()
+    write(large, replay_gib=9.81, free_gib=23.04)
+    write(small, replay_gib=0.05, free_gib=23.04)
+    write(silent, replay_gib=2.0, free_gib=None)
+    view.tick()
+    view.tick()
+    assert capsys.readouterr().out.splitlines()[3:] == [
+        "[0/3] rand_5v5 dmawm seed 0: replay grows to 9.8 GiB, 23.0 GiB of memory were free",
+        "[0/3] rand_5v5 elsewhere seed 0: replay grows to 2.0 GiB",
+    ]
+
+
+def test_what_an_earlier_worker_planned_is_not_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = board_of(tmp_path, ["dmawm"])
+    (folder,) = board.rows
+    write(folder, replay_gib=9.8, free_gib=5.0, time=time.time() - 100)
+    view = PlainView(board)
+    view.started(folder, 1)
+    view.tick()
+    assert "GiB" not in capsys.readouterr().out + "\n".join(screen(board, 80, 24))
+
+
+def test_replays_that_do_not_fit_together_are_warned_of_once_with_the_remedy(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = board_of(tmp_path, ["dmawm"], slots=3, seeds=4)
+    folders = list(board.rows)
+    view = PlainView(board)
+    for folder in folders[:3]:
+        view.started(folder, 1)
+    for folder, free in zip(folders[:2], (20.0, 11.0), strict=True):
+        write(folder, replay_gib=9.8, free_gib=free)
+    view.tick()
+    assert "WARNING" not in capsys.readouterr().out  # the second found the first one's rows
+    write(folders[2], replay_gib=9.8, free_gib=10.5)
+    view.tick()
+    view.tick()
+    warnings = [line for line in capsys.readouterr().out.splitlines() if "WARNING" in line]
+    assert warnings == [
+        "WARNING: 3 replays grow to 29.4 GiB, 20.0 GiB of memory were free: "
+        "play fewer at a time (--workers) or set the algorithm's replay_gib lower"
+    ]
+    view.finished(folders[0], None)
+    view.started(folders[3], 1)
+    write(folders[3], replay_gib=0.2, free_gib=0.5)
+    view.tick()
+    assert "WARNING" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (60, 10)])
+def test_a_terminal_shows_to_what_the_replays_grow_and_what_to_do_if_it_is_too_much(
+    tmp_path: Path, width: int, height: int
+) -> None:
+    board = board_of(tmp_path, ["dmawm"], seeds=9)
+    first, second, third, *_ = board.rows
+    board.started(first, 1)
+    write(first, replay_gib=9.8, free_gib=15.0)
+    board.refresh()
+    text = "  replay grows to 9.8 GiB, 15.0 GiB of memory were free"
+    assert screen(board, width, height)[-1].rstrip() == text
+    board.started(second, 1)
+    write(second, replay_gib=9.8, free_gib=14.0)
+    board.started(third, 1)
+    board.finished(third, "ValueError: no")
+    board.refresh()
+    lines = [line.rstrip() for line in screen(board, width, height)]
+    assert len(lines) < height
+    assert lines[-3] == "! 2 replays grow to 19.6 GiB, 15.0 GiB of memory were free"
+    assert lines[-2].startswith("  play fewer at a time (--workers)")
+    assert lines[-1].startswith("✗")

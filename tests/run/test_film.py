@@ -67,6 +67,19 @@ def test_the_filmed_episodes_are_those_of_the_last_evaluation(battle: Path) -> N
     assert newest_agent(battle)[1] == 300
 
 
+def test_the_agent_to_be_filmed_comes_without_its_replay(battle: Path, tmp_path: Path) -> None:
+    place = tmp_path / "checkpoint"
+    place.mkdir()
+    for file in (battle / "checkpoint").iterdir():
+        if file.suffix != ".ring":  # not even looked at
+            (place / file.name).write_bytes(file.read_bytes())
+    state, env_steps = newest_agent(tmp_path)
+    assert (state["replay"].written, env_steps) == (0, 300)
+    assert all(not array.any() for array in state["replay"].arrays.values())
+    capacities = {len(array) for array in agent_of(battle, battle_spec()).replay.values()}
+    assert {len(array) for array in state["replay"].arrays.values()} == capacities
+
+
 def test_a_newest_checkpoint_that_is_damaged_is_passed_over_and_nothing_is_changed(
     battle: Path, tmp_path: Path
 ) -> None:

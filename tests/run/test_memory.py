@@ -56,6 +56,10 @@ def test_a_run_notes_it_before_it_plays(tmp_path: Path) -> None:
     (noted,) = [row for row in events if row["event"] == "memory"]
     assert 0 < noted["replay_gib"] < 0.1 or noted["replay_gib"] == 0
     assert noted["free_gib"] is None or noted["free_gib"] > 0
+    progress = files.read_json(tmp_path / "progress.json")
+    assert progress is not None
+    told = {key: progress[key] for key in ("replay_gib", "free_gib")}
+    assert told.items() <= noted.items()
 
 
 def test_more_than_the_system_reserves_is_a_line_with_the_remedy(tmp_path: Path) -> None:

@@ -134,6 +134,17 @@ def test_a_restored_replay_samples_the_same() -> None:
             np.testing.assert_array_equal(array, theirs[name])
 
 
+def test_restoring_writes_no_more_than_the_rows_that_live() -> None:
+    replay, other = (SequenceReplay(60, NUM_ENVS, FIELDS) for _ in range(2))
+    play(replay, 4)
+    for array in replay.arrays.values():
+        array[4:] = 1
+    other.restore(replay.arrays, replay.written)
+    for name, array in other.arrays.items():
+        np.testing.assert_array_equal(array[:4], replay.arrays[name][:4])
+        assert not array[4:].any()
+
+
 def test_empty_replays_and_incomplete_rows_are_refused() -> None:
     replay = SequenceReplay(60, NUM_ENVS, FIELDS)
     with pytest.raises(ValueError, match="the replay is empty"):
