@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import one_hot
 
 from marlbench.plugin import EnvSpec, Step
 from marlbench.testing.sameness import difference, through_disk
@@ -45,7 +44,7 @@ def followed(agent: Dmawm, window: dict[str, Any]) -> Iterator[torch.Tensor]:
     for obs, action in zip(window["obs"][:, 0], window["action"][:, 0], strict=True):
         h = module.recurrent(h, read)
         log_q = module.posterior(module.read_state(h) + module.embed(torch.from_numpy(obs)))
-        z = one_hot(log_q.argmax(-1), agent.config.classes).float()
+        z = log_q.argmax(-1)
         read = module.read_latent(z) + module.read_action(torch.from_numpy(action).long())
         yield agent.model.environment.decode(h, z)
 
