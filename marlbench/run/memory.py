@@ -17,6 +17,8 @@ from marlbench.plugin import Agent, Algorithm, EnvSpec, Ring
 GIB = 2**30
 REMEDY = "set the algorithm's replay_gib lower"
 MEMINFO = Path("/proc/meminfo")
+GROUP = Path("/sys/fs/cgroup")
+"""Where Linux says how much of the memory a container may use."""
 SCALARS = 16
 """Bytes of what a replay may keep of an agent and step besides picture, mask and state."""
 
@@ -44,10 +46,10 @@ def plan(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> dict[str, float
 
 
 def replay_bytes(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> int:
-    """Give a bound: all that is reserved, or what so many steps can write if that is less.
+    """Give what it will be: all that is reserved, or what so many steps write if that is less.
 
-    An env step is kept once, and so is one step more per episode: an eighth more covers
-    episodes of eight steps.
+    An env step is kept once, and so are a step or two more per episode: an eighth more covers
+    episodes of sixteen steps.
     """
     reserved = sum(array.nbytes for ring in rings(state) for array in ring.arrays.values())
     seen = int(np.prod(spec.obs_shape)) * np.dtype(spec.obs_dtype).itemsize
@@ -67,8 +69,26 @@ def rings(state: Any) -> Iterator[Ring]:
 
 def free_bytes() -> int | None:
     """Give the memory that this machine could still give out, None where it does not say."""
+    said = [free for free in (free_of_machine(), free_of_container()) if free is not None]
+    return min(said, default=None)
+
+
+def free_of_machine() -> int | None:
+    """Give what the system holds for available; None where it does not say."""
     try:
         lines = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
         return int(lines["MemAvailable"].split()[0]) * 1024
     except (OSError, KeyError, ValueError):
         return None
+
+
+def free_of_container() -> int | None:
+    """Give what a container's limit leaves, files that may be forgotten apart; None: no limit."""
+    try:
+        limit = int((GROUP / "memory.max").read_text())  # `max`: none
+        used = int((GROUP / "memory.current").read_text())
+        lines = (GROUP / "memory.stat").read_text().splitlines()
+        files = int(dict(line.split() for line in lines)["inactive_file"])
+    except (OSError, KeyError, ValueError):
+        return None
+    return max(0, limit - used + files)

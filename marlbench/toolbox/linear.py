@@ -1,7 +1,8 @@
 """Matrix products on the CPU by oneDNN where that is faster than the BLAS torch was built with.
 
-PyTorch's wheels multiply float32 matrices by MKL, which takes a slower path on processors of
+PyTorch's wheels multiply float32 matrices by MKL, which takes a slower path on some processors of
 other makers than Intel: half the speed of oneDNN, which the same wheels carry, at equal results.
+On others, an EPYC with AVX-512 among them, both are equally fast (docs/benchmarks).
 """
 
 from __future__ import annotations

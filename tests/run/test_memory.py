@@ -41,6 +41,7 @@ def test_a_learner_without_a_replay_takes_nothing() -> None:
 def test_what_the_system_says_is_free_is_read(tmp_path: Path, monkeypatch: Any) -> None:
     file = tmp_path / "meminfo"
     monkeypatch.setattr(memory, "MEMINFO", file)
+    monkeypatch.setattr(memory, "GROUP", tmp_path / "none")
     assert memory.free_bytes() is None
     file.write_text("MemTotal: 9 kB\nMemAvailable:   2048 kB\n")
     assert memory.free_bytes() == 2 * 2**20
@@ -50,11 +51,25 @@ def test_what_the_system_says_is_free_is_read(tmp_path: Path, monkeypatch: Any) 
         memory.plan({"replay": ring(200)}, SPEC, steps=10**6)
 
 
-def test_a_run_notes_it_before_it_plays(tmp_path: Path) -> None:
+def test_a_container_may_have_less(tmp_path: Path, monkeypatch: Any) -> None:
+    """What is left of its limit, and files in memory that nobody needs count as free."""
+    monkeypatch.setattr(memory, "GROUP", tmp_path)
+    assert memory.free_of_container() is None
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("700\n")
+    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 150\n")
+    assert memory.free_of_container() == 450
+    assert memory.free_bytes() == 450
+    (tmp_path / "memory.max").write_text("max\n")
+    assert memory.free_of_container() is None
+
+
+def test_a_run_notes_it_before_it_plays(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(memory, "GIB", 1)  # a replay of some bytes is none in GiB
     assert play(small_spec(steps=6), tmp_path) == 0
     events = files.read_rows(tmp_path / "events.jsonl")
     (noted,) = [row for row in events if row["event"] == "memory"]
-    assert 0 < noted["replay_gib"] < 0.1 or noted["replay_gib"] == 0
+    assert 0 < noted["replay_gib"] < 1e8  # bytes of the linear learner, which has a replay
     assert noted["free_gib"] is None or noted["free_gib"] > 0
     progress = files.read_json(tmp_path / "progress.json")
     assert progress is not None
