@@ -91,17 +91,18 @@ def draw(cells: Sequence[Cell]) -> Figure:
     looks = looks_of(cells)
     across = panels_across(len(panels))
     down = ceil(len(panels) / across)
-    columns = legend_columns(len(looks), across)
-    height = 2.5 * down + 0.25 + 0.2 * ceil(len(looks) / columns)  # inches
+    texts, width = legend_texts(cells), max(3.2 * across, 4.8)  # inches
+    columns = legend_columns(list(texts.values()), width)
+    height = 2.5 * down + 0.25 + 0.2 * ceil(len(looks) / columns)
     with seaborn.axes_style("whitegrid", {"grid.color": ".92", "axes.edgecolor": ".3"}):
-        figure = Figure(figsize=(max(3.2 * across, 4.8), height), layout="constrained")
+        figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots(down, across, squeeze=False).ravel()
         for axis, ((suite, task), row) in zip(axes, panels, strict=False):
             axis.set_title(f"{suite}/{task}", fontsize=9, parse_math=False)
             draw_panel(axis, row, looks)
         for axis in axes[len(panels) :]:
             axis.set_visible(False)
-    add_legend(figure, looks, legend_texts(cells), columns)
+    add_legend(figure, looks, texts, columns)
     return figure
 
 
@@ -179,13 +180,17 @@ def legend_text(own: Sequence[Cell]) -> str:
     return f"{own[0].label} ({bracket})" if bracket else own[0].label
 
 
-def legend_columns(labels: int, across: int) -> int:
-    """Legend entries side by side: as many as fit under the panels, in rows of like length.
+def legend_columns(texts: Sequence[str], width: float) -> int:
+    """Legend entries side by side: as many as fit into so many inches, in rows of like length.
 
-    >>> legend_columns(6, 4), legend_columns(2, 1)
-    (3, 2)
+    >>> legend_columns(["qmix"] * 6, 12.8), legend_columns(["qmix-quick-suite.players=2"] * 2, 4.8)
+    (6, 2)
+    >>> legend_columns(["qmix-quick-suite.players=2 (decentralised)"] * 2, 4.8)
+    1
     """
-    return ceil(labels / ceil(labels / max(2, across + 1)))
+    longest = max(map(len, texts), default=0)
+    fitting = max(1, int(width / (0.6 + 0.063 * longest)))  # a line's sign, then 8 point letters
+    return ceil(len(texts) / ceil(len(texts) / fitting)) if texts else 1
 
 
 def add_legend(figure: Figure, looks: dict[str, Look], texts: dict[str, str], columns: int) -> None:
