@@ -149,7 +149,8 @@ class Mbvd:
         best = greedy(q, batch.avail)  # (N, A)
         foresight = self.foresight(encoding.posterior.mean, best)  # (N, S)
         q_a = q.gather(-1, batch.action[..., None]).squeeze(-1)[batch.steps]  # (M, A)
-        state = torch.cat([batch.seen_state(embedding), foresight], -1)[batch.steps]  # (M, 2 S)
+        parts = batch.seen_state(embedding), foresight  # (N, S) each
+        state = torch.cat([part[batch.steps] for part in parts], -1)  # (M, 2 S)
         error = self.live.mixer(q_a, state) - self.target(batch, slow, best, foresight)  # (M, 1)
         terms = model_terms(self.config, self.model, batch, encoding, noise)
         return {"td": error.square().mean(), **terms}

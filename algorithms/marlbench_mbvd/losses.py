@@ -99,16 +99,16 @@ def priors(model: LatentModel, latent: Tensor, action: Tensor) -> tuple[Gaussian
 
 def error(prediction: Tensor, truth: Tensor) -> Tensor:
     """Mean squared error of two tensors of one shape [L_RC, L_RC^prior]."""
-    return (prediction - truth).square().mean()
+    return functional.mse_loss(prediction, truth)
 
 
-def surprise(log_probability: Tensor, action: Tensor) -> Tensor:
-    """Negative log-likelihood of actions (N, A) under (N, A, U), per action on offer [L_RC^prior].
+def surprise(logits: Tensor, action: Tensor) -> Tensor:
+    """Negative log-likelihood of actions (N, A), of (N, A, U), per action on offer [L_RC^prior].
 
     The mean is over rows, agents *and* the U actions, as in the copy, so a U-th of the usual one.
     """
-    taken = log_probability.gather(-1, action[..., None])  # (N, A, 1)
-    return -taken.mean() / log_probability.shape[-1]
+    taken = logits.gather(-1, action[..., None]).squeeze(-1)  # (N, A)
+    return (logits.logsumexp(-1) - taken).mean() / logits.shape[-1]
 
 
 def kl(q: Gaussian, p: Gaussian) -> Tensor:
@@ -122,10 +122,16 @@ def kl(q: Gaussian, p: Gaussian) -> Tensor:
 
 
 def balanced_kl(q: Gaussian, p: Gaussian, balance: float) -> Tensor:
-    """`balance KL(sg(q) || p) + (1 - balance) KL(q || sg(p))`, mean over all (N, J) [L_KL]."""
-    to_p = kl(Gaussian(*(part.detach() for part in q)), p)
-    to_q = kl(q, Gaussian(*(part.detach() for part in p)))
-    return (balance * to_p + (1 - balance) * to_q).mean()
+    """`balance KL(sg(q) || p) + (1 - balance) KL(q || sg(p))`, mean over all (N, J) [L_KL].
+
+    Both have one value, so the KL is computed once, and each side gets its share of the gradient.
+    """
+    return kl(share(q, 1 - balance), share(p, balance)).mean()
+
+
+def share(distribution: Gaussian, weight: float) -> Gaussian:
+    """Give the same distribution (..., J) with that share of the gradient: x lerped with itself."""
+    return Gaussian(*(torch.lerp(part.detach(), part, weight) for part in distribution))
 
 
 def kl_from_standard(p: Gaussian) -> Tensor:
