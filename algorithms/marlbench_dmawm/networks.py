@@ -87,12 +87,13 @@ class AgentModule(nn.Module):
         for t, embed_t in enumerate(embed.unbind(0)):
             gates_h, read_h = F.linear(h, merged).split(sizes, -1)
             log_q = self.posterior(read_h + embed_t)
-            z = sample_classes(log_q, None if uniform is None else uniform[t])  # (N, K)
+            probs = log_q.exp()  # (N, K, C)
+            z = sample_classes(probs, None if uniform is None else uniform[t])  # (N, K)
             states.append(h)
             samples.append(z)
             posteriors.append(log_q)
             if t < len(read_action):
-                x = self.input(self.read_latent(z, log_q.exp()) + read_action[t])
+                x = self.input(self.read_latent(z, probs) + read_action[t])
                 h = self.gru.gates(F.linear(x, self.gru.weight_x) + gates_h, h)
         return torch.stack(states), torch.stack(samples), torch.stack(posteriors)
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from marlbench.plugin import EnvSpec, Ring, Step
 from marlbench.toolbox.exploration import keyed_uniforms
 from marlbench.toolbox.generators import restore_generator, saved_generator
-from marlbench.toolbox.latents import latent_log_probs, sample_classes
+from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.pictures import strip
 from marlbench.toolbox.room import rows_within
 from marlbench_mamba.config import MambaConfig
@@ -94,8 +94,8 @@ class Mamba:
         h = model.transition(h.flatten(0, 1), read.flatten(0, 1)).view_as(h)
         embed = model.encoder(torch.from_numpy(step.obs).to(self.device))
         logits = model.posterior(h, model.posterior.read(embed))
-        log_q = latent_log_probs(logits, self.config.latents, unimix=0)  # (E, A, K, C)
-        return h, sample_classes(log_q, uniform)
+        probs = logits.unflatten(-1, (self.config.latents, -1)).softmax(-1)  # (E, A, K, C)
+        return h, sample_classes(probs, uniform)
 
     # Learning
 

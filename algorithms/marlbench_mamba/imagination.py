@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from marlbench.toolbox.class_rows import class_rows
-from marlbench.toolbox.latents import latent_log_probs, sample_classes
+from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.linear import product
 from marlbench.toolbox.policies import gumbel, log_prob, sample
 from marlbench.toolbox.returns import gae
@@ -67,8 +67,8 @@ def imagine(
         after = model.transition(h.flatten(0, 1), read).view_as(h)
         rows.append((avail, action, log_prob(policy, action), *heads.outcome(after, z)))
         h = after
-        log_p = latent_log_probs(model.transition.prior(h), z.shape[-1], unimix=0)
-        z = sample_classes(log_p, latent_noise[t])  # (R, A, K)
+        prior = model.transition.prior(h).unflatten(-1, (z.shape[-1], -1))  # (R, A, K, C)
+        z = sample_classes(prior.softmax(-1), latent_noise[t])  # (R, A, K)
         states.append(h)
         latents.append(z.to(torch.uint8))
     fields = (torch.stack(field) for field in zip(*rows, strict=True))

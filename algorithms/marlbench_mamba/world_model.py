@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from marlbench.plugin import EnvSpec
 from marlbench.toolbox.class_rows import class_rows, straight_through_rows
 from marlbench.toolbox.gru_gates import gru_gates
-from marlbench.toolbox.latents import latent_log_probs, sample_classes
+from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.linear import linear
 from marlbench_mamba.config import MambaConfig
+from marlbench_mamba.divergence import balanced_divergence
 from marlbench_mamba.networks import (
     Decoder,
     Dense,
@@ -32,9 +33,6 @@ from marlbench_mamba.networks import (
     Transition,
 )
 from marlbench_mamba.replay import Batch
-
-KL_EPS = 1e-7
-"""What keeps the KL's logarithms finite [code: agent/optim/utils.py]."""
 
 
 @dataclass(frozen=True)
@@ -101,17 +99,17 @@ class WorldModel(nn.Module):
         h = merged.new_zeros(action.shape[1], gru.hidden_size)
         gates_h, read_z = gru.bias_hh.expand(len(h), -1), torch.zeros_like(read_a[0])
         states, samples, posteriors = [], [], []
+        seen = read_e.unbind(0)  # T-1 times (N, F); one backward pass for all
         for t, read_a_t in enumerate(read_a.unbind(0)):
             heard = transition.heard(read_a_t + read_z, None if keep is None else keep[t])
             h = gru_gates(linear(heard, gru.weight_ih, gru.bias_ih), gates_h, h)
             states.append(h)
-            if t == len(read_e):
+            if t == len(seen):
                 break
             gates_h, read_h = linear(h, merged, no_bias).split(sizes, -1)
-            logits = self.posterior.logits(read_h + read_e[t])
-            log_q = latent_log_probs(logits, self.config.latents, unimix=0)  # (N, K, C)
-            z = sample_classes(log_q, None if uniform is None else uniform[t])
-            probs = log_q.exp()
+            logits = self.posterior.logits(read_h + seen[t])
+            probs = logits.unflatten(-1, (self.config.latents, -1)).softmax(-1)  # (N, K, C)
+            z = sample_classes(probs, None if uniform is None else uniform[t])
             on = goes_on[t, :, None]
             h, read_z = h * on, straight_through_rows(z, probs, transition.weight_z) * on
             gates_h = torch.addcmul(gru.bias_hh, gates_h, on)
@@ -171,9 +169,5 @@ class WorldModel(nn.Module):
 
     def divergence(self, states: States) -> Tensor:
         """KL(q||p), a mean over everything but the classes, its gradient split by `kl_balance`."""
-        balance = self.config.kl_balance
-        prior = self.transition.prior(states.h[:-1]).unflatten(-1, (self.config.latents, -1))
-        # a lerp of a number with itself: that share of its gradient
-        p = torch.lerp(prior.detach(), prior, 1 - balance).softmax(-1)
-        q = torch.lerp(states.probs.detach(), states.probs, balance)  # (T-1, B, A, K, C)
-        return (q * ((q + KL_EPS).log() - (p + KL_EPS).log())).sum(-1).mean()
+        prior = self.transition.prior(states.h[:-1]).view_as(states.probs)
+        return balanced_divergence(states.probs, prior, self.config.kl_balance)

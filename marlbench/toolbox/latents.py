@@ -18,17 +18,17 @@ def latent_log_probs(logits: Tensor, categoricals: int, unimix: float) -> Tensor
     return ((1 - unimix) * logits.softmax(-1) + unimix / logits.shape[-1]).log()
 
 
-def sample_classes(log_probs: Tensor, uniform: Tensor | None) -> Tensor:
-    """Class indices (..., K) by inverting the distribution at uniform numbers (..., K) in [0, 1).
+def sample_classes(probs: Tensor, uniform: Tensor | None) -> Tensor:
+    """Class indices (..., K) of probs (..., K, C), inverted at uniform numbers (..., K) in [0, 1).
 
     One uniform per categorical instead of C Gumbel draws, no sync, and the same draw for the
     same numbers whatever else is in the batch. Without numbers: the likeliest classes.
     """
     if uniform is None:
-        return log_probs.argmax(-1)
-    cumulative = log_probs.detach().exp().cumsum(-1)  # (..., K, C)
+        return probs.argmax(-1)
+    cumulative = probs.detach().cumsum(-1)  # (..., K, C)
     below = cumulative <= (uniform * cumulative[..., -1]).unsqueeze(-1)
-    return below.sum(-1).clamp_(max=log_probs.shape[-1] - 1)
+    return below.sum(-1).clamp_(max=probs.shape[-1] - 1)
 
 
 def latent_kl(log_p: Tensor, log_q: Tensor) -> Tensor:
