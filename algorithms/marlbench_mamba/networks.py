@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
 from marlbench.toolbox.class_rows import class_rows
+from marlbench.toolbox.gru_gates import gru_gates
 from marlbench.toolbox.linear import linear
 from marlbench.toolbox.policies import masked_log_probs
 from marlbench.toolbox.post_norm import PostNormTransformer
@@ -149,7 +150,9 @@ class Transition(nn.Module):
 
     def forward(self, h: Tensor, read: Tensor) -> Tensor:
         """The next h (N A, D) of h (N A, D) and of what was read, without its bias."""
-        return self.gru(self.heard(read + self.bias), h)
+        gru, heard = self.gru, self.heard(read + self.bias)
+        from_x = linear(heard, gru.weight_ih, gru.bias_ih)
+        return gru_gates(from_x, linear(h, gru.weight_hh, gru.bias_hh), h)
 
     def prior(self, h: Tensor) -> Tensor:
         """Flat logits (..., K*C) of p(z|h), from an agent's own h (..., D)."""
