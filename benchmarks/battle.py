@@ -5,8 +5,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import torch
 
 from marlbench.plugin import EnvSpec, Step
+from marlbench.run.allocator import keep_freed_memory
 
 SPEC = EnvSpec(
     num_agents=5, obs_shape=(92,), num_actions=11, episode_limit=120, state_shape=(130,), noop=0
@@ -40,6 +42,12 @@ def battle(num_envs: int, seed: int = 0) -> Iterator[Step]:
             terminal=last & (rng.random(num_envs) < 0.8),
             state=rng.normal(size=(num_envs, 130)).astype(np.float32),
         )
+
+
+def prepare() -> None:
+    """Set this process up as a run's own is, with one thread."""
+    torch.set_num_threads(1)
+    keep_freed_memory()
 
 
 def median_seconds(act: Callable[[], object], repeats: int, warm: int = 2) -> tuple[float, float]:

@@ -7,7 +7,7 @@ import itertools
 
 import numpy as np
 import torch
-from battle import SPEC, battle, median_seconds
+from battle import SPEC, battle, median_seconds, prepare
 
 from marlbench_mamba.agent import Mamba, starts
 from marlbench_mamba.config import MambaConfig
@@ -38,7 +38,7 @@ def dream(agent: Mamba) -> None:
 
 def main() -> None:
     """Print a table."""
-    torch.set_num_threads(1)
+    prepare()
     agent = filled()
     rows = {
         "model update": lambda: agent.train_model(agent.batch()),

@@ -3,8 +3,7 @@
 `python benchmarks/mbvd.py`: one thread, warm, medians.
 """
 
-import torch
-from battle import median_seconds
+from battle import median_seconds, prepare
 from episodes import LIMIT, SIZES, drawn, mixed_lengths, print_policy_steps, print_row
 
 from marlbench_mbvd.agent import Mbvd
@@ -15,7 +14,7 @@ EPISODES = 32
 
 def main() -> None:
     """Print a table."""
-    torch.set_num_threads(1)
+    prepare()
     print(f"{'mbvd':<32}{'cpu s':>12}{'wall s':>12}")
     for name, lengths in (("mixed", mixed_lengths(EPISODES)), ("equal", [LIMIT] * EPISODES)):
         agent = Mbvd(MbvdConfig(replay_episodes=EPISODES), SIZES, seed=0, device="cpu")

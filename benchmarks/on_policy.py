@@ -5,8 +5,7 @@
 
 import itertools
 
-import torch
-from battle import SPEC, battle, median_seconds
+from battle import SPEC, battle, median_seconds, prepare
 
 from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
@@ -53,7 +52,7 @@ def measure(name: str, agent: Mappo | Mat) -> None:
 
 def main() -> None:
     """Print a table of both."""
-    torch.set_num_threads(1)
+    prepare()
     measure("mappo", Mappo(MappoConfig(), SPEC, seed=0, device="cpu"))
     measure("mat", Mat(MatConfig(), SPEC, seed=0, device="cpu"))
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from marlbench.run.allocator import keep_freed_memory
 from marlbench.run.interrupt import Interrupted, Stop
 from marlbench.store import Journal, Superseded, read_spec
 from marlbench.store.folder import DONE
@@ -56,6 +57,7 @@ def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
     """Train to the end and write `DONE`; on a stop take a checkpoint first."""
     algorithm, suite = entries()
     device = prepare_torch(spec.run, spec.seed)
+    keep_freed_memory()
     journal.event("attempt", device=device, pid=os.getpid())
 
     from marlbench.run.loop import train
