@@ -22,15 +22,16 @@ LEVEL = torch.backends.cpu.get_cpu_capability() == "AVX512"
 """Whether MKL and oneDNN are about as fast as each other (measured)."""
 WORTHWHILE = 500_000
 """Multiplications below which the call's own cost outweighs the faster product (measured)."""
-FEWEST = 40_000 if LEVEL else 0
-"""Numbers in x below which it does so for any number of multiplications (measured)."""
+FEWEST = 40_000
+"""Numbers in x below which, where they are, it does so for any number of them (measured)."""
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def worthwhile(x: Tensor, weight: Tensor) -> bool:
     """Whether oneDNN is here and faster for x (..., I) times the weight's transpose (I, D)."""
     here = ONEDNN and x.is_cpu and x.dtype == torch.float32
-    return here and x.numel() >= FEWEST and x.numel() * len(weight) >= WORTHWHILE
+    enough = x.numel() * len(weight) >= WORTHWHILE and (not LEVEL or x.numel() >= FEWEST)
+    return here and enough
 
 
 def product(
