@@ -256,12 +256,13 @@ def test_an_interrupt_at_a_terminal_ends_with_130_and_the_same_command_goes_on(
     command = [*PROGRAM, "run", "--algo", "tiny", *SMALL, "--seed", "0", "--results", str(results)]
     command += ["--set", "mood=slow", "--set", "num_envs=2", "--steps", "240"]
     ours, terminal = pty.openpty()
-    grid = subprocess.Popen(command, stdout=terminal, stderr=terminal)
-    os.close(terminal)
-    screen = Screen(ours)
-    screen.wait_for(" s to go")  # the first updates were timed
-    grid.send_signal(signal.SIGINT)
-    assert grid.wait(timeout=60) == 130
+    able = {**os.environ, "TERM": "xterm"}  # whatever the tests' own terminal is, if there is one
+    with subprocess.Popen(command, stdout=terminal, stderr=terminal, env=able) as grid:
+        os.close(terminal)
+        screen = Screen(ours)
+        screen.wait_for(" s to go")  # the first updates were timed
+        grid.send_signal(signal.SIGINT)
+        assert grid.wait(timeout=60) == 130
     said = screen.rest()
     assert "interrupted; nothing is lost, the same command goes on where it stopped" in said
     assert "Traceback" not in said
