@@ -76,6 +76,14 @@ class Config(AlgorithmConfig):
     max_grad_norm: float = Field(default=100.0, gt=0)
     """Gradient norm at which model, actor and critic are each clipped [paper, Table 2]."""
 
+    # Where observations are pictures
+    image_obs: float = Field(default=1.0, ge=0)
+    """Weight of a picture's term in Eq. 6, a sum over all its pixels [ours; 1: the paper]."""
+    image_reward: float = Field(default=1.0, ge=0)
+    """Weight of the reward's term in Eq. 6 beside pictures [ours; 1: the paper]."""
+    image_share: float = Field(default=1.0, gt=0, le=1)
+    """Share of a batch's steps, newly drawn, whose pictures are decoded and compared [ours]."""
+
     # Absorbing state
     tail: int = Field(default=4, ge=1)
     """Absorbing steps appended to a terminated episode [open; MAMBA has 2]."""

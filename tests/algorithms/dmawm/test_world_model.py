@@ -1,5 +1,6 @@
 """The hoisted, merged, gathered model against the plain loop of the paper, in float64."""
 
+from dataclasses import fields, replace
 from typing import cast
 
 import pytest
@@ -236,3 +237,75 @@ def test_posterior_and_state_of_an_agent_know_nothing_of_the_others(
     for name in ("h", "z", "log_q"):
         assert torch.equal(getattr(before, name)[:, :, 0], getattr(after, name)[:, :, 0])
         assert not torch.equal(getattr(before, name)[:, :, 1], getattr(after, name)[:, :, 1])
+
+
+@pytest.fixture
+def pictures(config: Config, spec: EnvSpec, batch: Batch) -> tuple[WorldModel, Batch]:
+    """A model whose agents see pictures, and windows of them; the second has a row to leave out."""
+    torch.manual_seed(0)
+    weighed = config.model_copy(update={"image_obs": 0.25, "image_reward": 8.0})
+    model = WorldModel(weighed, replace(spec, obs_shape=(24, 24, 3), obs_dtype="uint8"))
+    generator = torch.Generator().manual_seed(2)
+    seen = torch.randint(256, (*batch.reward.shape, 24, 24, 3), generator=generator)
+    real = {
+        field.name: value.float() if value.is_floating_point() else value
+        for field in fields(batch)
+        for value in [getattr(batch, field.name)]
+    }
+    return model, Batch(**{**real, "obs": seen.to(torch.uint8)})
+
+
+def test_pictures_and_rewards_have_weights_of_their_own(
+    pictures: tuple[WorldModel, Batch],
+) -> None:
+    model, batch = pictures
+    loss, means = model.loss(batch, model.observe(batch, uniform=None))
+    c = model.config
+    expected = (
+        c.beta_dyn * means["dyn"]
+        + c.beta_rep * means["rep"]
+        + c.beta_dec * (0.25 * means["obs"] + 8 * means["reward"] + means["cont"] + means["avail"])
+    )
+    torch.testing.assert_close(loss, expected)  # float32 defaults: six terms in another order
+
+
+def test_vectors_know_no_weights_of_pictures(
+    model: WorldModel, config: Config, spec: EnvSpec, batch: Batch, uniform: Tensor
+) -> None:
+    changed = {"image_obs": 0.5, "image_reward": 3.0, "image_share": 0.5, "free_nats": 0.05}
+    other = WorldModel(config.model_copy(update=changed), spec).double()
+    other.load_state_dict(model.state_dict())
+    loss, theirs = (each.loss(batch, each.observe(batch, uniform))[0] for each in (model, other))
+    assert torch.equal(loss, theirs)
+    assert other.drawn_rows(batch, torch.Generator()) is None
+
+
+def test_of_the_pictures_only_those_drawn_are_compared(
+    pictures: tuple[WorldModel, Batch],
+) -> None:
+    model, batch = pictures
+    states = model.observe(batch, uniform=None)
+    absent = 6 * batch.weight.shape[1] + 1  # the row without weight
+    rows = torch.tensor([0, 4, absent, 11])
+    every = model.observation_term(batch, states, None)  # (T B, A)
+    _, means = model.loss(batch, states, rows)
+    _, whole = model.loss(batch, states)
+    # float32, and convolutions of other batch sizes sum in another order
+    torch.testing.assert_close(means["obs"], every[[0, 4, 11]].mean(), rtol=1e-5, atol=0)
+    assert not torch.allclose(means["obs"], whole["obs"], rtol=1e-3)
+    for name in ("dyn", "rep", "reward", "cont", "avail"):
+        assert torch.equal(means[name], whole[name]), name
+
+
+def test_the_pictures_compared_are_drawn_anew_and_never_twice(
+    pictures: tuple[WorldModel, Batch],
+) -> None:
+    model, batch = pictures
+    generator = torch.Generator().manual_seed(0)
+    assert model.drawn_rows(batch, generator) is None, "all, where the share is 1"
+    model.config = model.config.model_copy(update={"image_share": 0.4})
+    draws = [model.drawn_rows(batch, generator) for _ in range(20)]
+    rows = [set(draw.tolist()) for draw in draws if draw is not None]
+    assert [len(each) for each in rows] == [8] * 20, "0.4 of 7 x 3 steps, each once"
+    assert set.union(*rows) == set(range(21))
+    assert len({frozenset(each) for each in rows}) > 1
