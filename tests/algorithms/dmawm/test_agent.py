@@ -125,6 +125,27 @@ def test_a_loaded_agent_goes_on_exactly(config: Config, spec: EnvSpec, steps: Pl
         assert torch.equal(ours, theirs)
 
 
+def test_a_loaded_agent_draws_the_same_pictures_to_compare(
+    config: Config, spec: EnvSpec, steps: Play
+) -> None:
+    """Which steps are decoded comes from the learner's own generator, and goes on with it."""
+    config = config.model_copy(update={"image_share": 0.3})
+    images = replace(spec, obs_shape=(24, 24, 3), obs_dtype="uint8")
+    agent, other = (Dmawm(config, images, seed, "cpu") for seed in (0, 99))
+    rng = np.random.default_rng(0)
+    for step, _ in zip(steps(config.num_envs, 0), range(22), strict=False):
+        seen = rng.integers(256, size=(*step.alive.shape, *images.obs_shape), dtype=np.uint8)
+        agent.observe(replace(step, obs=seen), step.avail.argmax(-1))
+    assert agent.update() is not None
+    other.load(copy.deepcopy(agent.state()))
+    for _ in range(3):
+        ours, theirs = (
+            {name: float(value) for name, value in learner.train().items()}
+            for learner in (agent, other)
+        )
+        assert ours == theirs
+
+
 def test_fewer_rollouts_are_drawn_among_states_with_an_agent_left(
     config: Config, spec: EnvSpec, steps: Play
 ) -> None:

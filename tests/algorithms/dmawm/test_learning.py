@@ -88,7 +88,8 @@ def test_counting_is_predicted(tmp_path: Path) -> None:
 def test_what_a_reward_comes_from_is_found_in_pictures() -> None:
     """Of random play in `gather44`, where one step in 26 brings a reward: which, and how much.
 
-    With the terms of Eq. 6 weighed alike it is not found in as many updates: pixels drown it.
+    The weights find it: with pictures at 1e-2 and the reward at 1, 750 updates of as many steps did
+    not.
     """
     catalogue = load_catalogue()
     algorithm, suite = catalogue.algorithm("dmawm"), catalogue.suite("skirmish")
