@@ -221,10 +221,3 @@ class Dmawm:
         self.replay.restore(state["replay"].arrays, state["replay"].written)
         self.env_steps = state["env_steps"]
         self.updates = state["updates"]
-
-    def restore_generator(self, device: str, state: Tensor) -> None:
-        """Go on with the same draws; a run that moves between CPU and GPU gets new ones."""
-        if device == self.generator.device.type:
-            self.generator.set_state(state.cpu())
-        else:
-            self.generator.manual_seed(hash((self.seed, state.numel(), int(state.sum()))))

@@ -219,13 +219,6 @@ class Mamba:
             "critic_optimiser": self.policy.critic_optimiser,
         }
 
-    def restore_generator(self, device: str, state: Tensor) -> None:
-        """Go on with the same draws; a run that moves between CPU and GPU gets new ones."""
-        if device == self.generator.device.type:
-            self.generator.set_state(state.cpu())
-        else:
-            self.generator.manual_seed(hash((self.seed, state.numel(), int(state.sum()))))
-
 
 def starts(states: States) -> tuple[Tensor, Tensor]:
     """States h (R, A, D), z (R, A, K) in which imagination begins: all of a batch."""
