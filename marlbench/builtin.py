@@ -38,12 +38,16 @@ SMOKE = Preset(
     seeds=2,
     all_tasks=False,
 )
+PICTURES = Preset(
+    "pictures",
+    "over quick, where observations are images: what learners change for them",
+)
 
 
 @hookimpl
 def marlbench_presets() -> Iterable[Preset]:
-    """Offer the three sizes of an experiment."""
-    return [PAPER, QUICK, SMOKE]
+    """Offer the three sizes of an experiment, and what pictures change in the second."""
+    return [PAPER, QUICK, SMOKE, PICTURES]
 
 
 @hookimpl

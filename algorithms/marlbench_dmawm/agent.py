@@ -14,7 +14,6 @@ from torch import Tensor
 
 from marlbench.plugin import EnvSpec, Ring, Step
 from marlbench.toolbox.generators import restore_generator, saved_generator
-from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.pictures import COLUMNS, strip
 from marlbench.toolbox.policies import gumbel, sample
 from marlbench.toolbox.room import rows_within
@@ -92,7 +91,7 @@ class Dmawm:
         h = torch.where(first, module.first_state(1), h)  # (E, A, D)
         embed = module.embed(torch.from_numpy(step.obs).to(self.device))  # (E, A, F)
         log_q = module.posterior((module.read_state(h) + embed).flatten(0, 1))
-        return h, sample_classes(log_q.exp(), uniform.flatten(0, 1)).view_as(memory.z)
+        return h, module.drawn(log_q, uniform.flatten(0, 1)).view_as(memory.z)
 
     # Learning
 
@@ -122,6 +121,8 @@ class Dmawm:
 
     def pretrain(self) -> None:
         """Train the model alone, so that the policy's first lessons are not noise."""
+        if self.model.agent.images:
+            self.model.agent.centre(self.replay.arrays["obs"][: self.replay.written])
         for _ in range(self.config.pretrain):
             self.train_model(self.sample_batch())
 
@@ -147,8 +148,7 @@ class Dmawm:
         shape = (*batch.reward.shape, self.config.latents)  # (T, B, A, K)
         uniform = torch.rand(shape, generator=self.generator, device=self.device)
         states = self.model.observe(batch, uniform)
-        rows = self.model.drawn_rows(batch, self.generator)
-        loss, terms = self.model.loss(batch, states, rows)
+        loss, terms = self.model.loss(batch, states)
         self.optimiser.zero_grad()
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
@@ -188,7 +188,8 @@ class Dmawm:
         states = self.model.observe(batch, uniform=None)
         h, z = (x[-COLUMNS:, 0] for x in (states.h, states.z))
         decoded = self.model.environment.decode(h, z)  # (T, A, *O)
-        return {"decoded": strip(batch.obs[-COLUMNS:, 0], decoded)}
+        pixels = decoded + self.model.agent.mean_image
+        return {"decoded": strip(batch.obs[-COLUMNS:, 0], pixels)}
 
     # Saving
 

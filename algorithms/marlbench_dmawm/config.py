@@ -46,6 +46,9 @@ class Config(AlgorithmConfig):
     unimix: float = Field(default=0.01, ge=0, lt=1)
     """Share of the uniform in posterior, prior and policy [open; dv3t]."""
 
+    latent_temperature: float = Field(default=1.0, gt=0)
+    """Temperature at which z is drawn of posterior and prior; KL and gradient stay at 1 [ours]."""
+
     # Environment module
     layers: int = Field(default=3, ge=1)
     """Blocks of each of the three transformers [paper, Table 2]."""
@@ -81,8 +84,6 @@ class Config(AlgorithmConfig):
     """Weight of a picture's term in Eq. 6, a sum over all its pixels [ours; 1: the paper]."""
     image_reward: float = Field(default=1.0, ge=0)
     """Weight of the reward's term in Eq. 6 beside pictures [ours; 1: the paper]."""
-    image_share: float = Field(default=1.0, gt=0, le=1)
-    """Share of a batch's steps, newly drawn, whose pictures are decoded and compared [ours]."""
 
     # Absorbing state
     tail: int = Field(default=4, ge=1)
@@ -155,8 +156,29 @@ QUICK: dict[str, Any] = {
     "critic_lr": 1e-3,
 }
 
+PICTURES: dict[str, Any] = {
+    "warmup": 2000,
+    "train_every": 8,
+    "pretrain": 2500,
+    "batch": 8,
+    "length": 6,
+    "deter": 128,
+    "latents": 32,
+    "classes": 16,
+    "units": 512,
+    "latent_temperature": 0.1,
+    "decoder_units": 512,
+    "decoder_layers": 1,
+    "beta_rep": 0.05,
+    "model_lr": 1e-3,
+    "image_obs": 0.05,
+    "image_reward": 10.0,
+    "entropy": 0.02,
+}
+
 PRESETS: dict[str, dict[str, Any]] = {
     "quick": QUICK,
+    "pictures": PICTURES,
     "smoke": {
         **QUICK,
         "warmup": 200,
@@ -172,4 +194,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "rollouts": 32,
     },
 }
-"""`quick` learns small tasks in minutes on a CPU core, `smoke` shows in seconds that all works."""
+"""`quick` learns small tasks in minutes on a CPU core, `smoke` shows in seconds that all works.
+
+`pictures`, over `quick`, is for tasks that are seen: more latents, wider maps, small batches.
+"""

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.policies import gumbel, log_prob, sample
 from marlbench.toolbox.returns import gae
 from marlbench_dmawm.config import Config
@@ -74,7 +73,7 @@ def imagine(
         log_probs.append(log_prob(policy, action))
         read = agent.read_latent(z) + agent.read_action(action)  # (R, A, F)
         h = agent.recurrent(h.flatten(0, 1), read.flatten(0, 1)).view_as(h)
-        z = sample_classes(env.prior(h).exp(), latents_noise[t])  # (R, A, K)
+        z = agent.drawn(env.prior(h), latents_noise[t])  # (R, A, K)
         contexts.append(env.context(h))
         avail = decoded_mask(env.avail(contexts[-1]))
         states.append(h)

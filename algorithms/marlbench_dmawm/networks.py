@@ -12,8 +12,10 @@ pi          actor, shared by the agents                          `Actor`
 v           centralised critic, reads h only                     `Critic`
 """
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
@@ -22,20 +24,25 @@ from marlbench.toolbox.latents import LatentLinear, latent_log_probs, sample_cla
 from marlbench.toolbox.networks import NormGRU, NormSiLU, hidden_layers, initialise, mlp
 from marlbench.toolbox.policies import masked_log_probs
 from marlbench.toolbox.twohot import TwoHot, symlog
-from marlbench.toolbox.vision import ImageDecoder, ImageEncoder
+from marlbench.toolbox.vision import CellDecoder, CellEncoder
 from marlbench_dmawm.config import Config
 
 
 class AgentModule(nn.Module):
     """One agent's own state from its own history: decentralised by construction [Eq. 1]."""
 
+    mean_image: Tensor
+    """(*O,) the mean picture; none where observations are vectors."""
+
     def __init__(self, config: Config, spec: EnvSpec) -> None:
         super().__init__()
         self.config = config
         units, deter = config.units, config.deter
         self.images = spec.obs_dtype == "uint8"
-        self.encoder = observation_encoder(config, spec)
-        self.read_obs = initialise(nn.Linear(units, units, bias=False))
+        self.encoder, features = observation_encoder(config, spec)
+        self.read_obs = initialise(nn.Linear(features, units, bias=False))
+        mean = torch.zeros(spec.obs_shape) if self.images else None
+        self.register_buffer("mean_image", mean)  # what `centre` found
         self.read_latent = LatentLinear(config.latents, config.classes, units)
         # Unit variance, several times what z gives: a weak action is learned late or never, and
         # the heads, which know a_t through h_{t+1} alone, then reward all actions alike.
@@ -46,15 +53,24 @@ class AgentModule(nn.Module):
         self.posterior_hidden = NormSiLU(units)
         self.posterior_out = initialise(nn.Linear(units, config.latents * config.classes))
 
+    def centre(self, images: NDArray[np.uint8]) -> None:
+        """Read and decode pictures from now on as what sets them apart from the mean of these.
+
+        (..., *O). Pixels that are always the same would otherwise be learnt through the weights
+        that tell pictures apart, all of them at once.
+        """
+        mean = images.mean(tuple(range(images.ndim - 3))) / 255  # (*O,)
+        self.mean_image.copy_(torch.from_numpy(mean))
+
     def squash(self, obs: Tensor) -> Tensor:
-        """Observations (..., *O) as the decoder predicts them, vectors also as they are read."""
+        """Observations (..., *O) as they are read and decoded."""
         if self.images:
-            return obs.float() / 255
+            return obs.float() / 255 - self.mean_image
         return symlog(obs) if self.config.symlog_obs else obs
 
     def embed(self, obs: Tensor) -> Tensor:
         """What the posterior reads of observations (..., *O): (..., F). Stateless, so hoisted."""
-        return self.read_obs(self.encoder(obs if self.images else self.squash(obs)))
+        return self.read_obs(self.encoder(self.squash(obs)))
 
     def recurrent(self, h: Tensor, read: Tensor) -> Tensor:
         """h_t = f(h_{t-1}, z_{t-1}, a_{t-1}) (N, D), z and a read and summed (N, F) [Eq. 1]."""
@@ -72,6 +88,16 @@ class AgentModule(nn.Module):
         logits = self.posterior_out(self.posterior_hidden(read))
         return latent_log_probs(logits, self.config.latents, self.config.unimix)
 
+    def drawn(self, log_probs: Tensor, uniform: Tensor | None) -> Tensor:
+        """Classes z (..., K) of log q or log p (..., K, C), inverted at uniform numbers (..., K).
+
+        Below a temperature of 1 a sample is surer than its distribution, whose softmax, through
+        which the gradient goes straight, need not be: Shah et al. 2024, arXiv:2410.13331.
+        """
+        temperature = self.config.latent_temperature
+        tempered = log_probs if temperature == 1 else (log_probs / temperature).log_softmax(-1)
+        return sample_classes(tempered.exp(), uniform)
+
     def unroll(self, embed: Tensor, action: Tensor, uniform: Tensor | None) -> tuple[Tensor, ...]:
         """States h (T, N, D), classes z (T, N, K) and log q (T, N, K, C) of T steps [Eq. 1].
 
@@ -88,7 +114,7 @@ class AgentModule(nn.Module):
             gates_h, read_h = F.linear(h, merged).split(sizes, -1)
             log_q = self.posterior(read_h + embed_t)
             probs = log_q.exp()  # (N, K, C)
-            z = sample_classes(probs, None if uniform is None else uniform[t])  # (N, K)
+            z = self.drawn(log_q.detach(), None if uniform is None else uniform[t])  # (N, K)
             states.append(h)
             samples.append(z)
             posteriors.append(log_q)
@@ -109,22 +135,22 @@ class AppendOne(nn.Module):
         return F.pad(x, (0, 1), value=1.0)
 
 
-def observation_encoder(config: Config, spec: EnvSpec) -> nn.Module:
-    """A CNN for images, a perceptron for vectors: (..., *O) to (..., F) [section 5.1]."""
+def observation_encoder(config: Config, spec: EnvSpec) -> tuple[nn.Module, int]:
+    """A CNN for images, a perceptron for vectors: (..., *O) to (..., F), and F [section 5.1]."""
     if spec.obs_dtype != "uint8":
         (features,) = spec.obs_shape
         layers = hidden_layers(features + 1, config.units, config.encoder_layers)
-        return nn.Sequential(AppendOne(), *layers)
-    trunk = ImageEncoder(spec.obs_shape)
-    return nn.Sequential(trunk, *hidden_layers(trunk.features, config.units, 1))
+        return nn.Sequential(AppendOne(), *layers), config.units
+    trunk = CellEncoder(spec.obs_shape)
+    return trunk, trunk.features
 
 
 def observation_decoder(config: Config, spec: EnvSpec) -> nn.Module:
     """What turns features (..., F) into observations (..., *O), images by a transposed CNN."""
     if spec.obs_dtype != "uint8":
         return initialise(nn.Linear(config.decoder_units, spec.obs_shape[0]))
-    features = ImageEncoder(spec.obs_shape).features
-    return nn.Sequential(nn.Linear(config.decoder_units, features), ImageDecoder(spec.obs_shape))
+    features = CellEncoder(spec.obs_shape).features
+    return nn.Sequential(nn.Linear(config.decoder_units, features), CellDecoder(spec.obs_shape))
 
 
 class StateReader(nn.Module):

@@ -11,7 +11,6 @@ Equation 6 prints the reward term twice; the second is read as the continuation'
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -49,14 +48,6 @@ class WorldModel(nn.Module):
         self.weight_obs = config.image_obs if images else 1.0
         self.weight_reward = config.image_reward if images else 1.0
 
-    def drawn_rows(self, batch: Batch, generator: torch.Generator) -> Tensor | None:
-        """Which of the batch's T B steps are decoded (M,), without replacement; None: all."""
-        if not self.agent.images or self.config.image_share == 1:
-            return None
-        rows = batch.weight.numel()
-        order = torch.randperm(rows, generator=generator, device=batch.weight.device)
-        return order[: max(1, round(self.config.image_share * rows))]
-
     def observe(self, batch: Batch, uniform: Tensor | None) -> States:
         """The states that the agents reach on a batch, from uniforms (T, B, A, K) [Eq. 1].
 
@@ -68,29 +59,17 @@ class WorldModel(nn.Module):
         h, z, log_q = (x.unflatten(1, batch.reward.shape[1:]) for x in unrolled)
         return States(h, z, log_q)
 
-    def loss(
-        self, batch: Batch, states: States, rows: Tensor | None = None
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective and its terms, each a mean over weighted rows and agents [Eq. 3].
-
-        Observations are compared at rows (M,) of the T B steps alone, where these are given.
-        """
+    def loss(self, batch: Batch, states: States) -> tuple[Tensor, dict[str, Tensor]]:
+        """The objective and its terms, each a mean over weighted rows and agents [Eq. 3]."""
         c = self.config
         terms = {**self.latent_terms(states), **self.decoder_terms(batch, states)}
-        terms["obs"] = self.observation_term(batch, states, rows)  # (N, A)
         weight = batch.weight[..., None].expand_as(batch.reward)  # (T, B, A)
         informed = weight.clone()  # h of a window's first row knows nothing of what came before
         informed[0] *= batch.first[0, :, None]
-        weights = {
-            "dyn": weight,
-            "rep": weight,
-            "obs": selected(weight, rows),
-            "reward": informed,
-            "cont": informed,
-            "avail": informed,
-        }
         means = {
-            name: (terms[name] * w).sum() / w.sum().clamp(min=1) for name, w in weights.items()
+            name: (term * w).sum() / w.sum().clamp(min=1)
+            for name, term in terms.items()
+            for w in [informed if name in ("reward", "cont", "avail") else weight]
         }
         decoder = self.weight_obs * means["obs"] + self.weight_reward * means["reward"]
         decoder = decoder + means["cont"] + means["avail"]
@@ -104,31 +83,20 @@ class WorldModel(nn.Module):
         return {"dyn": dyn, "rep": rep}
 
     def decoder_terms(self, batch: Batch, states: States) -> dict[str, Tensor]:
-        """Negative log-likelihoods (T, B, A) of reward, continuation and mask of t [Eq. 6]."""
+        """Negative log-likelihoods (T, B, A) of what arrived at t [Eq. 6]."""
         env = self.environment
         context = env.context(states.h)  # (T, B, A, D)
+        drawn = env.decode(states.h, states.z, states.log_q.exp())  # (T, B, A, *O)
+        error = drawn - self.agent.squash(batch.obs)
         cont, avail = env.cont(context).squeeze(-1), env.avail(context)
         avail_loss = F.binary_cross_entropy_with_logits(
             avail, batch.avail.to(avail.dtype), reduction="none"
         )  # (T, B, A, U)
         return {
+            "obs": error.square().flatten(3).sum(-1),
             "reward": self.twohot.loss(env.reward(context), batch.reward),
             "cont": F.binary_cross_entropy_with_logits(
                 cont, batch.cont.to(cont.dtype), reduction="none"
             ),
             "avail": avail_loss.sum(-1),
         }
-
-    def observation_term(self, batch: Batch, states: States, rows: Tensor | None) -> Tensor:
-        """Negative log-likelihood (N, A) of what was seen, at all N steps or at rows [Eq. 6]."""
-        h, z, probs, obs = (
-            selected(x, rows) for x in (states.h, states.z, states.log_q.exp(), batch.obs)
-        )
-        error = self.environment.decode(h, z, probs) - self.agent.squash(obs)  # (N, A, *O)
-        return error.square().flatten(2).sum(-1)
-
-
-def selected(x: Tensor, rows: Tensor | None) -> Tensor:
-    """Steps (N, ...) of a batch's windows (T, B, ...): those at rows (N,), or all T B."""
-    x = x.flatten(0, 1)
-    return x if rows is None else x[rows]

@@ -128,7 +128,9 @@ def _other_tasks(plan: Plan) -> str:
         return ""
     number = len(plan.suite.tasks)
     which = "its default task" if len(plan.tasks) == 1 else "the paper's"
-    return f" ({which}, as preset {plan.presets[-1]} says; --task all plays all {number})"
+    says = "preset {} says" if len(plan.presets) == 1 else "presets {} say"
+    words = says.format(", ".join(plan.presets))
+    return f" ({which}, as {words}; --task all plays all {number})"
 
 
 def _device(grid: Grid) -> str:

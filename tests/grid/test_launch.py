@@ -54,6 +54,8 @@ def test_the_plan_is_announced_with_runs_steps_tasks_seeds_and_place(tmp_path: P
     number = len(load_catalogue().suite("skirmish").tasks)
     assert f"its default task, as preset quick says; --task all plays all {number}" in lines
     assert "seeds 0, 1, 2 preset quick" in lines
+    both = said(grid_of(tmp_path, presets=["quick", "pictures"]))
+    assert "its default task, as presets quick, pictures say; " in both
     assert f"results {tmp_path}" in lines
     assert "its default task" not in said(grid_of(tmp_path, presets=["quick"], tasks=["2v2"]))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from marlbench.toolbox.vision import ImageDecoder, ImageEncoder
+from marlbench.toolbox.vision import CellDecoder, CellEncoder, ImageDecoder, ImageEncoder
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,37 @@ def test_trunk_and_mirror_learn_to_draw_what_they_saw() -> None:
         error.backward()
         optimiser.step()
     assert error < 0.02  # drawing nothing costs 1/12 of all pixels, 0.083
+
+
+@pytest.mark.parametrize(
+    ("shape", "features"), [((44, 44, 3), 3872), ((4, 6, 1), 64), ((45, 87, 3), 12 * 22 * 32)]
+)
+def test_every_four_pixels_have_a_vector_and_the_mirror_closes(
+    shape: tuple[int, ...], features: int
+) -> None:
+    encoder = CellEncoder(shape)
+    assert encoder.features == features
+    code = encoder(torch.randn(2, 5, *shape))
+    assert code.shape == (2, 5, features)
+    assert CellDecoder(shape)(code).shape == (2, 5, *shape)
+
+
+def test_a_cell_is_read_alike_wherever_it_stands_and_tells_of_what_is_near() -> None:
+    torch.manual_seed(0)
+    encoder = CellEncoder((24, 24, 3))
+    mark, image = torch.randn(4, 4, 3), torch.zeros(2, 24, 24, 3)
+    image[0, 8:12, 4:8], image[1, 12:16, 16:20] = mark, mark
+    code = encoder(image).view(2, 32, 6, 6)  # channels, rows, columns of cells
+    # the same float32 products; another place in a vector register may sum in another order
+    torch.testing.assert_close(code[0, :, 2, 1], code[1, :, 3, 4], rtol=1e-4, atol=1e-5)
+    bare = encoder(torch.zeros(1, 24, 24, 3)).view(32, 6, 6)
+    changed = (code[0] - bare).abs().amax(0) > 1e-6  # (6, 6)
+    assert changed[2, 1]
+    changed[1:4, 0:3] = False
+    assert not changed.any(), "two convolutions of kernel 4 and stride 2 reach one cell further"
+
+
+def test_flat_observations_have_no_cells() -> None:
+    for module in (CellEncoder, CellDecoder):
+        with pytest.raises(ValueError, match="height, width, channels"):
+            module((12,))

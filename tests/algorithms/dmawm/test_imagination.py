@@ -85,11 +85,14 @@ def test_heads_read_the_state_behind_the_action(
         assert rollout.avail[t].gather(-1, rollout.action[t].unsqueeze(-1)).all()
 
 
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_latents_are_drawn_from_the_predictor(
-    networks: tuple[WorldModel, Actor, Critic], config: Config, spec: EnvSpec
+    networks: tuple[WorldModel, Actor, Critic], config: Config, spec: EnvSpec, temperature: float
 ) -> None:
     """Over many rollouts from one state, classes come as often as p(z | h^{1:n}) says."""
     model, actor, _ = networks
+    tempered = config.model_copy(update={"latent_temperature": temperature})
+    model.agent.config = tempered
     many = 4000
     h = torch.randn(1, spec.num_agents, config.deter, dtype=torch.float64).expand(many, -1, -1)
     z = torch.zeros(many, spec.num_agents, config.latents, dtype=torch.int64)
@@ -98,7 +101,8 @@ def test_latents_are_drawn_from_the_predictor(
     start = Start(h, z, only, torch.ones(many, spec.num_agents, dtype=torch.float64))
     rollout = imagine(model, actor, start, 2, torch.Generator().manual_seed(0))
     frequency = F.one_hot(rollout.z[1].long(), config.classes).double().mean(0)  # (A, K, C)
-    expected = model.environment.prior(rollout.h[1, :1])[0].exp()
+    powers = model.environment.prior(rollout.h[1, :1])[0].exp() ** (1 / temperature)
+    expected = powers / powers.sum(-1, keepdim=True)
     # four standard errors of a frequency at 4000 draws are at most 0.032
     torch.testing.assert_close(frequency, expected, rtol=0, atol=0.032)
 

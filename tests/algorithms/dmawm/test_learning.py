@@ -85,17 +85,17 @@ def test_counting_is_predicted(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_a_reward_comes_from_is_found_in_pictures() -> None:
-    """Of random play in `gather44`, where one step in 26 brings a reward: which, and how much.
+def test_items_are_drawn_and_rewards_known_from_pictures() -> None:
+    """Of random play in `gather44`, with `pictures` over `quick`.
 
-    The weights find it: with pictures at 1e-2 and the reward at 1, 750 updates of as many steps did
-    not.
+    Squared errors per picture: 183 of the mean picture, 45 of the mean of those seen from the same
+    cell, that is without any item. The reward's loss: 0.17 to 0.2 where no more is known than how
+    often each comes.
     """
     catalogue = load_catalogue()
     algorithm, suite = catalogue.algorithm("dmawm"), catalogue.suite("skirmish")
-    small = {"batch": 24, "length": 6, "model_lr": 1e-3}
-    weights = {"image_obs": 1e-3, "image_reward": 100.0, "image_share": 0.1}
-    config = algorithm.config(**{**algorithm.presets["quick"], **small, **weights})
+    presets = algorithm.presets
+    config = algorithm.config(**{**presets["quick"], **presets["pictures"]})
     env = vector.build(suite, "gather44", suite.config(), config.num_envs)
     agent = algorithm.build(config, env.spec, 0, "cpu")
     assert isinstance(agent, Dmawm)
@@ -105,7 +105,7 @@ def test_what_a_reward_comes_from_is_found_in_pictures() -> None:
         action = (rng.random(step.avail.shape) * step.avail).argmax(-1)
         agent.observe(step, action)
         step = env.step(action, copies + k * config.num_envs)
-    losses = [float(agent.train_model(agent.sample_batch())[1]["model_reward"]) for _ in range(800)]
-    # 0.17 to 0.2 is what knowing no more than how often each reward comes costs (100 updates)
-    assert np.mean(losses[100:200]) > 0.15
-    assert np.mean(losses[-100:]) < 0.08
+    agent.pretrain()
+    lessons = [agent.train_model(agent.sample_batch())[1] for _ in range(100)]
+    assert np.mean([float(each["model_obs"]) for each in lessons]) < 32
+    assert np.mean([float(each["model_reward"]) for each in lessons]) < 0.08

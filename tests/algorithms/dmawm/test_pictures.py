@@ -46,7 +46,7 @@ def followed(agent: Dmawm, window: dict[str, Any]) -> Iterator[torch.Tensor]:
         log_q = module.posterior(module.read_state(h) + module.embed(torch.from_numpy(obs)))
         z = log_q.argmax(-1)
         read = module.read_latent(z) + module.read_action(torch.from_numpy(action).long())
-        yield agent.model.environment.decode(h, z)
+        yield agent.model.environment.decode(h, z) + module.mean_image
 
 
 def test_pictures_show_the_newest_window_and_what_is_decoded_of_it(

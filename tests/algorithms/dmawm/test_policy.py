@@ -72,14 +72,14 @@ def test_good_actions_become_likelier_and_values_approach_their_targets(
     with torch.no_grad():
         data.log_prob.copy_(policy.actor(data.h, data.z, data.avail)[..., 1])
         before = policy.critic.value(data.h)
-    for _ in range(30):
+    for _ in range(100):  # after 30, processors of other vector units differ by half of the way
         policy.learn(data, torch.Generator().manual_seed(0))
     with torch.no_grad():
         ratio = (policy.actor(data.h, data.z, data.avail)[..., 1] - data.log_prob).exp()
         after = policy.critic.value(data.h)
     choice = data.avail.sum(-1) > 1
     assert ratio[choice].mean() > 1.15  # it stops being pushed at 1 + clip
-    assert (after - 3).abs().mean() < 0.6 * (before - 3).abs().mean()
+    assert (after - 3).abs().mean() < 0.3 * (before - 3).abs().mean()
 
 
 def test_the_whole_batch_is_seen_once_per_epoch(config: Config, spec: EnvSpec) -> None:

@@ -65,6 +65,12 @@ def draw(probs: Tensor, uniform: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
+def tempered(probs: Tensor, temperature: float) -> Tensor:
+    """The distribution (..., C) that samples are drawn from."""
+    powers = probs ** (1 / temperature)
+    return powers / powers.sum(-1, keepdim=True)
+
+
 def naive_states(model: WorldModel, batch: Batch, uniform: Tensor) -> tuple[Nested, Nested, Nested]:
     """h, z, q of every window, step and agent by itself: everything inside the loops."""
     agent, config = model.agent, model.config
@@ -92,7 +98,7 @@ def naive_states(model: WorldModel, batch: Batch, uniform: Tensor) -> tuple[Nest
                 joint = torch.cat([agent.read_state.weight, agent.read_obs.weight], 1)
                 hidden = agent.posterior_hidden(joint @ torch.cat([h, embed]))
                 q = mixed(agent.posterior_out(hidden), config)
-                sample = draw(q, uniform[t, b, i])
+                sample = draw(tempered(q, config.latent_temperature), uniform[t, b, i])
                 for part, value in zip(row, (h, sample + q - q.detach(), q), strict=True):
                     part.append(value)
             for nested, agents in zip((hs, zs, qs), row, strict=True):
@@ -164,10 +170,11 @@ def last_weight(network: nn.Module) -> Tensor:
     return list(network.parameters())[-2]
 
 
-@pytest.fixture
-def model(config: Config, spec: EnvSpec) -> WorldModel:
+@pytest.fixture(params=[1.0, 0.3])
+def model(config: Config, spec: EnvSpec, request: pytest.FixtureRequest) -> WorldModel:
     torch.manual_seed(0)
-    model = WorldModel(config.model_copy(update={"free_nats": 0.05}), spec).double()
+    changed = {"free_nats": 0.05, "latent_temperature": request.param}
+    model = WorldModel(config.model_copy(update=changed), spec).double()
     torch.nn.init.normal_(last_weight(model.environment.reward), std=0.3)  # it starts at zero
     return model
 
@@ -272,40 +279,8 @@ def test_pictures_and_rewards_have_weights_of_their_own(
 def test_vectors_know_no_weights_of_pictures(
     model: WorldModel, config: Config, spec: EnvSpec, batch: Batch, uniform: Tensor
 ) -> None:
-    changed = {"image_obs": 0.5, "image_reward": 3.0, "image_share": 0.5, "free_nats": 0.05}
-    other = WorldModel(config.model_copy(update=changed), spec).double()
+    weighed = {"image_obs": 0.5, "image_reward": 3.0}
+    other = WorldModel(model.config.model_copy(update=weighed), spec).double()
     other.load_state_dict(model.state_dict())
     loss, theirs = (each.loss(batch, each.observe(batch, uniform))[0] for each in (model, other))
     assert torch.equal(loss, theirs)
-    assert other.drawn_rows(batch, torch.Generator()) is None
-
-
-def test_of_the_pictures_only_those_drawn_are_compared(
-    pictures: tuple[WorldModel, Batch],
-) -> None:
-    model, batch = pictures
-    states = model.observe(batch, uniform=None)
-    absent = 6 * batch.weight.shape[1] + 1  # the row without weight
-    rows = torch.tensor([0, 4, absent, 11])
-    every = model.observation_term(batch, states, None)  # (T B, A)
-    _, means = model.loss(batch, states, rows)
-    _, whole = model.loss(batch, states)
-    # float32, and convolutions of other batch sizes sum in another order
-    torch.testing.assert_close(means["obs"], every[[0, 4, 11]].mean(), rtol=1e-5, atol=0)
-    assert not torch.allclose(means["obs"], whole["obs"], rtol=1e-3)
-    for name in ("dyn", "rep", "reward", "cont", "avail"):
-        assert torch.equal(means[name], whole[name]), name
-
-
-def test_the_pictures_compared_are_drawn_anew_and_never_twice(
-    pictures: tuple[WorldModel, Batch],
-) -> None:
-    model, batch = pictures
-    generator = torch.Generator().manual_seed(0)
-    assert model.drawn_rows(batch, generator) is None, "all, where the share is 1"
-    model.config = model.config.model_copy(update={"image_share": 0.4})
-    draws = [model.drawn_rows(batch, generator) for _ in range(20)]
-    rows = [set(draw.tolist()) for draw in draws if draw is not None]
-    assert [len(each) for each in rows] == [8] * 20, "0.4 of 7 x 3 steps, each once"
-    assert set.union(*rows) == set(range(21))
-    assert len({frozenset(each) for each in rows}) > 1
