@@ -91,7 +91,7 @@ class Dmawm:
         h = torch.where(first, module.first_state(1), h)  # (E, A, D)
         embed = module.embed(torch.from_numpy(step.obs).to(self.device))  # (E, A, F)
         log_q = module.posterior((module.read_state(h) + embed).flatten(0, 1))
-        return h, module.drawn(log_q, uniform.flatten(0, 1)).view_as(memory.z)
+        return h, module.drawn(log_q.exp(), uniform.flatten(0, 1)).view_as(memory.z)
 
     # Learning
 

@@ -73,7 +73,7 @@ def imagine(
         log_probs.append(log_prob(policy, action))
         read = agent.read_latent(z) + agent.read_action(action)  # (R, A, F)
         h = agent.recurrent(h.flatten(0, 1), read.flatten(0, 1)).view_as(h)
-        z = agent.drawn(env.prior(h), latents_noise[t])  # (R, A, K)
+        z = agent.drawn(env.prior(h).exp(), latents_noise[t])  # (R, A, K)
         contexts.append(env.context(h))
         avail = decoded_mask(env.avail(contexts[-1]))
         states.append(h)

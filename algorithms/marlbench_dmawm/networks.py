@@ -88,15 +88,16 @@ class AgentModule(nn.Module):
         logits = self.posterior_out(self.posterior_hidden(read))
         return latent_log_probs(logits, self.config.latents, self.config.unimix)
 
-    def drawn(self, log_probs: Tensor, uniform: Tensor | None) -> Tensor:
-        """Classes z (..., K) of log q or log p (..., K, C), inverted at uniform numbers (..., K).
+    def drawn(self, probs: Tensor, uniform: Tensor | None) -> Tensor:
+        """Classes z (..., K) of q or p (..., K, C), inverted at uniform numbers (..., K).
 
         Below a temperature of 1 a sample is surer than its distribution, whose softmax, through
         which the gradient goes straight, need not be: Shah et al. 2024, arXiv:2410.13331.
         """
-        temperature = self.config.latent_temperature
-        tempered = log_probs if temperature == 1 else (log_probs / temperature).log_softmax(-1)
-        return sample_classes(tempered.exp(), uniform)
+        power = 1 / self.config.latent_temperature
+        if power != 1:
+            probs = (probs / probs.amax(-1, keepdim=True)) ** power  # any sum will do
+        return sample_classes(probs, uniform)
 
     def unroll(self, embed: Tensor, action: Tensor, uniform: Tensor | None) -> tuple[Tensor, ...]:
         """States h (T, N, D), classes z (T, N, K) and log q (T, N, K, C) of T steps [Eq. 1].
@@ -114,7 +115,7 @@ class AgentModule(nn.Module):
             gates_h, read_h = F.linear(h, merged).split(sizes, -1)
             log_q = self.posterior(read_h + embed_t)
             probs = log_q.exp()  # (N, K, C)
-            z = self.drawn(log_q.detach(), None if uniform is None else uniform[t])  # (N, K)
+            z = self.drawn(probs.detach(), None if uniform is None else uniform[t])  # (N, K)
             states.append(h)
             samples.append(z)
             posteriors.append(log_q)

@@ -147,6 +147,12 @@ def test_the_mean_picture_of_the_warm_up_is_kept_and_saved(
     other.load(copy.deepcopy(agent.state()))
     assert torch.equal(other.model.agent.mean_image, module.mean_image)
     assert torch.equal(other.model.agent.embed(obs), module.embed(obs))
+    for _ in range(3):
+        ours, theirs = (
+            {name: float(value) for name, value in learner.train().items()}
+            for learner in (agent, other)
+        )
+        assert ours == theirs
 
 
 def test_fewer_rollouts_are_drawn_among_states_with_an_agent_left(
