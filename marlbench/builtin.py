@@ -26,6 +26,7 @@ QUICK = Preset(
     },
     seeds=3,
     all_tasks=False,
+    on_pictures="pictures",
 )
 SMOKE = Preset(
     "smoke",
@@ -40,7 +41,7 @@ SMOKE = Preset(
 )
 PICTURES = Preset(
     "pictures",
-    "over quick, where observations are images: what learners change for them",
+    "what learners change over quick where observations are images; follows it there by itself",
 )
 
 

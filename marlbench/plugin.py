@@ -296,6 +296,8 @@ class Suite:
     config: type[Config] = Config
     paper_tasks: tuple[str, ...] = ()
     """What of `tasks` the `paper` preset plays where the suite has more; empty: all of them."""
+    picture_tasks: tuple[str, ...] = ()
+    """Those of `tasks` whose observations are images; on them `Preset.on_pictures` follows."""
     build_vector: Callable[[str, Any, int], VectorEnv] | None = None
     """`build_vector(task, config, num_envs)` where the suite steps many copies at once."""
     extra: str | None = None
@@ -329,3 +331,5 @@ class Preset:
     """Where the user names no task. True: `Suite.paper_tasks`, or all; False: the default one."""
     algorithms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings of algorithms by name, under those that an algorithm itself gives this preset."""
+    on_pictures: str | None = None
+    """The preset whose settings of algorithms follow this one's on `Suite.picture_tasks`."""

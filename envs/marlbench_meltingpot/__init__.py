@@ -59,6 +59,7 @@ def marlbench_suites() -> Iterable[Suite]:
             build,
             default_task=PAPER[0],
             paper_tasks=PAPER,
+            picture_tasks=TASKS,
             config=Config,
             extra="meltingpot",
             requires=REQUIRES,

@@ -32,4 +32,13 @@ def build(task: str, config: Config) -> Env:
 @hookimpl
 def marlbench_suites() -> Iterable[Suite]:
     """Offer `probe`."""
-    return [Suite("probe", TASKS, build, default_task="two_step", copyable=True)]
+    return [
+        Suite(
+            "probe",
+            TASKS,
+            build,
+            default_task="two_step",
+            picture_tasks=("pixels",),
+            copyable=True,
+        )
+    ]

@@ -57,6 +57,7 @@ def marlbench_suites() -> Iterable[Suite]:
             (*TASKS, *GATHERINGS),
             build,
             default_task="3v3",
+            picture_tasks=tuple(GATHERINGS),
             config=Config,
             build_vector=build_vector,
             copyable=True,

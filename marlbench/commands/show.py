@@ -55,6 +55,9 @@ def _suite(suite: Suite) -> Iterator[str]:
     others = ", or any that it can build" if suite.open_tasks else ""
     yield f"{suite.name}: tasks {', '.join(suite.tasks)}{others}"
     yield f"short presets play {suite.default_task}"
+    if suite.picture_tasks:
+        every = len(suite.picture_tasks) == len(suite.tasks)
+        yield f"pictures are seen in {'all' if every else ', '.join(suite.picture_tasks)}"
     if lack := missing(suite):
         yield f"not installed: {lack}"
     yield ""
@@ -64,6 +67,8 @@ def _suite(suite: Suite) -> Iterator[str]:
 def _preset(preset: Preset, algorithms: Iterable[Algorithm]) -> Iterator[str]:
     yield f"{preset.name}: {preset.summary}"
     yield ""
+    if preset.on_pictures is not None:
+        yield f"settings of {preset.on_pictures} follow where observations are images"
     if preset.seeds is not None:
         yield f"seeds {preset.seeds}"
     for key, value in _joined(run_layers([preset])).items():

@@ -101,7 +101,7 @@ def announcement(grid: Grid) -> Iterator[str]:
     yield from _entry("play", ", ".join(labels))
     yield from _entry("on", f"{plan.suite.name}: {', '.join(plan.tasks)}{_other_tasks(plan)}")
     yield from _entry("seeds", ", ".join(str(seed) for seed in plan.seeds))
-    yield from _entry("preset", ", ".join(plan.presets))
+    yield from _entry("preset", ", ".join(plan.presets) + _brought_along(plan))
     if todo := len(grid.todo()):
         threads = f"{grid.resources.threads} thread{'s' if grid.resources.threads > 1 else ''}"
         at_once = f"{min(len(grid.slots), todo)} at a time, {threads} each"
@@ -131,6 +131,13 @@ def _other_tasks(plan: Plan) -> str:
     says = "preset {} says" if len(plan.presets) == 1 else "presets {} say"
     words = says.format(", ".join(plan.presets))
     return f" ({which}, as {words}; --task all plays all {number})"
+
+
+def _brought_along(plan: Plan) -> str:
+    """Name the presets that others bring along on tasks of this plan."""
+    names = dict.fromkeys(name for spec in plan.specs for name in spec.presets)
+    brought = [name for name in names if name not in plan.presets]
+    return f", with {', '.join(brought)} where images are seen" if brought else ""
 
 
 def _device(grid: Grid) -> str:

@@ -73,22 +73,23 @@ class Shared:
     suite: Suite
     suite_config: Resolved
     run: Resolved
-    presets: Sequence[Preset]
     paper: Sequence[Preset]
     """The preset by which labels judge, if there is one."""
 
-    def spec(self, algorithm: Algorithm, own: Sequence[Layer]) -> RunSpec:
+    def spec(
+        self, algorithm: Algorithm, presets: Sequence[Preset], own: Sequence[Layer]
+    ) -> RunSpec:
         """Resolve an algorithm's settings; task and seed are still to be put in."""
-        layers = [*algorithm_layers(algorithm, self.presets), *own]
+        layers = [*algorithm_layers(algorithm, presets), *own]
         resolved = resolve(algorithm.name, algorithm.config, layers)
         changed = suite_changes(self.suite, self.suite_config)
         return RunSpec(
             suite=self.suite.name,
             task=self.suite.default_task,
             algorithm=algorithm.name,
-            label=label(algorithm, self.presets, self.paper, resolved, changed),
+            label=label(algorithm, presets, self.paper, resolved, changed),
             seed=0,
-            presets=tuple(preset.name for preset in self.presets),
+            presets=tuple(preset.name for preset in presets),
             run=_checked(self.run),
             algorithm_config=resolved.values(),
             suite_config=self.suite_config.values(),
@@ -107,22 +108,25 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
         suite,
         resolve("suite", suite.config, own["suite"]),
         resolve("run", RunConfig, [*run_layers(presets), *own["run"]]),
-        presets,
         [catalogue.presets[PAPER]] if PAPER in catalogue.presets else [],
     )
-    first = [shared.spec(algorithm, own[algorithm.name]) for algorithm in algorithms]
+    laid = {task: _laid(catalogue, suite, task, presets) for task in tasks}
+    first = {
+        task: [shared.spec(each, over, own[each.name]) for each in algorithms]
+        for task, over in laid.items()
+    }
     return Plan(
         suite=suite,
         algorithms=tuple(algorithms),
         tasks=tasks,
         seeds=seeds,
-        presets=first[0].presets,
-        run=first[0].run,
+        presets=tuple(preset.name for preset in presets),
+        run=_checked(shared.run),
         specs=tuple(
             spec.model_copy(update={"task": task, "seed": seed})
             for seed in seeds
             for task in tasks
-            for spec in first
+            for spec in first[task]
         ),
         tasks_by_preset=not request.tasks and len(tasks) < len(suite.tasks),
     )
@@ -130,6 +134,15 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
 
 def _once(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
+
+
+def _laid(
+    catalogue: Catalogue, suite: Suite, task: str, presets: Sequence[Preset]
+) -> list[Preset]:
+    """Give the presets that a task's settings are made of: on pictures some bring another along."""
+    seen = task in suite.picture_tasks
+    names = [(each.name, each.on_pictures if seen else None) for each in presets]
+    return [catalogue.preset(name) for name in _once([n for pair in names for n in pair if n])]
 
 
 def _tasks(suite: Suite, named: Sequence[str], presets: Sequence[Preset]) -> tuple[str, ...]:

@@ -56,6 +56,9 @@ def test_the_plan_is_announced_with_runs_steps_tasks_seeds_and_place(tmp_path: P
     assert "seeds 0, 1, 2 preset quick" in lines
     both = said(grid_of(tmp_path, presets=["quick", "pictures"]))
     assert "its default task, as presets quick, pictures say; " in both
+    assert "preset quick machine" in lines
+    seen = said(grid_of(tmp_path, presets=["quick"], tasks=["2v2", "gather44"]))
+    assert "preset quick, with pictures where images are seen machine" in seen
     assert f"results {tmp_path}" in lines
     assert "its default task" not in said(grid_of(tmp_path, presets=["quick"], tasks=["2v2"]))
 

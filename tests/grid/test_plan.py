@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,14 +11,21 @@ from marlbench.config import RunSpec
 from marlbench.grid.plan import Plan, Request, make_plan
 from marlbench.host import Catalogue, load_catalogue
 from marlbench.mistakes import Mistake
-from marlbench.plugin import Algorithm, AlgorithmConfig
+from marlbench.plugin import Algorithm, AlgorithmConfig, Preset
 
 
 def unbuilt(*_: Any) -> Any:
     raise AssertionError("planning builds nothing")
 
 
-@pytest.fixture(scope="module")
+class Lessons(AlgorithmConfig):
+    """A setting that presets change."""
+
+    learn: int = 0
+    """How much [test]."""
+
+
+@pytest.fixture
 def catalogue() -> Catalogue:
     """Built-in presets and suites with two learners."""
     catalogue = load_catalogue()
@@ -75,6 +83,34 @@ def test_tasks_and_seeds_that_the_user_names_win(catalogue: Catalogue) -> None:
 def test_all_means_every_task_whatever_the_preset(catalogue: Catalogue) -> None:
     plan = plan_of(catalogue, presets=["quick"], tasks=["all"])
     assert plan.tasks == catalogue.suites["skirmish"].tasks
+
+
+def test_pictures_bring_their_preset_along_on_tasks_that_are_seen(catalogue: Catalogue) -> None:
+    one = catalogue.algorithms["one"]
+    lessons = {"quick": {"learn": 1}, "pictures": {"learn": 2}}
+    catalogue.algorithms["seer"] = replace(one, name="seer", config=Lessons, presets=lessons)
+    tasks = ["3v3", "gather44"]
+    plan = plan_of(catalogue, algorithms=["one", "seer"], presets=["quick"], tasks=tasks, seeds=[0])
+    assert plan.presets == ("quick",)
+    said = [(each.task, each.label, each.presets) for each in plan.specs]
+    both = ("quick", "pictures")
+    assert said == [
+        ("3v3", "one", ("quick",)),
+        ("3v3", "seer-quick", ("quick",)),
+        ("gather44", "one", both),
+        ("gather44", "seer-quick-pictures", both),
+    ]
+    assert [each.algorithm_config.get("learn") for each in plan.specs] == [None, 1, None, 2]
+
+
+def test_a_preset_brought_along_stands_right_behind_its_own_and_once(catalogue: Catalogue) -> None:
+    later = Preset("later", "", algorithms={"seer": {"learn": 3}})
+    catalogue.presets["later"] = later
+    for names in (["quick", "later"], ["quick", "pictures", "later"]):
+        (spec,) = plan_of(catalogue, presets=names, tasks=["gather44"], seeds=[0]).specs
+        assert spec.presets == ("quick", "pictures", "later")
+    (paper,) = plan_of(catalogue, presets=["paper"], tasks=["gather44"], seeds=[0]).specs
+    assert paper.presets == ("paper",)
 
 
 def test_first_seeds_come_first(catalogue: Catalogue) -> None:

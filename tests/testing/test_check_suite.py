@@ -34,6 +34,17 @@ def test_a_good_environment_keeps_every_promise() -> None:
     assert len(findings) == 9
 
 
+def test_what_is_said_of_pictures_is_checked() -> None:
+    says = failures(offered(Synthetic, picture_tasks=("random",)))["builds"].detail
+    assert "Suite.picture_tasks wrongly has 'random'" in says
+    sizes = Sizes(obs_shape=(6, 6, 3))
+    seen = replace(suite, build=lambda task, config: Synthetic(sizes))
+    assert "Suite.picture_tasks lacks 'random'" in failures(seen)["builds"].detail
+    assert failures(replace(seen, picture_tasks=("random",))) == {}
+    elsewhere = replace(seen, tasks=("other",), default_task="random", open_tasks=True)
+    assert failures(elsewhere) == {}  # a name that an open suite takes without listing it
+
+
 class Broken(Synthetic):
     """Changes every step by `spoil`."""
 
