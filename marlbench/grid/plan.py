@@ -136,9 +136,7 @@ def _once(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _laid(
-    catalogue: Catalogue, suite: Suite, task: str, presets: Sequence[Preset]
-) -> list[Preset]:
+def _laid(catalogue: Catalogue, suite: Suite, task: str, presets: Sequence[Preset]) -> list[Preset]:
     """Give the presets that a task's settings are made of: on pictures some bring another along."""
     seen = task in suite.picture_tasks
     names = [(each.name, each.on_pictures if seen else None) for each in presets]

@@ -1,9 +1,9 @@
 """Matrix products on the CPU by oneDNN where that is faster than the BLAS torch was built with.
 
-PyTorch's wheels multiply float32 matrices by MKL, which takes a slower path on some processors of
-other makers than Intel: half the speed of oneDNN, which the same wheels carry, at equal results.
-On an EPYC with AVX-512 the two are level (docs/benchmarks): there oneDNN takes a tenth less for
-large products, but a fifth more for small ones, and for transposed matrices, which it copies first.
+PyTorch's wheels multiply float32 matrices by MKL. On the processors measured (docs/benchmarks)
+oneDNN, which the same wheels carry, takes a tenth to a half less for large products, at equal
+results; but more for the weights' gradients, whose matrices it copies first. With few rows the two
+are level, and what the way here costs in Python, twice with gradients, is a tenth of the product.
 """
 
 from __future__ import annotations
@@ -14,24 +14,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Linear", "linear", "product", "weight_gradient"]
+__all__ = ["Linear", "linear", "product"]
 
 Activation = Literal["none", "relu"]
 
-LEVEL = torch.backends.cpu.get_cpu_capability() == "AVX512"
-"""Whether MKL and oneDNN are about as fast as each other (measured)."""
 WORTHWHILE = 500_000
 """Multiplications below which the call's own cost outweighs the faster product (measured)."""
-FEWEST = 40_000
-"""Numbers in x below which, where they are, it does so for any number of them (measured)."""
+FEWEST_ROWS = 1000
+"""Rows of x below which it does so for any number of multiplications (measured)."""
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def worthwhile(x: Tensor, weight: Tensor) -> bool:
     """Whether oneDNN is here and faster for x (..., I) times the weight's transpose (I, D)."""
     here = ONEDNN and x.is_cpu and x.dtype == torch.float32
-    enough = x.numel() * len(weight) >= WORTHWHILE and (not LEVEL or x.numel() >= FEWEST)
-    return here and enough
+    rows = x.numel() // x.shape[-1]
+    return here and rows >= FEWEST_ROWS and x.numel() * len(weight) >= WORTHWHILE
 
 
 def product(
@@ -46,15 +44,6 @@ def product(
         return torch.ops.mkldnn._linear_pointwise(x, weight, bias, activation, [], "")
     result = functional.linear(x, weight, bias)
     return result.relu_() if activation == "relu" else result
-
-
-def weight_gradient(grad: Tensor, x: Tensor) -> Tensor:
-    """Give the weight's gradient (D, I) of a product whose result (N, D) has this one."""
-    if LEVEL:
-        return grad.t() @ x
-    if grad.shape[1] > x.shape[1]:  # the wider of the two comes second: a quarter faster
-        return product(x.t(), grad.t()).t()
-    return product(grad.t(), x.t())
 
 
 def linear(
@@ -97,4 +86,4 @@ class Product(torch.autograd.Function):
             grad = torch.ops.aten.threshold_backward(grad, result, 0)  # what relu itself does
         to_x = product(grad, weight.t()) if ctx.needs_input_grad[0] else None
         to_bias = grad.sum(0) if ctx.needs_input_grad[2] else None
-        return to_x, weight_gradient(grad, x), to_bias, None
+        return to_x, grad.t() @ x, to_bias, None

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from marlbench.toolbox.linear import product, weight_gradient
+from marlbench.toolbox.linear import product
 
 __all__ = ["PackedGRU"]
 
@@ -72,12 +72,12 @@ class Scan(torch.autograd.Function):
             to_h = torch.cat([carry, begun]) if len(begun) else carry
             to_gates, kept_share = cell_gradient(to_h, h, *gates)
             to_x.append(product(to_gates, w.t()))
-            to_w += weight_gradient(to_gates, x)
+            to_w.addmm_(to_gates.t(), x)
             to_bias += to_gates.sum(0)
             to_gates[:, 2 * width :] *= gates[0]  # from here on of U h
             to_shift += to_gates[:, 2 * width :].sum(0)
             if len(to_x) < len(sizes):  # the first step's states are zeros that want no gradient
-                to_u += weight_gradient(to_gates, h)
+                to_u.addmm_(to_gates.t(), h)
                 carry = product(to_gates, u.t()).add_(kept_share)
         to_u_bias = torch.cat([to_bias[: 2 * width], to_shift])
         return torch.cat(to_x[::-1]), to_w, to_u, to_bias, to_u_bias, None

@@ -1,16 +1,14 @@
 """DMAWM on the probes, whose right answers are known: a host's run each, start to end."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import load_catalogue
-from marlbench.run import vector, worker
-from marlbench.store import create, runs
+from marlbench.run import vector
 from marlbench_dmawm.agent import Dmawm
+from tests.algorithms.on_probes import learned
 
 SMALL = {
     "warmup": 500,
@@ -30,37 +28,13 @@ SMALL = {
 }
 
 
-def learned(tmp_path: Path, task: str, steps: int, seed: int, **settings: object) -> dict[str, Any]:
-    """The last evaluation of a run with these settings over those of `quick`."""
-    catalogue = load_catalogue()
-    algorithm, suite = catalogue.algorithm("dmawm"), catalogue.suite("probe")
-    config = algorithm.config(**{**algorithm.presets["quick"], **SMALL, **settings})
-    spec = RunSpec(
-        suite="probe",
-        task=task,
-        algorithm="dmawm",
-        label="dmawm-probe",
-        seed=seed,
-        run=RunConfig(
-            steps=steps,
-            evaluation=Evaluation(every=steps, episodes=32, num_envs=32),
-            device="cpu",
-        ),
-        algorithm_config=config.model_dump(),
-        suite_config=suite.config().model_dump(),
-    )
-    assert worker.run(spec, create(tmp_path, spec), algorithm, suite) == worker.OK
-    (record,) = runs(tmp_path)
-    return record.evaluations()[-1] | {"metrics": record.training()[-1]["metrics"]}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(("task", "best"), [("two_step", 8.0), ("matrix", 8.0), ("deaths", 10.0)])
 def test_greedy_play_is_the_best_there_is(
     tmp_path: Path, task: str, best: float, seed: int
 ) -> None:
-    row = learned(tmp_path, task, 6000, seed)
+    row = learned(tmp_path, "dmawm", task, 6000, seed, **SMALL)
     # z is sampled in evaluation too: one episode in 32 may go astray
     assert np.median(row["returns"]) == best
     assert row["return"] > 0.95 * best
@@ -72,14 +46,14 @@ def test_a_time_out_is_bootstrapped(tmp_path: Path) -> None:
 
     Taken for an end, the time-out would give the mean of (1 - 0.9^(10 - t)) / 0.1, which is 4.1.
     """
-    row = learned(tmp_path, "timeout", 6000, 0, gamma=0.9)
+    row = learned(tmp_path, "dmawm", "timeout", 6000, 0, **SMALL, gamma=0.9)
     assert 9 < row["metrics"]["imagined_value"] < 11
 
 
 @pytest.mark.slow
 def test_counting_is_predicted(tmp_path: Path) -> None:
     """The reward is the episode's own clock: from its history an agent can tell it."""
-    metrics = learned(tmp_path, "counting", 6000, 0)["metrics"]
+    metrics = learned(tmp_path, "dmawm", "counting", 6000, 0, **SMALL)["metrics"]
     # the two-hot code of a number between two bins costs up to ln 2; knowing nothing costs 1.5
     assert metrics["model_reward"] < 0.8
 
