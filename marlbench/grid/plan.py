@@ -138,9 +138,12 @@ def _once(names: Sequence[str]) -> list[str]:
 
 def _laid(catalogue: Catalogue, suite: Suite, task: str, presets: Sequence[Preset]) -> list[Preset]:
     """Give the presets that a task's settings are made of: on pictures some bring another along."""
-    seen = task in suite.picture_tasks
-    names = [(each.name, each.on_pictures if seen else None) for each in presets]
-    return [catalogue.preset(name) for name in _once([n for pair in names for n in pair if n])]
+    names: list[str] = []
+    for preset in presets:
+        names.append(preset.name)
+        if preset.on_pictures is not None and task in suite.picture_tasks:
+            names.append(preset.on_pictures)
+    return [catalogue.preset(name) for name in _once(names)]
 
 
 def _tasks(suite: Suite, named: Sequence[str], presets: Sequence[Preset]) -> tuple[str, ...]:

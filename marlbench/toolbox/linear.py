@@ -28,8 +28,8 @@ ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_li
 def worthwhile(x: Tensor, weight: Tensor) -> bool:
     """Whether oneDNN is here and faster for x (..., I) times the weight's transpose (I, D)."""
     here = ONEDNN and x.is_cpu and x.dtype == torch.float32
-    rows = x.numel() // x.shape[-1]
-    return here and rows >= FEWEST_ROWS and x.numel() * len(weight) >= WORTHWHILE
+    enough = x.numel() >= FEWEST_ROWS * x.shape[-1] and x.numel() * len(weight) >= WORTHWHILE
+    return here and enough
 
 
 def product(

@@ -1,6 +1,8 @@
-"""MBVD finds the best play of the two-step game, which a sum of utilities cannot."""
+"""MBVD on the probes, whose right answers are known; a sum of utilities cannot play `two_step`."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +11,7 @@ from marlbench.run.vector import stack
 from marlbench_mbvd.agent import Mbvd
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_probe.games import TwoStep
+from tests.algorithms.on_probes import learned
 
 # always exploring, so that all outcomes are seen equally often
 GAME = {
@@ -46,3 +49,14 @@ def test_greedy_return_in_the_two_step_game(seed: int) -> None:
         episode(agent, explore=True, learn=True)
         agent.update()
     assert episode(agent, explore=False, learn=False) == 8.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("task", "steps", "best"), [("matrix", 2000, 8.0), ("deaths", 15_000, 10.0)]
+)
+def test_greedy_play_is_the_best_there_is(
+    tmp_path: Path, task: str, steps: int, best: float, seed: int
+) -> None:
+    assert learned(tmp_path, "mbvd", task, steps, seed)["return"] == best
