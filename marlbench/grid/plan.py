@@ -110,10 +110,11 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
         resolve("run", RunConfig, [*run_layers(presets), *own["run"]]),
         [catalogue.presets[PAPER]] if PAPER in catalogue.presets else [],
     )
-    laid = {task: _laid(catalogue, suite, task, presets) for task in tasks}
+    seen = {task: task in suite.picture_tasks for task in tasks}
+    laid = {pictures: _laid(catalogue, presets, pictures) for pictures in set(seen.values())}
     first = {
-        task: [shared.spec(each, over, own[each.name]) for each in algorithms]
-        for task, over in laid.items()
+        pictures: [shared.spec(each, over, own[each.name]) for each in algorithms]
+        for pictures, over in laid.items()
     }
     return Plan(
         suite=suite,
@@ -126,7 +127,7 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
             spec.model_copy(update={"task": task, "seed": seed})
             for seed in seeds
             for task in tasks
-            for spec in first[task]
+            for spec in first[seen[task]]
         ),
         tasks_by_preset=not request.tasks and len(tasks) < len(suite.tasks),
     )
@@ -136,12 +137,12 @@ def _once(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _laid(catalogue: Catalogue, suite: Suite, task: str, presets: Sequence[Preset]) -> list[Preset]:
-    """Give the presets that a task's settings are made of: on pictures some bring another along."""
+def _laid(catalogue: Catalogue, presets: Sequence[Preset], pictures: bool) -> list[Preset]:
+    """Give the presets that settings are made of: where pictures are seen, some bring another."""
     names: list[str] = []
     for preset in presets:
         names.append(preset.name)
-        if preset.on_pictures is not None and task in suite.picture_tasks:
+        if preset.on_pictures is not None and pictures:
             names.append(preset.on_pictures)
     return [catalogue.preset(name) for name in _once(names)]
 

@@ -1,9 +1,9 @@
 """Matrix products on the CPU by oneDNN where that is faster than the BLAS torch was built with.
 
-PyTorch's wheels multiply float32 matrices by MKL. On the processors measured (docs/benchmarks)
-oneDNN, which the same wheels carry, takes a tenth to a half less for large products, at equal
-results; but more for the weights' gradients, whose matrices it copies first. With few rows the two
-are level, and what the way here costs in Python, twice with gradients, is a tenth of the product.
+PyTorch's wheels multiply float32 matrices by MKL. oneDNN, which the same wheels carry, takes up to
+half of its time for large products, at equal results; but on two of three processors measured
+(docs/benchmarks) more for the weights' gradients, whose matrices it copies first. With few rows the
+two are level, and what the way here costs in Python was a tenth of MAMBA's model update.
 """
 
 from __future__ import annotations
