@@ -299,7 +299,10 @@ class Suite:
     picture_tasks: tuple[str, ...] = ()
     """Those of `tasks` whose observations are images; on them `Preset.on_pictures` follows."""
     build_vector: Callable[[str, Any, int], VectorEnv] | None = None
-    """`build_vector(task, config, num_envs)` where the suite steps many copies at once."""
+    """`build_vector(task, config, num_envs)` where the suite steps many copies at once.
+
+    The host builds single copies anew when they raise; a vector form that raises fails the run.
+    """
     extra: str | None = None
     """The pip extra that installs the simulator: `pip install 'marlbench[extra]'`."""
     requires: tuple[str, ...] = ()

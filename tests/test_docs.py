@@ -13,20 +13,32 @@ from marlbench.host import load_catalogue
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
     page
-    for folder in ("", "docs", "docs/suites", "results", "algorithms/*", "envs/*")
+    for folder in ("", "docs/**", "results", "algorithms/*", "envs/*")
     for page in ROOT.glob(f"{folder}/*.md".lstrip("/"))
 )
 
 
-def test_every_link_leads_to_a_file() -> None:
-    assert len(PAGES) > 5
+def test_every_link_leads_to_a_file_and_a_heading() -> None:
+    assert len(PAGES) > 15
     broken = [
-        f"{page.relative_to(ROOT)}: {link}"
+        f"{page.relative_to(ROOT)}: {link}#{heading}"
         for page in PAGES
-        for link in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
-        if not link.startswith("http") and not (page.parent / link).exists()
+        for link, heading in re.findall(r"\]\(([^)#]*)#?([^)]*)\)", page.read_text("utf-8"))
+        if not link.startswith("http") and not leads(page.parent / link if link else page, heading)
     ]
     assert broken == []
+
+
+def leads(target: Path, heading: str) -> bool:
+    """Whether a file or folder is there and, if one is asked for, a heading of its page."""
+    page = target / "README.md" if target.is_dir() else target
+    return target.exists() and (not heading or heading in anchors(page.read_text("utf-8")))
+
+
+def anchors(page: str) -> set[str]:
+    """What a page's headings are called in links: words in small letters, joined by hyphens."""
+    headings = re.findall(r"^#+ +(.+)$", page, re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def test_the_index_pages_name_every_plugin_of_the_catalogue_and_no_other() -> None:

@@ -53,7 +53,7 @@ def test_the_folders_that_hold_packages_are_none(tmp_path: Path) -> None:
     assert done.stdout.split() == ["None", "None"]
 
 
-def test_constraints_pin_every_requirement_exactly(project: dict[str, Any]) -> None:
+def test_constraints_pin_every_direct_requirement_exactly(project: dict[str, Any]) -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = dict(line.split("==") for line in lines if not line.startswith("#"))
     pinned = {canonical(name): version for name, version in pins.items()}

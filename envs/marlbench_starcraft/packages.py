@@ -14,9 +14,10 @@ from typing import Any
 from marlbench_starcraft.tasks import Package
 
 SOURCE = {
-    "smac": "https://github.com/oxwhirl/smac",
-    "smacv2": "https://github.com/oxwhirl/smacv2",
+    "smac": "https://github.com/oxwhirl/smac.git@d6aab33f76abc3849c50463a8592a84f59a5ef84",
+    "smacv2": "https://github.com/oxwhirl/smacv2.git@577ab5a2cff2391f8df582da5731ea9cd6adf3c6",
 }
+"""Where they are, and the commits that the tests ran with."""
 ENVIRONMENT: dict[Package, tuple[str, str]] = {
     "smac": ("smac.env", "StarCraft2Env"),
     "smacv2": ("smacv2.env", "StarCraftCapabilityEnvWrapper"),
@@ -29,7 +30,7 @@ def remedy(package: Package) -> str:
 
     Without its requirements, of which `protobuf<3.21` would take a newer protobuf away.
     """
-    return f"pip install 'marlbench[sc2]' && pip install --no-deps git+{SOURCE[package]}.git"
+    return f"pip install 'marlbench[sc2]' && pip install --no-deps git+{SOURCE[package]}"
 
 
 def lack(package: Package) -> str | None:

@@ -8,25 +8,25 @@ from marlbench.host import Catalogue, check_task, missing
 from marlbench.mistakes import Mistake
 
 if TYPE_CHECKING:
-    from marlbench.testing import Finding
+    from marlbench.testing import Verdict
 
 __all__ = ["checked"]
 
 
 def checked(catalogue: Catalogue, name: str, task: str | None) -> tuple[list[str], bool]:
     """Give a line per promise and whether all are kept; raises Mistake."""
-    findings = _findings(catalogue, name, task)
+    verdicts = _verdicts(catalogue, name, task)
     lines = [
         f"{'ok  ' if each.passed else 'FAIL'}  {each.name}  ({each.seconds:.1f} s)"
         + (f": {each.detail}" if each.detail else "")
-        for each in findings
+        for each in verdicts
     ]
-    failed = sum(not each.passed for each in findings)
-    lines.append(f"{name}: {len(findings) - failed} of {len(findings)} promises kept")
+    failed = sum(not each.passed for each in verdicts)
+    lines.append(f"{name}: {len(verdicts) - failed} of {len(verdicts)} promises kept")
     return lines, failed == 0
 
 
-def _findings(catalogue: Catalogue, name: str, task: str | None) -> list[Finding]:
+def _verdicts(catalogue: Catalogue, name: str, task: str | None) -> list[Verdict]:
     from marlbench.testing import check_algorithm, check_suite
 
     if name in catalogue.algorithms:

@@ -6,13 +6,14 @@ when the system kills the run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from marlbench.plugin import Agent, Algorithm, EnvSpec, Ring
+from marlbench.run.rings import take_rings
 
 GIB = 2**30
 REMEDY = "set the algorithm's replay_gib lower"
@@ -51,20 +52,13 @@ def replay_bytes(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> int:
     An env step is kept once, and so are a step or two more per episode: an eighth more covers
     episodes of sixteen steps.
     """
-    reserved = sum(array.nbytes for ring in rings(state) for array in ring.arrays.values())
+    rings: dict[str, Ring] = {}
+    take_rings(state, rings)
+    reserved = sum(array.nbytes for ring in rings.values() for array in ring.arrays.values())
     seen = int(np.prod(spec.obs_shape)) * np.dtype(spec.obs_dtype).itemsize
     kept = spec.num_agents * (seen + spec.num_actions + SCALARS)
     kept += 4 * int(np.prod(spec.state_shape or 0))
     return min(reserved, steps * kept * 9 // 8)
-
-
-def rings(state: Any) -> Iterator[Ring]:
-    """Find the rings in a learner's nested state."""
-    if isinstance(state, Ring):
-        yield state
-    elif isinstance(state, Mapping):
-        for part in state.values():
-            yield from rings(part)
 
 
 def free_bytes() -> int | None:

@@ -31,7 +31,7 @@ def provenance(algorithm: Algorithm, suite: Suite, env: EnvSpec, device: str) ->
         "cpus": os.cpu_count(),
         "platform": platform.platform(),
         "command": os.environ.get(COMMAND, " ".join(sys.argv)),
-        "git": git_state(Path(__file__).parent),
+        "git": git_state(Path(__file__)),
         "versions": versions(),
     }
 
@@ -53,10 +53,17 @@ def versions() -> dict[str, str]:
     return {"python": platform.python_version(), **fixed, **found}
 
 
-def git_state(folder: Path) -> dict[str, Any] | None:
-    """Give the commit that a folder's checkout stands on and whether it was changed since."""
+def git_state(file: Path) -> dict[str, Any] | None:
+    """Give the commit that a file's checkout stands on and whether it was changed since.
+
+    None for a file that its repository does not hold: one of a virtual environment, say, that lies
+    in a checkout of something else.
+    """
+    folder = file.parent
+    if _git(folder, "ls-files", "--error-unmatch", file.name) is None:
+        return None
     commit = _git(folder, "rev-parse", "HEAD")
-    if commit is None:
+    if commit is None:  # nothing was committed yet
         return None
     changes = _git(folder, "status", "--porcelain")
     return {"commit": commit, "dirty": bool(changes)}

@@ -15,11 +15,11 @@ from marlbench.plugin import Algorithm, Ring, Step
 from marlbench.run.loop import draws
 from marlbench.run.rings import put_rings, take_rings
 from marlbench.testing.execution import depends_on_others
-from marlbench.testing.finding import Check, Finding, carry_out, require
 from marlbench.testing.generators import Guarded
 from marlbench.testing.sameness import difference, leaves, through_disk
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.table import Subject, Table, episode
+from marlbench.testing.verdict import Check, Verdict, carry_out, require
 
 AHEAD = 30
 """Turns for which two tables must go on alike."""
@@ -27,7 +27,7 @@ AHEAD = 30
 
 def check_algorithm(
     algorithm: Algorithm, settings: Mapping[str, Any] | None = None
-) -> list[Finding]:
+) -> list[Verdict]:
     """Check a learner on small synthetic tasks, in seconds with its preset `smoke`.
 
     `settings` are laid over the entry's defaults and the preset. Never raises for the plugin's

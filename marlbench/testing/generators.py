@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marlbench.plugin import Agent, Step
-from marlbench.testing.finding import require
+from marlbench.testing.verdict import require
 
 
 @contextmanager

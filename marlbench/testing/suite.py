@@ -13,8 +13,8 @@ import numpy as np
 from marlbench.plugin import Env, Step, Suite
 from marlbench.run.door import check_spec, check_step
 from marlbench.run.vector import unstack
-from marlbench.testing.finding import Check, Finding, carry_out, require
 from marlbench.testing.sameness import difference
+from marlbench.testing.verdict import Check, Verdict, carry_out, require
 
 EPISODES = 8
 """Episodes of random play that a check looks at."""
@@ -22,7 +22,7 @@ EPISODES = 8
 
 def check_suite(
     suite: Suite, task: str | None = None, settings: Mapping[str, Any] | None = None
-) -> list[Finding]:
+) -> list[Verdict]:
     """Check one task of a suite (its default) by random play; never raises for its fault."""
     subject = World(suite, task or suite.default_task, dict(settings or {}))
     checks: dict[str, Check] = {

@@ -15,8 +15,8 @@ from marlbench.run import vector
 from marlbench.run.door import Door
 from marlbench.run.seeding import TrainingSeeds
 from marlbench.run.vector import Copies
-from marlbench.testing.finding import Unkept
 from marlbench.testing.synthetic import Sizes, Synthetic
+from marlbench.testing.verdict import Unkept
 
 SIZES = Sizes()
 PATIENCE = 6000

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from marlbench.plugin import Algorithm, EnvSpec, Step
-from marlbench.testing import Finding, check_algorithm, insist, linear
+from marlbench.testing import Verdict, check_algorithm, insist, linear
 from marlbench.testing.linear import Config, Linear
 
 Answer = tuple[NDArray[np.int64], Any]
@@ -27,15 +27,15 @@ def offered(learner: type[Linear], **entry: Any) -> Algorithm:
     return replace(linear.algorithm, build=build, **entry)
 
 
-def failures(algorithm: Algorithm) -> dict[str, Finding]:
+def failures(algorithm: Algorithm) -> dict[str, Verdict]:
     """What `check_algorithm` holds against it."""
     return {each.name: each for each in check_algorithm(algorithm) if not each.passed}
 
 
 def test_a_good_learner_keeps_every_promise() -> None:
-    findings = check_algorithm(linear.algorithm)
-    assert [each for each in findings if not each.passed] == []
-    assert len(findings) == 15
+    verdicts = check_algorithm(linear.algorithm)
+    assert [each for each in verdicts if not each.passed] == []
+    assert len(verdicts) == 15
 
 
 class Spy(Linear):
@@ -307,24 +307,24 @@ def test_a_fault_is_caught_by_the_check_about_it(
     assert "\n" not in found[check].detail
 
 
-def test_a_learner_that_does_not_build_gives_one_finding_and_no_exception() -> None:
+def test_a_learner_that_does_not_build_gives_one_verdict_and_no_exception() -> None:
     class Unbuilt(Linear):
         def __init__(self, *_: Any) -> None:
             raise ImportError("no module named jax")
 
-    (finding,) = check_algorithm(offered(Unbuilt))
-    assert not finding.passed
-    assert finding.detail.startswith("ImportError: no module named jax (test_check_algorithm.py:")
+    (verdict,) = check_algorithm(offered(Unbuilt))
+    assert not verdict.passed
+    assert verdict.detail.startswith("ImportError: no module named jax (test_check_algorithm.py:")
 
 
-def test_settings_and_presets_that_do_not_exist_are_a_finding_too() -> None:
-    (finding,) = check_algorithm(linear.algorithm, {"gama": 0.9})
-    assert "gama" in finding.detail or "validation error" in finding.detail
-    (finding,) = check_algorithm(replace(linear.algorithm, presets={"smoke": {"x": 1}}))
-    assert not finding.passed
+def test_settings_and_presets_that_do_not_exist_are_a_verdict_too() -> None:
+    (verdict,) = check_algorithm(linear.algorithm, {"gama": 0.9})
+    assert "gama" in verdict.detail or "validation error" in verdict.detail
+    (verdict,) = check_algorithm(replace(linear.algorithm, presets={"smoke": {"x": 1}}))
+    assert not verdict.passed
 
 
 def test_insist_names_what_is_not_kept() -> None:
-    insist([Finding("a", True, "", 0.1)])
+    insist([Verdict("a", True, "", 0.1)])
     with pytest.raises(AssertionError, match="b: went wrong"):
-        insist([Finding("a", True, "", 0.1), Finding("b", False, "went wrong", 0.1)])
+        insist([Verdict("a", True, "", 0.1), Verdict("b", False, "went wrong", 0.1)])

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from marlbench.plugin import Step, Suite, VectorEnv
 from marlbench.run.vector import Copies
-from marlbench.testing import Finding, check_suite
+from marlbench.testing import Verdict, check_suite
 from marlbench.testing.synthetic import Sizes, Synthetic, suite
 
 
@@ -20,7 +20,7 @@ def offered(env: type[Synthetic], **entry: Any) -> Suite:
     return replace(suite, build=lambda task, config: env(), **entry)
 
 
-def failures(subject: Suite) -> dict[str, Finding]:
+def failures(subject: Suite) -> dict[str, Verdict]:
     """What `check_suite` holds against it."""
     return {each.name: each for each in check_suite(subject) if not each.passed}
 
@@ -29,9 +29,9 @@ def test_a_good_environment_keeps_every_promise() -> None:
     def build_vector(task: str, config: Any, num_envs: int) -> VectorEnv:
         return Copies(Synthetic, num_envs)
 
-    findings = check_suite(offered(Synthetic, build_vector=build_vector))
-    assert [each for each in findings if not each.passed] == []
-    assert len(findings) == 9
+    verdicts = check_suite(offered(Synthetic, build_vector=build_vector))
+    assert [each for each in verdicts if not each.passed] == []
+    assert len(verdicts) == 9
 
 
 def test_what_is_said_of_pictures_is_checked() -> None:
@@ -218,12 +218,12 @@ def test_a_vector_form_that_plays_otherwise_is_caught() -> None:
     assert list(found) == ["the vector form plays the same"]
 
 
-def test_a_suite_that_does_not_build_gives_one_finding_and_no_exception() -> None:
+def test_a_suite_that_does_not_build_gives_one_verdict_and_no_exception() -> None:
     def build(task: str, config: Any) -> Any:
         raise ImportError("no module named pysc2")
 
-    (finding,) = check_suite(replace(suite, build=build))
-    assert finding.detail.startswith("ImportError: no module named pysc2")
+    (verdict,) = check_suite(replace(suite, build=build))
+    assert verdict.detail.startswith("ImportError: no module named pysc2")
 
 
 def test_what_random_play_never_met_is_said() -> None:

@@ -75,6 +75,15 @@ def test_a_package_that_is_not_there_is_named_with_its_remedy() -> None:
     assert lack.endswith("marlbench env check smac")
 
 
+def test_the_page_installs_the_commits_that_remedies_name() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "suites" / "starcraft.md").read_text()
+    for package, source in packages.SOURCE.items():
+        assert f"pip install --no-deps git+{source}\n" in page
+        commit = source.partition("@")[2]
+        assert len(commit) == 40
+        assert f"git -C {package} checkout {commit[:7]}\n" in page
+
+
 @pytest.mark.usefixtures("_packages")
 def test_one_process_takes_one_of_the_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "smacv2", pytest)

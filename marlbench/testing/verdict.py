@@ -1,4 +1,4 @@
-"""What a check found."""
+"""What a check says of each promise."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Check = Callable[[], str]
 
 
 @dataclass(frozen=True)
-class Finding:
+class Verdict:
     """Whether a plugin keeps one promise."""
 
     name: str
@@ -27,12 +27,12 @@ class Unkept(Exception):  # noqa: N818 - a promise is
     """A promise is not kept."""
 
 
-def insist(findings: Iterable[Finding]) -> None:
+def insist(verdicts: Iterable[Verdict]) -> None:
     """Raise `AssertionError` naming every promise that is not kept: a plugin's own test.
 
     `insist(check_algorithm(algorithm))`
     """
-    broken = [f"{each.name}: {each.detail}" for each in findings if not each.passed]
+    broken = [f"{each.name}: {each.detail}" for each in verdicts if not each.passed]
     assert not broken, "promises not kept:\n" + "\n".join(broken)
 
 
@@ -42,17 +42,17 @@ def require(kept: bool, sentence: str) -> None:
         raise Unkept(sentence)
 
 
-def carry_out(checks: Mapping[str, Check], vital: Collection[str]) -> list[Finding]:
-    """Give a finding per check; a vital one that fails is the last, the others stop nothing."""
-    findings: list[Finding] = []
+def carry_out(checks: Mapping[str, Check], vital: Collection[str]) -> list[Verdict]:
+    """Give a verdict per check; a vital one that fails is the last, the others stop nothing."""
+    verdicts: list[Verdict] = []
     for name, check in checks.items():
-        findings.append(_find(name, check))
-        if name in vital and not findings[-1].passed:
+        verdicts.append(_judged(name, check))
+        if name in vital and not verdicts[-1].passed:
             break
-    return findings
+    return verdicts
 
 
-def _find(name: str, check: Check) -> Finding:
+def _judged(name: str, check: Check) -> Verdict:
     began = time.monotonic()
     try:
         passed, detail = True, check()
@@ -60,7 +60,7 @@ def _find(name: str, check: Check) -> Finding:
         passed, detail = False, str(unkept)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
         passed, detail = False, _describe(error)
-    return Finding(name, passed, detail, time.monotonic() - began)
+    return Verdict(name, passed, detail, time.monotonic() - began)
 
 
 def _describe(error: Exception) -> str:
