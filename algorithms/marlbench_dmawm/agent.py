@@ -4,6 +4,8 @@ Every 32 env steps: sample windows, one gradient step of the model [Eq. 3], imag
 states that the model just gave [section 4.3], PPO on what was imagined [Eqs. 7-9].
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +41,10 @@ class Memory:
     t: int
     """Vector steps acted so far: with the seed, the key of the random draws."""
 
+    def on(self, device: str) -> Memory:
+        """The same on a device: a run may go on elsewhere than where it was saved."""
+        return Memory(self.h.to(device), self.z.to(device), self.action.to(device), self.t)
+
 
 class Dmawm:
     """The learner, as the host knows it."""
@@ -73,6 +79,7 @@ class Dmawm:
     @torch.no_grad()
     def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
         """Each agent's action from its own history: sampled, or greedy [section 4.1]."""
+        memory = memory.on(self.device)
         keyed = torch.Generator().manual_seed(hash((self.seed, memory.t)) & 0x7FFF_FFFF_FFFF)
         uniform = torch.rand(memory.z.shape, generator=keyed).to(self.device)
         noise = gumbel(step.avail.shape, keyed).to(self.device)

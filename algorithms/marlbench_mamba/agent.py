@@ -41,6 +41,10 @@ class Memory:
     draws: int = 0
     """Times acted so far: with the seed, the key of the random draws."""
 
+    def on(self, device: str) -> Memory:
+        """The same on a device: a run may go on elsewhere than where it was saved."""
+        return Memory(self.h.to(device), self.z.to(device), self.action.to(device), self.draws)
+
 
 class Mamba:
     """The learner, as the host knows it."""
@@ -72,6 +76,7 @@ class Mamba:
     @torch.no_grad()
     def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
         """Actions (E, A), sampled or the likeliest; the agents hear each other."""
+        memory = memory.on(self.device)
         latents, actions = self.config.latents, self.spec.num_actions
         shape = (*step.alive.shape, latents + actions)
         uniform = torch.from_numpy(keyed_uniforms(self.seed, memory.draws, shape).copy())

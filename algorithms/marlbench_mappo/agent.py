@@ -98,7 +98,8 @@ class Mappo:
     def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
         """Sample actions (E, A), or take the likeliest."""
         obs = self.tensor(step.obs)[None]  # (1, E, A, *O)
-        logits, states = self.policy(obs, self.tensor(~step.first)[None], memory.state)
+        state = memory.state.to(self.device)  # a run may go on elsewhere than where it was saved
+        logits, states = self.policy(obs, self.tensor(~step.first)[None], state)
         log_probs = masked_log_probs(logits[0], self.tensor(step.avail))  # (E, A, U)
         if explore:
             key = hash((self.seed, memory.draws)) & 0xFFFF_FFFF_FFFF

@@ -58,7 +58,7 @@ class Qmix:
     def start(self, num_envs: int) -> Memory:
         """Give the memory of an episode's beginning for E copies.
 
-        Its draws begin where those of a start at an earlier env step cannot have come.
+        Its draws begin further on than those of a start at an earlier env step did.
         """
         return beginning(self.spec, self.config.hidden, num_envs, (self.seed, self.env_steps))
 

@@ -38,7 +38,7 @@ class QmixConfig(AlgorithmConfig):
     episodes_per_update: float = Field(default=8.0, gt=0)
     """Finished episodes, all copies together, per update; below 1: more updates [pymarl2]."""
     target_update_episodes: int = Field(default=200, ge=1)
-    """Finished episodes between copies of the weights to the target networks [Table 5]."""
+    """Least number of episodes between copies of the weights to the target networks [Table 5]."""
     epsilon_start: float = Field(default=1.0, ge=0, le=1)
     """Chance of a random action at the start [Table 5]."""
     epsilon_finish: float = Field(default=0.05, ge=0, le=1)

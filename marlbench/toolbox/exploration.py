@@ -34,7 +34,7 @@ def keyed_uniforms(key: int, count: int, shape: tuple[int, ...]) -> NDArray[np.f
     return uniforms_block(key, count // BLOCK, shape)[count % BLOCK]
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=2)  # one shape each for training and for evaluation
 def uniforms_block(key: int, block: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Give the numbers of a block of draws (BLOCK, *shape)."""
     # the low word counts within a block, so that two blocks share nothing of the stream
