@@ -1,11 +1,9 @@
 """Made-up episodes in a value learner's replay, for the benchmarks of QMIX and MBVD."""
 
-import itertools
-
 import numpy as np
-from battle import SPEC, battle, median_seconds
 
-from marlbench.plugin import Agent, EnvSpec
+from battle import SPEC, battle
+from marlbench.plugin import EnvSpec
 from marlbench.toolbox.episode_replay import EpisodeReplay, Episodes
 
 LIMIT, SHORTEST = 60, 30
@@ -25,6 +23,7 @@ def drawn(replay: EpisodeReplay, lengths: list[int]) -> Episodes:
     steps = battle(len(lengths))
     for t in range(max(lengths) + 1):
         step = next(steps)
+        assert step.state is not None  # as the sizes say
         rows = {"obs": step.obs, "avail": step.avail, "state": step.state}
         rows |= {"action": step.avail.argmax(-1), "reward": step.reward[:, 0]}
         replay.append(rows, np.full(len(lengths), t == 0))
@@ -32,17 +31,3 @@ def drawn(replay: EpisodeReplay, lengths: list[int]) -> Episodes:
             if length == t:
                 replay.finish(copy, length, terminal=length < LIMIT)
     return replay.packed(np.arange(len(lengths)))
-
-
-def print_row(name: str, seconds: tuple[float, float]) -> None:
-    """Print a row of a benchmark's table."""
-    print("{:<32}{:>12.6f}{:>12.6f}".format(name, *seconds))
-
-
-def print_policy_steps(agent: Agent) -> None:
-    """Print the rows of acting."""
-    for num_envs in (1, 8):
-        memory = agent.start(num_envs)
-        turn = itertools.cycle(list(itertools.islice(battle(num_envs), 50)))
-        seconds = median_seconds(lambda m=memory, t=turn: agent.act(next(t), m, True), 500, 50)
-        print_row(f"policy step, {num_envs} copies", seconds)

@@ -7,20 +7,23 @@ import itertools
 
 import numpy as np
 import torch
-from battle import SPEC, battle, median_seconds, prepare
 
+from acting import print_policy_steps
+from battle import SPEC, battle
 from marlbench_mamba.agent import Mamba, starts
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import advantages, imagine
+from timing import median_seconds, prepare, print_head, print_row
 
-STEPS = 3000
+PAPER = MambaConfig(buffer=6000)
+"""The paper's settings, but for a replay that takes seconds to fill."""
 
 
-def filled() -> Mamba:
-    """A learner with the paper's settings whose replay holds made-up battles."""
-    agent = Mamba(MambaConfig(buffer=2 * STEPS), SPEC, seed=0, device="cpu")
+def filled(config: MambaConfig = PAPER) -> Mamba:
+    """A learner of one copy whose replay made-up battles have filled half."""
+    agent = Mamba(config, SPEC, seed=0, device="cpu")
     draws = np.random.default_rng(0)
-    for step, _ in zip(battle(1), range(STEPS), strict=False):
+    for step in itertools.islice(battle(1), config.buffer // 2):
         noise = draws.random(step.avail.shape)
         agent.observe(step, np.where(step.avail, noise, -1).argmax(-1))
     return agent
@@ -36,25 +39,20 @@ def dream(agent: Mamba) -> None:
     advantages(agent.policy.critic, rollout, agent.config)
 
 
-def main() -> None:
-    """Print a table."""
+def main(config: MambaConfig = PAPER, repeats: int = 3, policy_steps: int = 200) -> None:
+    """Print a table; of the model's updates, which are quick, three times as many are timed."""
     prepare()
-    agent = filled()
+    agent = filled(config)
     rows = {
         "model update": lambda: agent.train_model(agent.batch()),
         "agent update": lambda: agent.train_agent(agent.batch()),
         "of it imagination, returns": lambda: dream(agent),
     }
-    print(f"{'mamba':<32}{'cpu s':>12}{'wall s':>12}")
+    print_head("mamba")
     for name, act in rows.items():
-        seconds = median_seconds(act, 9 if name == "model update" else 3, warm=1)
-        print("{:<32}{:>12.4f}{:>12.4f}".format(name, *seconds))
-    for num_envs in (1, 8):
-        memory = agent.start(num_envs)
-        turn = itertools.cycle(list(itertools.islice(battle(num_envs), 50)))
-        seconds = median_seconds(lambda m=memory, t=turn: agent.act(next(t), m, True), 200, 50)
-        row = f"policy step, {num_envs} copies"
-        print("{:<32}{:>12.6f}{:>12.6f}".format(row, *seconds))
+        times = 3 * repeats if name == "model update" else repeats
+        print_row(name, median_seconds(act, times, warm=1))
+    print_policy_steps(agent, policy_steps)
 
 
 if __name__ == "__main__":

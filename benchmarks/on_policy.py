@@ -3,17 +3,21 @@
 `python benchmarks/on_policy.py`: one thread, warm, medians.
 """
 
-import itertools
+from typing import TypeVar
 
-from battle import SPEC, battle, median_seconds, prepare
-
+from acting import print_policy_steps
+from battle import SPEC, battle
 from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
 from marlbench_mat.agent import Mat
 from marlbench_mat.config import MatConfig
+from timing import median_seconds, prepare, print_head, print_row
+
+Learner = TypeVar("Learner", Mappo, Mat)
+"""Either, with the memory of acting that is its own."""
 
 
-def fill(agent: Mappo | Mat) -> None:
+def fill(agent: Learner) -> None:
     """Show steps until the next `update` learns."""
     steps = battle(agent.config.num_envs)
     memory = agent.start(agent.config.num_envs)
@@ -23,38 +27,31 @@ def fill(agent: Mappo | Mat) -> None:
         agent.observe(step, actions)
 
 
-def update_seconds(agent: Mappo | Mat, repeats: int) -> tuple[float, float]:
+def update_seconds(agent: Learner, repeats: int) -> tuple[float, float]:
     """Median CPU and wall seconds of `update`, without the playing between."""
     seconds = []
-    for _ in range(repeats):
+    for _ in range(1 + repeats):
         fill(agent)
         seconds.append(median_seconds(agent.update, repeats=1, warm=0))
-    middle = sorted(seconds[1:])[len(seconds[1:]) // 2]  # the first is for warming up
-    return middle
+    return sorted(seconds[1:])[repeats // 2]  # the first is for warming up
 
 
-def step_seconds(agent: Mappo | Mat, num_envs: int, repeats: int) -> tuple[float, float]:
-    """Median CPU and wall seconds of `act` and `observe`'s share that depends on copies."""
-    steps = list(itertools.islice(battle(num_envs), 50))
-    turn = itertools.cycle(steps)
-    memory = agent.start(num_envs)
-    return median_seconds(lambda: agent.act(next(turn), memory, explore=True), repeats, warm=50)
+def measure(name: str, agent: Learner, repeats: int, policy_steps: int) -> None:
+    """Print a learner's table."""
+    print_head(name)
+    copies, steps = agent.config.num_envs, agent.config.rollout_steps
+    row = f"update {copies}x{steps}x{agent.spec.num_agents}"
+    print_row(row, update_seconds(agent, repeats))
+    print_policy_steps(agent, policy_steps)
 
 
-def measure(name: str, agent: Mappo | Mat) -> None:
-    """Print a learner's rows."""
-    print(f"{name:<24}{'cpu s':>12}{'wall s':>12}")
-    print("{:<24}{:>12.4f}{:>12.4f}".format("update 8x400x5", *update_seconds(agent, 6)))
-    for num_envs in (1, 8):
-        row = f"policy step, {num_envs} copies"
-        print("{:<24}{:>12.6f}{:>12.6f}".format(row, *step_seconds(agent, num_envs, 500)))
-
-
-def main() -> None:
-    """Print a table of both."""
+def main(rollout_steps: int = 400, repeats: int = 5, policy_steps: int = 500) -> None:
+    """Print the tables of both."""
     prepare()
-    measure("mappo", Mappo(MappoConfig(), SPEC, seed=0, device="cpu"))
-    measure("mat", Mat(MatConfig(), SPEC, seed=0, device="cpu"))
+    mappo = Mappo(MappoConfig(rollout_steps=rollout_steps), SPEC, seed=0, device="cpu")
+    measure("mappo", mappo, repeats, policy_steps)
+    mat = Mat(MatConfig(rollout_steps=rollout_steps), SPEC, seed=0, device="cpu")
+    measure("mat", mat, repeats, policy_steps)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,86 @@
+"""The benchmarks run: each one's whole table, with sizes so small that its figures mean nothing."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from marlbench.host import load_catalogue, missing
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+ACTING = ["policy step, 1 copies", "policy step, 8 copies"]
+SUITES = [
+    "skirmish",
+    "mpe",
+    pytest.param("smax", marks=pytest.mark.slow),  # is compiled first
+    pytest.param("meltingpot", marks=pytest.mark.slow),  # takes seconds to begin an episode
+]
+
+
+@pytest.fixture(autouse=True)
+def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the benchmarks importable, and let none settle how this process keeps its memory."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.setattr("timing.keep_freed_memory", lambda: True)
+
+
+def rows(printed: str) -> list[str]:
+    """Names of the rows of learners' tables, all of which say seconds."""
+    table = [(line[:32].strip(), line[32:].split()) for line in printed.splitlines()]
+    measured = [(name, cells) for name, cells in table if cells != ["cpu", "s", "wall", "s"]]
+    assert [name for name, (_, wall) in measured if float(wall) <= 0] == []
+    return [name for name, _ in measured]
+
+
+def test_qmix(capsys: pytest.CaptureFixture[str]) -> None:
+    import qmix
+
+    qmix.main(episodes=2, repeats=1, policy_steps=1)
+    kinds = [f"{act}, {name} lengths" for name in ("mixed", "equal") for act in ("update", "draw")]
+    assert rows(capsys.readouterr().out) == kinds + ACTING
+
+
+def test_mbvd(capsys: pytest.CaptureFixture[str]) -> None:
+    import mbvd
+
+    mbvd.main(episodes=2, repeats=1, policy_steps=1)
+    kinds = [f"update, {name} lengths" for name in ("mixed", "equal")]
+    assert rows(capsys.readouterr().out) == kinds + ACTING
+
+
+def test_on_policy(capsys: pytest.CaptureFixture[str]) -> None:
+    import on_policy
+
+    on_policy.main(rollout_steps=10, repeats=1, policy_steps=1)
+    assert rows(capsys.readouterr().out) == ["update 8x10x5", *ACTING] * 2
+
+
+def test_mamba(capsys: pytest.CaptureFixture[str]) -> None:
+    import mamba
+    from marlbench_mamba.config import PRESETS, MambaConfig
+
+    smoke = MambaConfig(**PRESETS["smoke"] | {"num_envs": 1, "buffer": 400})
+    mamba.main(smoke, repeats=1, policy_steps=1)
+    updates = ["model update", "agent update", "of it imagination, returns"]
+    assert rows(capsys.readouterr().out) == updates + ACTING
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_environments(
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import environments
+
+    suite = load_catalogue().suite(name)
+    if lack := missing(suite):
+        pytest.skip(lack)
+    arguments = [name, "--copies", "1", "--seconds", "0.01"]
+    monkeypatch.setattr(sys, "argv", ["environments.py", *arguments])
+    environments.main()
+    task, speed, reset, copy = capsys.readouterr().out.splitlines()[-1].split()
+    assert task == f"{name}/{suite.default_task}"
+    assert float(speed.replace(",", "")) > 0
+    assert float(reset) >= 0
+    assert float(copy) >= 0
