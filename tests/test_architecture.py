@@ -33,13 +33,14 @@ VAGUE = {"utils", "util", "common", "helpers", "base", "misc", "manager"}
 ALLOWED = {
     "plugin": (),
     "config": ("plugin",),
-    "hookspecs": ("plugin",),
+    "hookspecs": ("executors", "plugin"),
     "store": ("config", "plugin"),
     "report": ("store",),
     "toolbox": ("plugin",),
     "drawing": (),
-    "host": ("config", "fields", "grid.executors", "hookspecs", "mistakes", "plugin"),
-    "grid": ("config", "host", "mistakes", "plugin", "settings", "store", "wishes"),
+    "executors": (),
+    "host": ("config", "executors", "fields", "hookspecs", "mistakes", "plugin"),
+    "grid": ("config", "executors", "host", "mistakes", "plugin", "settings", "store", "wishes"),
     "run": ("config", "host", "plugin", "store"),
     "testing": ("config", "host", "plugin", "run"),
 }
