@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from marlbench.grid.executors import Executor
+from marlbench.executors import Executor
 from marlbench.plugin import Preset, hookimpl
 
 marlbench_api = 1

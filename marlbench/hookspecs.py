@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pluggy
 
+from marlbench.executors import Executor
 from marlbench.plugin import Algorithm, Preset, Suite
 
 if TYPE_CHECKING:
-    from marlbench.grid.executors import Executor
     from marlbench.report import Section
 
 hookspec = pluggy.HookspecMarker("marlbench")

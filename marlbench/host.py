@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import pluggy
 
 from marlbench import hookspecs
-from marlbench.grid.executors import Executor
+from marlbench.executors import Executor
 from marlbench.mistakes import Mistake, did_you_mean, one_line
 from marlbench.plugin import API_VERSION, Algorithm, Preset, Suite
 

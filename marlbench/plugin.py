@@ -1,4 +1,4 @@
-"""All that a plugin author imports: the contracts between the host, algorithms and environments.
+"""What every plugin imports: the contracts between the host, algorithms and environments.
 
 One vocabulary of shapes, used in every trailing comment of the project:
 `E` environments, `B` batch, `T` time, `A` agents, `U` actions, `O` observation, `S` state,

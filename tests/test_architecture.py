@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 HOST = ROOT / "marlbench"
 PLUGINS = sorted(
     path for root in ("algorithms", "envs") for path in (ROOT / root).glob("marlbench_*")
@@ -28,27 +31,49 @@ SIMULATORS = {
     "smacv2",
 }
 LEARNING = {"torch", "flax", "tensorflow"}
+HEAVY = {"torch": LEARNING, "simulators": SIMULATORS}
+"""What the page's column `loads` means."""
 VAGUE = {"utils", "util", "common", "helpers", "base", "misc", "manager"}
 
-ALLOWED = {
-    "plugin": (),
-    "config": ("plugin",),
-    "hookspecs": ("plugin",),
-    "store": ("config", "plugin"),
-    "report": ("store",),
-    "toolbox": ("plugin",),
-    "drawing": (),
-    "host": ("config", "fields", "grid.executors", "hookspecs", "mistakes", "plugin"),
-    "grid": ("config", "host", "mistakes", "plugin", "settings", "store", "wishes"),
-    "run": ("config", "host", "plugin", "store"),
-    "testing": ("config", "host", "plugin", "run"),
-}
-"""Which rooms of the host each room may import, besides itself."""
-LIGHT = (
-    *("plugin", "config", "hookspecs", "host", "settings", "builtin", "fields", "mistakes"),
-    *("drawing", "wishes", "commands", "grid", "store", "report"),
-)
-"""Rooms that never import torch or a simulator, not even inside a function."""
+
+class Row(NamedTuple):
+    """A row of the page's table of imports."""
+
+    rooms: list[str]
+    imports: list[str]
+    loads: list[str]
+
+
+def rows_of(page: str) -> list[Row]:
+    """The table of imports; a cell is names in backquotes or `nothing`: no words, no exceptions."""
+    section = page.split("\n## Who imports whom\n")[1].split("\n## ")[0]
+    head, rule, *rows = [line for line in section.splitlines() if line.startswith("|")]
+    assert head == "| room | imports, of this project | loads |"
+    assert rule == "|---|---|---|"
+    return [Row(*map(names_in, row[2:-2].split(" | "))) for row in rows]
+
+
+def names_in(cell: str) -> list[str]:
+    """The names in a cell."""
+    assert re.fullmatch(r"nothing|`[^`]+`(, `[^`]+`)*", cell), f"not names alone: {cell}"
+    return re.findall(r"`([^`]+)`", cell)
+
+
+ROWS = rows_of(PAGE)
+ROW = {room: row for row in ROWS for room in row.rooms}
+
+
+def room_of(file: Path) -> str:
+    """The room that a module stands in, as the page names it."""
+    if not file.is_relative_to(HOST):
+        return f"{file.relative_to(ROOT).parts[0]}/marlbench_*"
+    return (*name_of(file).split("."), "__init__")[1]
+
+
+def own_of(file: Path) -> str:
+    """What a module may import freely: its own room of the host, or its own plugin."""
+    package = name_of(file).split(".")[0]
+    return package if package != "marlbench" else f"marlbench.{room_of(file)}"
 
 
 def name_of(file: Path) -> str:
@@ -58,12 +83,16 @@ def name_of(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+def code_of(file: Path) -> ast.Module:
+    """The code of a file, all of it."""
+    return ast.parse(file.read_text(encoding="utf-8"), str(file))
+
+
 def tree_of(file: Path) -> ast.Module:
     """The code of a file, without what only type checkers read."""
-    tree = ast.parse(file.read_text(encoding="utf-8"), str(file))
     return Drop(
         lambda node: isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-    )(tree)
+    )(code_of(file))
 
 
 class Drop(ast.NodeTransformer):
@@ -96,10 +125,16 @@ def within(name: str, *packages: str) -> bool:
     return any(name == package or name.startswith(f"{package}.") for package in packages)
 
 
-def strangers(file: Path, *allowed: str) -> list[str]:
-    """What a file imports of this project besides its own package and those allowed."""
-    named = imports(tree_of(file))
-    return [name for name in named if name.startswith("marlbench") and not within(name, *allowed)]
+def strangers(file: Path) -> list[str]:
+    """What a file imports of this project, wherever and whatever for, besides its own room."""
+    ours = [name for name in imports(code_of(file)) if name.startswith("marlbench")]
+    return [name for name in ours if not within(name, own_of(file))]
+
+
+def ungranted(file: Path) -> list[str]:
+    """What a file imports of this project that its room's row does not grant."""
+    granted = [f"marlbench.{name}" for name in ROW[room_of(file)].imports]
+    return [name for name in strangers(file) if not within(name, *granted)]
 
 
 def heavy(tree: ast.Module) -> set[str]:
@@ -113,23 +148,62 @@ def offences(files: Iterable[Path], found: Callable[[Path], Iterable[str]]) -> d
 
 
 def test_imports_are_absolute() -> None:
-    relative = offences(FILES, lambda f: [n for n in imports(tree_of(f)) if n.startswith(".")])
+    relative = offences(FILES, lambda f: [n for n in imports(code_of(f)) if n.startswith(".")])
     assert relative == {}
 
 
-def test_an_algorithm_imports_the_contract_the_toolbox_and_itself() -> None:
-    files = [file for file in FILES if "algorithms" in file.parts]
-    allowed = ("marlbench.plugin", "marlbench.toolbox")
-    assert files
-    assert offences(files, lambda f: strangers(f, name_of(f).split(".")[0], *allowed)) == {}
+def test_every_module_has_one_room_and_every_room_a_module() -> None:
+    assert Counter(room for row in ROWS for room in row.rooms) == Counter(set(map(room_of, FILES)))
 
 
-def test_an_environment_imports_the_contract_drawing_and_itself_and_no_learning_library() -> None:
-    files = [file for file in FILES if "envs" in file.parts]
-    assert files
-    allowed = ("marlbench.plugin", "marlbench.drawing")
-    assert offences(files, lambda f: strangers(f, name_of(f).split(".")[0], *allowed)) == {}
-    assert offences(files, lambda f: heavy(tree_of(f)) & LEARNING) == {}
+def test_a_room_imports_only_what_the_page_grants() -> None:
+    assert offences(FILES, ungranted) == {}
+
+
+def test_the_page_grants_only_what_is_used() -> None:
+    used: dict[str, set[str]] = {room: set() for room in ROW}
+    loaded: dict[str, set[str]] = {room: set() for room in ROW}
+    for file in FILES:
+        used[room_of(file)].update(strangers(file))
+        loaded[room_of(file)].update(heavy(tree_of(file)))
+    for room, row in ROW.items():
+        for grant in row.imports:
+            assert any(within(name, f"marlbench.{grant}") for name in used[room]), (room, grant)
+        for grant in row.loads:
+            assert loaded[room] & HEAVY[grant], (room, grant)
+
+
+def test_a_room_imports_only_what_stands_above_it() -> None:
+    above: set[str] = set()
+    for row in ROWS:
+        assert {name.split(".")[0] for name in row.imports} <= above, row.rooms
+        above |= set(row.rooms)
+
+
+def test_a_room_loads_only_the_heavy_libraries_that_the_page_grants() -> None:
+    def wrong(file: Path) -> set[str]:
+        return heavy(tree_of(file)).difference(*(HEAVY[n] for n in ROW[room_of(file)].loads))
+
+    assert offences(FILES, wrong) == {}
+
+
+def test_the_page_draws_the_rooms_that_there_are() -> None:
+    drawn = PAGE.split("\n## Rooms\n\n```\n")[1].split("\n```\n")[0]
+    inside = " ".join(re.findall(r"^  (.+?)  ", drawn, re.M)).split()
+    rooms = {room for room in ROW if "/" not in room} - {"__init__"}
+    assert sorted(name.removesuffix(".py").rstrip("/") for name in inside) == sorted(rooms)
+    outside = re.findall(r"^(\S+)", drawn, re.M)
+    assert [name for name in outside if not any(ROOT.glob(name.rstrip("/")))] == []
+
+
+def test_the_page_for_authors_names_what_plugins_may_import() -> None:
+    page = (ROOT / "docs" / "write-a-plugin.md").read_text(encoding="utf-8")
+    table = page.split("\n| a plugin that offers | imports |\n|---|---|\n")[1].split("\n\n")[0]
+    rows = [line.split(" | ") for line in table.removeprefix("| ").split("\n| ")]
+    named = {offer: set(re.findall(r"`marlbench\.(\w+)`", cell)) for offer, cell in rows}
+    assert named["an algorithm"] == set(ROW["algorithms/marlbench_*"].imports)
+    assert named["a suite"] == set(ROW["envs/marlbench_*"].imports)
+    assert set().union(*named.values()) <= ROW.keys()
 
 
 def test_the_host_names_no_plugin() -> None:
@@ -138,21 +212,6 @@ def test_the_host_names_no_plugin() -> None:
         return [plugin.name for plugin in PLUGINS if plugin.name in code]
 
     assert offences(HOSTS, named) == {}
-
-
-def test_a_room_imports_only_the_rooms_that_it_may() -> None:
-    def wrong(file: Path) -> list[str]:
-        room = next(room for room in ALLOWED if within(name_of(file), f"marlbench.{room}"))
-        return strangers(file, *(f"marlbench.{other}" for other in (room, *ALLOWED[room])))
-
-    rooms = [f for f in HOSTS if within(name_of(f), *(f"marlbench.{room}" for room in ALLOWED))]
-    assert offences(rooms, wrong) == {}
-
-
-def test_what_lists_plans_and_reports_imports_no_learning_library_and_no_simulator() -> None:
-    rooms = [file for file in HOSTS if within(name_of(file), *(f"marlbench.{r}" for r in LIGHT))]
-    rooms += HOST.glob("cli*.py")
-    assert offences(rooms, lambda f: heavy(tree_of(f))) == {}
 
 
 def test_a_plugins_door_is_light() -> None:
@@ -207,8 +266,7 @@ def test_every_package_is_typed() -> None:
 def test_every_hook_is_documented_and_every_documented_hook_exists() -> None:
     hooks = {n.name for n in tree_of(HOST / "hookspecs.py").body if isinstance(n, ast.FunctionDef)}
     pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs").rglob("*.md"))
-    table = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    assert {hook for hook in hooks if f"`{hook}`" in table} == hooks
+    assert {hook for hook in hooks if f"`{hook}`" in PAGE} == hooks
     kinds = "algorithms|suites|presets|executors|sinks|report_sections"
     assert set(re.findall(rf"\bmarlbench_(?:{kinds})\b", pages)) <= hooks
 

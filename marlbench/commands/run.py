@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from marlbench.grid.executors import Resources
+from marlbench.executors import Resources
 from marlbench.grid.launch import announcement, play, prepare, summary
 from marlbench.grid.plan import Plan, Request, make_plan
 from marlbench.host import Catalogue, load_catalogue, missing

@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from marlbench.config import RunSpec
+from marlbench.executors import Executor, Outcome, Resources, Watcher
 from marlbench.grid.board import Board
-from marlbench.grid.executors import Executor, Outcome, Resources, Watcher
 from marlbench.grid.plain import PlainView
 from marlbench.grid.plan import PAPER, Plan
 from marlbench.grid.status import lines, totals

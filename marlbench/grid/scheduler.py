@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from marlbench.grid.executors import Outcome, Watcher
+from marlbench.executors import Outcome, Watcher
 from marlbench.grid.executors.local import Slot
 from marlbench.store.files import replace_json
 from marlbench.store.folder import COMMAND, FAILED

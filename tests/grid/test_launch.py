@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from marlbench.grid.executors import Resources
+from marlbench.executors import Resources
 from marlbench.grid.launch import Grid, announcement, prepare
 from marlbench.grid.plan import Request, make_plan
 from marlbench.host import load_catalogue

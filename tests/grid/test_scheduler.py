@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from marlbench.config import RunSpec
-from marlbench.grid.executors import Resources, local
+from marlbench.executors import Resources
+from marlbench.grid.executors import local
 from marlbench.grid.executors.local import Slot, gpus, slots
 from marlbench.grid.plan import Request, make_plan
 from marlbench.grid.scheduler import Scheduler

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from distributions import TINY, install, offering, plugin
 
+from marlbench.executors import Resources
 from marlbench.host import (
     Catalogue,
     UnknownName,
@@ -16,7 +17,28 @@ from marlbench.host import (
     load_catalogue,
     missing,
 )
+from marlbench.mistakes import Mistake
 from marlbench.plugin import Suite
+
+DESK = plugin("""from marlbench.executors import Executor, Outcome
+from marlbench.mistakes import Mistake
+
+
+def run(folders, resources, watcher):
+    return Outcome({folder: "nobody is at the desk" for folder in folders}, interrupted=False)
+
+
+def slots(resources):
+    if resources.device == "cuda":
+        raise Mistake("a desk has no GPU")
+    return [f"desk {number}" for number in range(resources.workers or 1)]
+
+
+@hookimpl
+def marlbench_executors():
+    return [Executor("desk", "runs that nobody plays", run, slots)]
+""")
+"""A plugin with an executor, which imports what docs/write-a-plugin.md says that it needs."""
 
 
 @pytest.fixture
@@ -47,6 +69,14 @@ def test_a_third_partys_plugin_appears_with_its_distribution(site: Path) -> None
     assert catalogue.broken == []
 
 
+def test_a_third_partys_executor_appears_and_says_its_slots(site: Path) -> None:
+    install(site, "acme", {"desk": DESK})
+    executor = load_catalogue().executor("desk")
+    assert executor.slots(Resources(workers=2)) == ["desk 0", "desk 1"]
+    with pytest.raises(Mistake, match="a desk has no GPU"):
+        executor.slots(Resources(device="cuda"))
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [
@@ -75,6 +105,10 @@ def test_a_third_partys_plugin_appears_with_its_distribution(site: Path) -> None
         (
             plugin("@hookimpl\ndef marlbench_suites():\n    return ['chess']"),
             "marlbench_suites offers 'chess', which is no Suite",
+        ),
+        (
+            plugin("@hookimpl\ndef marlbench_executors():\n    return ['desk']"),
+            "marlbench_executors offers 'desk', which is no Executor",
         ),
     ],
 )

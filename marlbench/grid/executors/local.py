@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from marlbench.grid.executors import Executor, Outcome, Resources, Watcher
+from marlbench.executors import Executor, Outcome, Resources, Watcher
 from marlbench.mistakes import Mistake
 
 __all__ = ["LOCAL", "Slot", "cores", "gpus", "slots"]
