@@ -1,1 +1,1 @@
-"""Being written."""
+"""Many runs: what is played where, and when."""

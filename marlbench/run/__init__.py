@@ -1,1 +1,1 @@
-"""Being written."""
+"""One run, in a process of its own."""
