@@ -50,7 +50,9 @@ class Config(BaseModel):
     A field's docstring reads `What it is, with its unit [where the value comes from].`
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
 
 
 class AlgorithmConfig(Config):

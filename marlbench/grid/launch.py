@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import textwrap
 from collections.abc import Iterator
@@ -204,4 +205,4 @@ def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
         yield "interrupted; nothing is lost, the same command goes on where it stopped"
     elif outcome.failures:
         yield "the same command tries the failed ones again"
-    yield f"next: marlbench report --results {grid.results}"
+    yield f"next: marlbench report --results {shlex.quote(str(grid.results))}"

@@ -220,13 +220,17 @@ def _death(code: int) -> str:
 
 @contextmanager
 def _stop_requests() -> Iterator[list[int]]:
-    """Collect the signals that ask to stop, for as long as the context lasts."""
+    """Collect the signals that ask to stop, for as long as the context lasts.
+
+    One that this process was told to ignore, as `nohup` has it, is ignored still.
+    """
     requests: list[int] = []
 
     def note(number: int, _: Any) -> None:
         requests.append(number)
 
-    before = {number: signal.signal(number, note) for number in STOPPING}
+    heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, note) for number in heard}
     try:
         yield requests
     finally:

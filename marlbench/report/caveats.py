@@ -119,6 +119,9 @@ def unfinished(run: Run) -> str:
     record = run.record
     if run.finished:
         return f"seed {run.seed} finished without a scored evaluation"
+    if record.status == "done":
+        ends = f"{run.evaluated} of {record.spec.run.steps} env steps"
+        return f"seed {run.seed} is done, but its rows end at {ends}: eval.jsonl is not whole"
     steps = (record.progress or {}).get("env_steps", 0)
     reason = (record.failure or {}).get("reason", "")
     said = f"seed {run.seed} {record.status} at {steps} of {record.spec.run.steps} env steps"

@@ -51,6 +51,8 @@ class Run:
     """Episodes of its evaluations that crashed and are not scored."""
     cut: int
     """Crashes of the environment in training, each of which cut an episode or began one anew."""
+    evaluated: int
+    """Up to which step of its evaluation grid it has rows, scored or not."""
 
     @property
     def seed(self) -> int:
@@ -59,8 +61,8 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether the run came to its end: only then it counts."""
-        return self.record.status == "done"
+        """Whether the run came to its end and all of its rows are here: only then it counts."""
+        return self.record.status == "done" and self.evaluated == self.record.spec.run.steps
 
 
 class Summary(NamedTuple):
@@ -174,7 +176,8 @@ def read(record: RunRecord) -> Run:
         "win": curve(rows, "win", 100.0),
     }
     crashed = sum(row.get("crashed", 0) for row in rows)
-    return Run(record, curves, crashed, record.crashes()["training"])
+    evaluated = rows[-1]["step"] if rows else 0
+    return Run(record, curves, crashed, record.crashes()["training"], evaluated)
 
 
 def curve(rows: Iterable[dict[str, Any]], metric: Metric, scale: float) -> Curve:

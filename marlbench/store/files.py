@@ -96,6 +96,8 @@ def _parsed(text: bytes, place: str) -> dict[str, Any]:
         document: dict[str, Any] = json.loads(text)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from error
+    if not isinstance(document, dict):
+        raise ValueError(f"{place}: a document of names and values was expected")
     return document
 
 

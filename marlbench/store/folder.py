@@ -86,7 +86,7 @@ def _refuse_difference(folder: Path, there: RunSpec, asked: RunSpec) -> None:
         if before != after and key not in MACHINE:
             raise SpecConflict(
                 f"{folder} holds a run with {key} = {before!r}, asked was {after!r}: "
-                f"use another --results folder, or move {folder.name} away to begin anew"
+                f"use another --results folder, or move {folder.name} out of it to begin anew"
             )
 
 

@@ -23,6 +23,7 @@ from marlbench.store.folder import (
     SPEC,
     TRAINING,
     read_spec,
+    run_folder,
 )
 from marlbench.store.writing import alive, attempted
 
@@ -33,6 +34,8 @@ Status = Literal["done", "failed", "running", "unfinished", "waiting"]
 
 FRESH = 120.0
 """Seconds for which another machine's `progress.json` says that its worker lives."""
+
+AWAY = "move it out of the results folder"
 
 COLUMNS = (
     *("suite", "task", "label", "algorithm", "seed", "status", "step", "env_steps", "return"),
@@ -65,14 +68,27 @@ class RunRecord:
         return files.read_rows(self.folder / EVENTS)
 
     def crashes(self) -> Counter[str]:
-        """Count the crashes of the environment in `training` and in `evaluation`."""
-        rows = (row for row in self.events() if row["event"] == "env_crash")
-        return Counter(row["during"] for row in rows)
+        """Count the crashes of the environment in `training` and in `evaluation`.
+
+        Those behind the place from which a killed run went on were, or will be, met once more.
+        """
+        crashes: list[dict[str, Any]] = []
+        for row in self.events():
+            if row.get("event") == "env_crash":
+                crashes.append(row)
+            elif row.get("event") == "resumed":
+                begun = row.get("env_steps", 0)
+                crashes = [crash for crash in crashes if crash.get("env_steps", 0) <= begun]
+        return Counter(crash.get("during", "training") for crash in crashes)
 
 
 def runs(results: Path) -> list[RunRecord]:
-    """Give every run below a results folder, in the order of suite, task, label and seed."""
-    found = (_record(path.parent) for path in Path(results).glob(f"*/*/*/seed_*/{SPEC}"))
+    """Give every run below a results folder, in the order of suite, task, label and seed.
+
+    A folder that is not where its settings belong is left out: moved aside, it would count twice.
+    """
+    results = Path(results)
+    found = (_record(results, path.parent) for path in results.glob(f"*/*/*/seed_*/{SPEC}"))
     return sorted((record for record in found if record), key=_order)
 
 
@@ -119,18 +135,24 @@ def _table_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
         yield row | constant | {"wall": row["wall"]["seconds"]}
 
 
-def _record(folder: Path) -> RunRecord | None:
-    """Read a run, warning of one that another version wrote or that is damaged."""
+def _record(results: Path, folder: Path) -> RunRecord | None:
+    """Read a run, warning of one that is damaged, misplaced or of another version."""
     try:
         record = read(folder)
         record.evaluations()  # one with damaged rows would count for what it is not
+        record.crashes()
     except ValueError as error:
-        warnings.warn(
-            f"{folder} is left out, it cannot be read: {error}; move it away to begin anew",
-            stacklevel=3,
-        )
+        _leave_out(f"{folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
+        return None
+    place = run_folder(results, record.spec)
+    if folder != place:
+        _leave_out(f"{folder} is left out, its settings belong in {place}: {AWAY}, or back")
         return None
     return record
+
+
+def _leave_out(said: str) -> None:
+    warnings.warn(said, stacklevel=4)
 
 
 def _status(
@@ -138,10 +160,12 @@ def _status(
 ) -> Status:
     if (folder / DONE).exists():
         return "done"
-    if alive(folder) or _lives_elsewhere(progress, provenance):
+    if alive(folder):
         return "running"
-    if (folder / FAILED).exists():
+    if (folder / FAILED).exists():  # the next attempt begins by taking it away
         return "failed"
+    if _lives_elsewhere(progress, provenance):
+        return "running"
     return "unfinished" if attempted(folder) else "waiting"
 
 

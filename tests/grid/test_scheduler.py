@@ -234,6 +234,18 @@ def test_a_request_to_stop_lets_workers_write_their_checkpoint(
     assert signal.getsignal(number) is before
 
 
+def test_a_signal_that_was_to_be_ignored_stops_nothing(tmp_path: Path) -> None:
+    """So `nohup marlbench run` outlives its terminal."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        (folder,) = scripted(tmp_path, "(folder / 'ready').touch(); time.sleep(0.3)")
+        outcome = scheduler(Interrupter(folders=[folder], number=signal.SIGHUP)).run([folder])
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (outcome.interrupted, outcome.failures) == (False, {})
+
+
 def test_workers_that_do_not_stop_are_killed_after_the_grace(tmp_path: Path) -> None:
     folders = scripted(tmp_path, STAY_DEAF)
     began = time.monotonic()

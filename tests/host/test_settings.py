@@ -191,6 +191,8 @@ def test_a_key_can_be_for_one_of_several_algorithms(catalogue: Catalogue) -> Non
         ("qmix.gama=1", "did you mean 'qmix.gamma'?"),
         ("ppo.gamma=1", "ppo is not played here, only qmix"),
         ("gamma=2", "qmix.gamma cannot be 2; it is a number, above 0, below 1"),
+        ("gamma=inf", "qmix.gamma cannot be inf; it is a number, above 0, below 1"),
+        ("suite.sight=inf", "suite.sight cannot be inf; it is a number, above 0"),
         ("gamma=high", "qmix.gamma cannot be 'high'; it is a number, above 0, below 1"),
         ("widths.hidden=0", "cannot be 0; it is a whole number, at least 1, at most 512"),
         ("widths.layers=[1, 'a']", "qmix.widths.layers cannot be 'a'; it is a list, each a whole"),

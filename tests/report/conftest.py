@@ -34,18 +34,23 @@ def results(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def record(results: Path) -> Record:
-    """Write one run: `record("qmix", 0, [0.1, 0.2], metric="win", ended="failed")`."""
+    """Write one run: `record("qmix", 0, [0.1, 0.2], metric="win", ended="failed")`.
+
+    One that is done is as long as its values are.
+    """
 
     def write(label: str, seed: int, values: Sequence[float | None] = (), **also: Any) -> Path:
         chosen = USUAL | also
         suite, task = chosen["task"].split("/", 1)
+        whole = chosen["ended"] == "done" and len(values) > 1
+        steps = (len(values) - 1) * EVERY if whole else 10_000
         document = {
             "suite": suite,
             "task": task,
             "algorithm": "qmix",
             "label": label,
             "seed": seed,
-            "run": {"steps": 10_000, "evaluation": {"every": EVERY}} | chosen["run"],
+            "run": {"steps": steps, "evaluation": {"every": EVERY}} | chosen["run"],
             "algorithm_config": chosen["config"],
         }
         folder = store.create(results, RunSpec.model_validate(document))

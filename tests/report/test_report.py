@@ -72,6 +72,17 @@ def test_unfinished_and_failed_seeds_are_shown_but_not_counted(
     assert [run["reached"] for run in runs] == ["10000", "3000", "2000"]
 
 
+def test_a_run_whose_rows_are_cut_short_is_not_counted_though_it_is_done(
+    results: Path, record: Record
+) -> None:
+    record("qmix", 0, [1.0] * 5)
+    rows = record("qmix", 1, [9.0] * 5) / "eval.jsonl"
+    rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:3]))
+    text = write(results, results / "report").page.read_text()
+    assert "| 1.00 (—) 1/2 |" in text
+    assert "qmix: seed 1 is done, but its rows end at 2000 of 4000 env steps" in text
+
+
 def test_a_label_without_a_finished_run_has_no_number(results: Path, record: Record) -> None:
     record("qmix", 0, [1.0] * 3, ended="no")
     assert "| — 0/1 |" in write(results, results / "report").page.read_text()
@@ -128,9 +139,9 @@ def test_tasks_of_two_suites_are_rows_and_gaps_stay_empty(results: Path, record:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"run": {"steps": 20_000}}, "run.steps is 10000 (qmix seed 0), 20000 (qmix seed 1)"),
+        ({"values": [2.0] * 7}, "run.steps is 4000 (qmix seed 0), 6000 (qmix seed 1)"),
         (
-            {"run": {"steps": 10_000, "evaluation": {"every": 1000, "episodes": 4}}},
+            {"run": {"evaluation": {"every": 1000, "episodes": 4}}},
             "run.evaluation.episodes is 32 (qmix seed 0), 4 (qmix seed 1)",
         ),
         ({"simulator": "skirmish 2"}, "simulator is skirmish 1 (qmix seed 0), skirmish 2"),
@@ -141,7 +152,7 @@ def test_runs_that_do_not_compare_are_marked(
     results: Path, record: Record, change: dict[str, object], said: str
 ) -> None:
     record("qmix", 0, [1.0] * 5)
-    record("qmix", 1, [2.0] * 5, **change)
+    record("qmix", 1, **{"values": [2.0] * 5} | change)
     text = write(results, results / "report").page.read_text()
     assert said in text
     assert ("| skirmish/3m † |" in text) == bool(said)  # a key that only one run has is no clash

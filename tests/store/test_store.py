@@ -264,6 +264,9 @@ def test_a_worker_on_another_machine_is_judged_by_its_last_sign_of_life(tmp_path
     journal.progress({"env_steps": 3})
     journal.close()
     assert reading.read(folder).status == "running"
+    files.replace_json(folder / "FAILED", {"reason": "the loss is not finite"})
+    assert reading.read(folder).status == "failed"  # it said so itself
+    (folder / "FAILED").unlink()
     old = {"env_steps": 3, "time": 1.0}
     files.replace_json(folder / "progress.json", old)
     assert reading.read(folder).status == "unfinished"
@@ -297,6 +300,42 @@ def test_a_run_with_a_damaged_row_is_left_out_with_a_warning_that_names_the_row(
         file.write("\0\0\0\n")
     with pytest.warns(UserWarning, match="seed_1 is left out, .* eval.jsonl, row 2: .*; move it"):
         assert [record.spec.seed for record in store.runs(tmp_path)] == [2]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("events.jsonl", "{torn\n"), ("eval.jsonl", "null\n"), ("provenance.json", "[1]")],
+)
+def test_one_damaged_file_costs_its_run_alone(tmp_path: Path, name: str, text: str) -> None:
+    folder = store.create(tmp_path, a_spec())
+    store.create(tmp_path, a_spec(seed=2))
+    (folder / name).write_text(text)
+    with pytest.warns(UserWarning, match=f"seed_1 is left out, it cannot be read: {name}.*; move"):
+        assert [record.spec.seed for record in store.runs(tmp_path)] == [2]
+
+
+def test_a_folder_that_was_moved_aside_does_not_count_again(tmp_path: Path) -> None:
+    folder = store.create(tmp_path, a_spec())
+    aside = folder.with_name("seed_1_old")
+    folder.rename(aside)
+    store.create(tmp_path, a_spec())
+    with pytest.warns(
+        UserWarning, match=r"seed_1_old is left out, its settings belong in .*seed_1"
+    ):
+        (record,) = store.runs(tmp_path)
+    assert record.folder == folder
+
+
+def test_a_crash_that_a_killed_run_meets_again_counts_once(tmp_path: Path) -> None:
+    journal = Journal(store.create(tmp_path, a_spec()))
+    for steps in (10, 150):
+        journal.event("env_crash", env_steps=steps, during="training")
+    journal.event("env_crash", env_steps=160, during="evaluation")
+    journal.event("resumed", env_steps=100)
+    journal.event("env_crash", env_steps=150, during="training")
+    journal.close()
+    (record,) = store.runs(tmp_path)
+    assert record.crashes() == {"training": 2}
 
 
 def test_a_torn_progress_costs_nothing_but_the_progress(tmp_path: Path) -> None:
