@@ -36,6 +36,21 @@ def trained(
     return agent, updates
 
 
+def filled(config: MambaConfig, spec: EnvSpec, steps: Play, moments: int = 25) -> Mamba:
+    """A learner that has seen steps enough and learnt nothing."""
+    agent = Mamba(config, spec, 0, "cpu")
+    for step, _ in zip(steps(config.num_envs, 0), range(moments), strict=False):
+        agent.observe(step, step.avail.argmax(-1))
+    return agent
+
+
+def gradient_steps(agent: Mamba) -> tuple[int, int]:
+    """Gradient steps of the model and of the actor, as Adam counts them."""
+    both = (agent.optimiser, agent.policy.actor_optimiser)
+    model, actor = (int(next(iter(adam.state.values()))["step"]) for adam in both)
+    return model, actor
+
+
 def ended(steps: Iterator[Step], moments: int) -> tuple[list[int], list[int]]:
     """Lengths of the episodes that end, and the moment at which each does."""
     found = [
@@ -171,15 +186,88 @@ def test_a_first_step_forgets_what_came_before(
 def test_dropout_is_for_model_updates_alone(
     config: MambaConfig, spec: EnvSpec, steps: Play
 ) -> None:
-    """Heard by the loss, drawn from the agent's own generator, absent from imagination."""
-    agent, _ = trained(config, spec, steps, moments=25)
-    batch = agent.batch()
-    uniform = agent.uniform(batch)
-    keep = agent.model.transition.attention.draw(5, 9, 0.5, agent.generator)
-    plain, again = agent.model.observe(batch, uniform), agent.model.observe(batch, uniform)
-    dropped = agent.model.observe(batch, uniform, keep)
-    assert torch.equal(plain.h, again.h)
-    assert not torch.equal(plain.h, dropped.h)
+    """Drawn anew for every step by the agent's own generator, and never for the policy's sake."""
+    config = config.model_copy(update={"dropout": 0.3})
+    agent, given = filled(config, spec, steps), []
+
+    def watch(_: object, received: tuple[Any, ...]) -> None:
+        given.append(received[1])
+
+    agent.model.transition.attention.register_forward_pre_hook(watch)
+    everyones = torch.get_rng_state()
+    agent.learn()
+    assert torch.equal(torch.get_rng_state(), everyones)
+    in_model_updates = config.model_updates * (config.length - 1)
+    factors = [keep for keep in given[:in_model_updates] if keep is not None]
+    assert len(factors) == in_model_updates
+    assert len(torch.stack(factors).unique(dim=0)) == in_model_updates
+    dropped = torch.stack(factors) == 0
+    spread = (0.3 * 0.7 / dropped.numel()) ** 0.5
+    assert abs(dropped.float().mean().item() - 0.3) <= 5 * spread  # five standard deviations
+    of_the_policy = given[in_model_updates:]
+    assert len(of_the_policy) == config.length - 1 + config.horizon - 1
+    assert all(keep is None for keep in of_the_policy)
+
+
+def test_every_update_of_model_and_policy_draws_a_batch_of_its_own(
+    config: MambaConfig, spec: EnvSpec, steps: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = config.model_copy(update={"model_updates": 3, "agent_updates": 2})
+    agent = filled(config, spec, steps)
+    learnt: list[tuple[str, bytes]] = []
+
+    def watch(name: str) -> Callable[[Batch], dict[str, torch.Tensor]]:
+        train = getattr(agent, name)
+
+        def learn(batch: Batch) -> dict[str, torch.Tensor]:
+            learnt.append((name, batch.obs.numpy().tobytes()))
+            return train(batch)
+
+        return learn
+
+    for name in ("train_model", "train_agent"):
+        monkeypatch.setattr(agent, name, watch(name))
+    agent.learn()
+    assert [name for name, _ in learnt] == ["train_model"] * 3 + ["train_agent"] * 2
+    assert len({obs for _, obs in learnt}) == 5
+
+
+def test_the_model_alone_learns_ahead_of_the_first_update_and_never_again(
+    config: MambaConfig, spec: EnvSpec, steps: Play
+) -> None:
+    config = config.model_copy(update={"pretrain": 3, "num_envs": 1, "min_buffer": 7})
+    agent = Mamba(config, spec, 0, "cpu")
+    taken = {}  # by updates: gradient steps of the model, and of the actor
+    for step, _ in zip(steps(1, 0), range(35), strict=False):
+        agent.observe(step, step.avail.argmax(-1))
+        agent.update()
+        if agent.updates:
+            taken[agent.updates] = gradient_steps(agent)
+    assert len(taken) >= 3
+    joint_states = (config.length - 2) * config.batch * (config.horizon - 1)
+    assert joint_states == 36  # two minibatches
+    assert taken == {n: (3 + 2 * n, 2 * config.epochs * n) for n in range(1, len(taken) + 1)}
+    other = Mamba(config, spec, 0, "cpu")
+    other.load(copy.deepcopy(agent.state()))
+    other.learn()
+    assert gradient_steps(other)[0] == gradient_steps(agent)[0] + 2
+
+
+def test_the_gain_scales_the_actors_last_layer_and_nothing_else(
+    config: MambaConfig, spec: EnvSpec
+) -> None:
+    plain, scaled = (
+        Mamba(config.model_copy(update={"actor_gain": gain}), spec, 0, "cpu")
+        for gain in (1.0, 0.25)
+    )
+    ours, theirs = plain.policy.actor.state_dict(), scaled.policy.actor.state_dict()
+    for name, weight in ours.items():
+        gain = 0.25 if name.startswith("out.") else 1.0
+        assert weight.any()
+        assert torch.equal(theirs[name], gain * weight), name
+    for module, other in ((plain.model, scaled.model), (plain.policy.critic, scaled.policy.critic)):
+        for pair in zip(module.parameters(), other.parameters(), strict=True):
+            assert torch.equal(*pair)
 
 
 def test_actions_are_drawn_with_the_policys_probabilities(

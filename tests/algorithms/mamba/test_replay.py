@@ -62,6 +62,20 @@ def test_two_absorbing_rows_follow_an_end_and_none_a_time_out(
     assert kinds == {False, True}
 
 
+def test_in_absorbing_rows_every_agent_does_something_random(spec: EnvSpec, steps: Play) -> None:
+    replay = filled(spec, steps(4, 6), 800, capacity=4000)
+    real = ~replay.ring["fake"][: len(replay)]
+    begins = np.flatnonzero(real[:-1] & ~real[1:]) + 1  # the first of each two
+    done = replay.ring["action"][begins]  # (N, A)
+    assert len(done) > 150
+    draws = done.size
+    counts = np.bincount(done.ravel(), minlength=5)
+    spread = np.sqrt(draws * 0.2 * 0.8)
+    assert (np.abs(counts - draws / 5) <= 5 * spread).all()  # five standard deviations
+    together = (done[:, 0] == done[:, 1]).mean()
+    assert abs(together - 0.2) <= 5 * np.sqrt(0.2 * 0.8 / len(done))
+
+
 def test_a_crash_ends_an_episode_where_it_was_last_answered(spec: EnvSpec, steps: Play) -> None:
     replay = ChainedReplay(spec, 100, timeouts_end=True)
     draws, ended = np.random.default_rng(0), []

@@ -44,18 +44,22 @@ class Lockstep:
         self.now = [env.reset(next(self.seeds)) for env in self.envs]
         self.memory = agent.start(num_envs)
 
+    def play(self) -> dict[str, float] | None:
+        """Play one lockstep step and let the agent learn if it is time."""
+        step = stack(self.now)
+        actions, self.memory = self.agent.act(step, self.memory, explore=True)
+        self.agent.observe(step, actions)
+        self.now = [
+            env.reset(next(self.seeds)) if now.last else env.step(action)
+            for env, now, action in zip(self.envs, self.now, actions, strict=True)
+        ]
+        return self.agent.update()
+
     def play_until(self, updates: int) -> list[dict[str, float]]:
         """Play until so many calls of `update` have learnt; give their metrics."""
         found: list[dict[str, float]] = []
         while len(found) < updates:
-            step = stack(self.now)
-            actions, self.memory = self.agent.act(step, self.memory, explore=True)
-            self.agent.observe(step, actions)
-            self.now = [
-                env.reset(next(self.seeds)) if now.last else env.step(action)
-                for env, now, action in zip(self.envs, self.now, actions, strict=True)
-            ]
-            if metrics := self.agent.update():
+            if metrics := self.play():
                 found.append(metrics)
         return found
 
@@ -153,6 +157,83 @@ def test_one_update_per_episode_from_the_first_full_batch_on() -> None:
             copied.append(agent.replay.written)
     assert learnt == [4, 5, 6, 7, 8, 9]
     assert copied == [6]
+
+
+def test_epsilon_falls_with_the_env_steps_that_were_seen() -> None:
+    agent = built(epsilon_start=0.9, epsilon_finish=0.1, epsilon_anneal_steps=16)
+    play, seen = Lockstep(agent, SIZES), {0: agent.epsilon}
+    while agent.env_steps < 40:
+        play.play()
+        seen[agent.env_steps] = agent.epsilon
+    for steps, epsilon in seen.items():
+        assert epsilon == pytest.approx(max(0.9 - 0.05 * steps, 0.1), rel=1e-12)  # float64
+    assert sum(0 < steps < 16 for steps in seen) >= 5
+    assert sum(steps > 16 for steps in seen) >= 5
+
+
+def test_acting_explores_while_epsilon_lets_it_and_only_if_asked_to() -> None:
+    """Where epsilon falls to 0, asking for it makes a difference before that and none after."""
+    agent = built(epsilon_finish=0.0, epsilon_anneal_steps=16, replay_episodes=40)
+    play, differed = Lockstep(agent, SIZES), {True: 0, False: 0}
+    while agent.env_steps < 60:
+        step, exploring = stack(play.now), agent.epsilon > 0
+        choices = [agent.act(step, play.memory, explore)[0] for explore in (True, False)]
+        differed[exploring] += int((choices[0] != choices[1]).any())
+        play.play()
+    assert differed[True] > 0
+    assert differed[False] == 0
+
+
+def test_td_lambda_weighs_longer_returns_in_the_target() -> None:
+    """From each episode's end: what is foreseen after a step is mixed with what came after it."""
+    agents = {lambda_: built(td_lambda=lambda_) for lambda_ in (0.0, 0.6)}
+    batch = drawn(agents[0.0])
+    generator = torch.Generator().manual_seed(0)
+    foresight = torch.randn(len(batch.obs), agents[0.0].live.state_features, generator=generator)
+    best = batch.avail.int().argmax(-1)
+    found = {}
+    for lambda_, agent in agents.items():
+        inputs = agent.live.utility.inputs(batch.obs, batch.last_action)
+        target = agent.target(batch, agent.slow_pass(batch, inputs), best, foresight)
+        padded = torch.zeros(batch.valid.numel())
+        padded[batch.places] = target[:, 0]
+        found[lambda_] = padded.view(batch.valid.shape[:2]).T.tolist()  # (B, T)
+    assert found[0.0] != found[0.6]
+    rewards, lengths = batch.reward[..., 0].T.tolist(), batch.valid.sum(0)[:, 0].tolist()
+    for reward, one_step, mixed, length in zip(rewards, *found.values(), lengths, strict=True):
+        assert mixed[length - 1] == one_step[length - 1]
+        for t in reversed(range(length - 1)):
+            expected = 0.4 * one_step[t] + 0.6 * (reward[t] + 0.99 * mixed[t + 1])
+            assert mixed[t] == pytest.approx(expected, rel=1e-5, abs=1e-5)  # float32
+    assert max(lengths) > 2
+
+
+def test_slow_networks_read_pictures_by_a_trunk_of_their_own() -> None:
+    """Step by step, as they would play; their mixer's state is what that trunk makes of it."""
+    agent, generator = built(IMAGES), torch.Generator().manual_seed(0)
+    batch, live, slow = drawn(agent, IMAGES), agent.live.utility, agent.slow.utility
+    h, results = torch.zeros(batch.sizes[0], 2, agent.config.hidden), []
+    with torch.no_grad():
+        for weight in slow.parameters():
+            weight.add_(0.1 * torch.randn(weight.shape, generator=generator))
+        seen = live.embed(batch.obs)
+        found = agent.slow_pass(batch, live.inputs(seen, batch.last_action))
+        rows = (batch.obs.split(batch.sizes), batch.last_action.split(batch.sizes))
+        for obs, last_action in zip(*rows, strict=True):
+            q, h = slow(obs, last_action, h[: len(obs)])
+            results.append((h, q, slow.trunk(obs).flatten(1)))
+    for ours, parts in zip(found, zip(*results, strict=True), strict=True):
+        # float32: sums of many pixels in another order, values up to 8
+        torch.testing.assert_close(ours, torch.cat(parts), rtol=1e-4, atol=1e-4)
+    assert (found.state - seen.flatten(1)).abs().max() > 0.1  # the live ones see something else
+
+
+def test_two_layers_of_the_latent_model_are_as_wide_as_joint_hidden_says() -> None:
+    model = built(joint_hidden=7).model
+    for layers in (model.joint_encoder, model.latent_decoder):
+        assert layers.first.out_features == layers.last.in_features == 7
+    narrow = (model.prior_encoder, model.history_decoder, model.availability_decoder)
+    assert {layers.first.out_features for layers in narrow} == {SMALL["model_hidden"]}
 
 
 def test_imagining_follows_the_mean_of_the_prior_under_greedy_play() -> None:
