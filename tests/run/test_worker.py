@@ -95,6 +95,19 @@ def test_a_plugin_that_breaks_the_contract_fails_with_its_reason(
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_setting_that_the_learner_does_not_have_is_the_reason_of_the_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = small_spec().model_copy(update={"algorithm_config": {"num_envs": 3, "rat": 1}})
+    folder = store.create(tmp_path, spec)
+    assert worker.run(spec, folder, linear.algorithm, synthetic.suite) == 1
+    failure: Any = store.runs(tmp_path)[0].failure
+    assert failure["reason"] == "ValidationError: Config has no setting 'rat'"
+    assert capsys.readouterr().err.endswith(
+        "failed: ValidationError: Config has no setting 'rat'\n"
+    )
+
+
 def test_a_failed_run_can_be_tried_again(tmp_path: Path) -> None:
     def build(config: Any, spec: Any, seed: int, device: str) -> Agent:
         raise RuntimeError("not today")
