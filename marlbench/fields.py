@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 __all__ = ["Setting", "flatten", "nest", "settings_of"]
 
@@ -30,6 +31,11 @@ class Setting:
     """Where the default comes from, as its sentence's last bracket says."""
     allowed: str
     """Its allowed values in words."""
+
+    @property
+    def required(self) -> bool:
+        """Whether it has no default, so that somebody must set it."""
+        return self.default is PydanticUndefined
 
 
 def settings_of(model: type[BaseModel], default: BaseModel | None = None) -> dict[str, Setting]:

@@ -13,6 +13,7 @@ import pluggy
 from marlbench import hookspecs
 from marlbench.executors import Executor
 from marlbench.mistakes import Mistake, did_you_mean, one_line
+from marlbench.offers import NAMED, UNNAMED, flaw
 from marlbench.plugin import API_VERSION, Algorithm, Preset, Suite
 
 __all__ = [
@@ -29,13 +30,6 @@ __all__ = [
 
 GROUP = "marlbench"
 PREFIX = "marlbench_"
-NAMED: dict[str, type[Any]] = {
-    "algorithms": Algorithm,
-    "suites": Suite,
-    "presets": Preset,
-    "executors": Executor,
-}
-UNNAMED = ("report_sections",)
 HOOKS = tuple(PREFIX + kind for kind in (*NAMED, *UNNAMED))
 
 Entry = TypeVar("Entry")
@@ -99,9 +93,9 @@ class Catalogue:
     def unknown(self, what: str, name: str, known: Iterable[str]) -> UnknownName:
         """Make the error for a name that nothing has: its plugin is broken, or it is misspelt."""
         for broken in self.broken:
-            if broken.plugin == name:
+            if broken.plugin == name or f" offers {name!r} with " in broken.error:
                 return UnknownName(
-                    f"the plugin {name!r} is broken: {broken.error} (marlbench list)"
+                    f"the plugin {broken.plugin!r} is broken: {broken.error} (marlbench list)"
                 )
         near = did_you_mean(name, known)
         return UnknownName(f"no plugin offers {what} {name!r}{near} (marlbench list)")
@@ -216,7 +210,7 @@ def _offers(manager: pluggy.PluginManager, name: str) -> dict[str, list[Any]]:
         for implementation in hook.get_hookimpls():
             if implementation.plugin_name == name:
                 offers[kind] = _call(implementation.function, PREFIX + kind)
-                _check_types(kind, offers[kind])
+                _check_entries(kind, offers[kind])
     return offers
 
 
@@ -227,11 +221,10 @@ def _call(function: Any, hook: str) -> list[Any]:
         raise UnusableError(f"{hook} failed: {one_line(error)}") from error
 
 
-def _check_types(kind: str, entries: list[Any]) -> None:
-    wanted = NAMED.get(kind, object)
+def _check_entries(kind: str, entries: list[Any]) -> None:
     for entry in entries:
-        if not isinstance(entry, wanted):
-            raise UnusableError(f"{PREFIX}{kind} offers {entry!r}, which is no {wanted.__name__}")
+        if wrong := flaw(kind, entry):
+            raise UnusableError(f"{PREFIX}{kind} offers {' '.join(wrong.split())}")
 
 
 def _check_names(catalogue: Catalogue, offers: dict[str, list[Any]], distribution: str) -> None:

@@ -294,7 +294,7 @@ class Suite:
     build: Callable[[str, Any], Env]
     """`build(task, config)`; imports the simulator only here."""
     default_task: str
-    """What short presets play."""
+    """What short presets play: one of `tasks`, unless they are open."""
     config: type[Config] = Config
     paper_tasks: tuple[str, ...] = ()
     """What of `tasks` the `paper` preset plays where the suite has more; empty: all of them."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticUndefined as Undefined
 
 from marlbench.config import RunConfig
 from marlbench.fields import Setting, flatten, nest, settings_of
@@ -82,7 +81,7 @@ def _opened(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]
 def resolve(section: str, model: type[BaseModel], layers: Iterable[Layer]) -> Resolved:
     """Lay layers over a model's defaults and check the result; raises Mistake."""
     known = settings_of(model)
-    values = {key: each.default for key, each in known.items() if each.default is not Undefined}
+    values = {key: each.default for key, each in known.items() if not each.required}
     origins = dict.fromkeys(known, "default")
     for layer in layers:
         values |= layer.values
@@ -106,14 +105,36 @@ def _complaint(
         key = key.rpartition(".")[0]
     if key not in known:
         return f"{section}: {first['msg'].removeprefix('Value error, ')}"
-    allowed = known[key].allowed or first["msg"]
-    return f"{origins[key]}: {section}.{key} cannot be {first['input']!r}; it is {allowed}"
+    name, allowed = f"{section}.{key}", _allowed(known[key]) or first["msg"]
+    if first["type"] == "missing":
+        return f"{name} has no default: --set {name}=... gives it; it is {allowed}"
+    return f"{origins[key]}: {name} cannot be {first['input']!r}; it is {allowed}"
+
+
+def _allowed(setting: Setting) -> str:
+    """Say what a setting may be; of a list also how it is written."""
+    if "a list" not in setting.allowed:
+        return setting.allowed
+    listed = isinstance(setting.default, list | tuple) and setting.default
+    written = json.dumps(setting.default, separators=(",", ":"), default=str) if listed else "[A,B]"
+    return f"{setting.allowed}, such as {written}"
 
 
 def suite_changes(suite: Suite, resolved: Resolved) -> dict[str, Any]:
     """Give the suite's settings that are not its defaults, by `suite.` and their key."""
-    changed = _differences(resolve("suite", suite.config, []).flat(), resolved.flat())
+    changed = _differences(_laid("suite", suite.config, [], resolved), resolved.flat())
     return {f"suite.{key}": value for key, value in changed.items()}
+
+
+def _laid(
+    section: str, model: type[BaseModel], layers: Sequence[Layer], resolved: Resolved
+) -> dict[str, Any]:
+    """Give what layers make of a section; what only the user can say of `resolved` is left out."""
+    said = {key for layer in layers for key in layer.values}
+    open_ = {key for key, each in settings_of(model).items() if each.required} - said
+    users = Layer("--set", {key: value for key, value in resolved.flat().items() if key in open_})
+    flat = resolve(section, model, [users, *layers]).flat()
+    return {key: value for key, value in flat.items() if key not in open_}
 
 
 def label(
@@ -129,7 +150,7 @@ def label(
     every further difference.
     """
     by_paper, by_presets = (
-        resolve(algorithm.name, algorithm.config, algorithm_layers(algorithm, each)).flat()
+        _laid(algorithm.name, algorithm.config, algorithm_layers(algorithm, each), resolved)
         for each in (paper, presets)
     )
     if resolved.flat() == by_paper:

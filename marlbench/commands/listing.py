@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 
 from marlbench.host import Catalogue, missing
 from marlbench.plugin import Algorithm, Suite
@@ -10,6 +11,8 @@ from marlbench.plugin import Algorithm, Suite
 __all__ = ["listing"]
 
 OWN = "marlbench "
+TASKS_WIDTH = 80
+"""Characters of names of tasks in the line of a suite."""
 
 
 def listing(catalogue: Catalogue) -> Iterator[str]:
@@ -48,5 +51,19 @@ def _algorithm(algorithm: Algorithm) -> str:
 def _suite(suite: Suite) -> str:
     if lack := missing(suite):
         return f"not installed: {lack.partition(': ')[2]}"
-    named = ", ".join(suite.tasks) + (", or any that it can build" if suite.open_tasks else "")
-    return f"{len(suite.tasks)} task{'s' if len(suite.tasks) > 1 else ''}: {named}"
+    named = _some(suite.tasks)
+    left = len(suite.tasks) - len(named)
+    return "".join(
+        [
+            f"{len(suite.tasks)} task{'s' if len(suite.tasks) > 1 else ''}: {', '.join(named)}",
+            f" ... and {left} more" if left else "",
+            ", or any that it can build" if suite.open_tasks else "",
+            f": marlbench show {suite.name}" if left else "",
+        ]
+    )
+
+
+def _some(tasks: Sequence[str]) -> Sequence[str]:
+    """Give the first tasks, as many as fit beside each other and at least one."""
+    lengths = accumulate(len(task) + len(", ") for task in tasks)
+    return tasks[: max(1, sum(length <= TASKS_WIDTH for length in lengths))]

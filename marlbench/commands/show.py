@@ -16,6 +16,7 @@ __all__ = ["shown"]
 
 HOST = "run"
 WIDTH = 100
+NO_DEFAULT = "(none: must be set)"
 
 
 def shown(catalogue: Catalogue, name: str) -> Iterator[str]:
@@ -53,11 +54,12 @@ def _algorithm(algorithm: Algorithm, presets: Iterable[Preset]) -> Iterator[str]
 
 def _suite(suite: Suite) -> Iterator[str]:
     others = ", or any that it can build" if suite.open_tasks else ""
-    yield f"{suite.name}: tasks {', '.join(suite.tasks)}{others}"
+    yield from _folded(f"{suite.name}: tasks {', '.join(suite.tasks)}{others}")
     yield f"short presets play {suite.default_task}"
     if suite.picture_tasks:
         every = len(suite.picture_tasks) == len(suite.tasks)
-        yield f"pictures are seen in {'all' if every else ', '.join(suite.picture_tasks)}"
+        seen = "all" if every else ", ".join(suite.picture_tasks)
+        yield from _folded(f"pictures are seen in {seen}")
     if lack := missing(suite):
         yield f"not installed: {lack}"
     yield ""
@@ -93,7 +95,8 @@ def _settings(
         yield "no settings"
     for key, setting in settings.items():
         default = own.get(key, setting.default)
-        values = [f"{prefix}{key} = {_spelt(default)}"]
+        lacks = setting.required and key not in own
+        values = [f"{prefix}{key} = {NO_DEFAULT if lacks else _spelt(default)}"]
         values += [
             f"{name} {_spelt(changes[key])}"
             for name, changes in by_preset.items()
@@ -106,6 +109,13 @@ def _settings(
 
 def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent="    ", subsequent_indent="    ")
+
+
+def _folded(text: str) -> list[str]:
+    """Fold a line with names in it, which stay whole."""
+    return textwrap.wrap(
+        text, WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _spelt(value: Any) -> str:

@@ -37,9 +37,21 @@ def own_sections() -> tuple[Section, ...]:
 def contained(section: Section, material: Material, out: Path) -> Part:
     """A third party's section, or its error as text: it must not cost the rest of the report."""
     try:
-        return section.render(material, out)
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises is shown in its place
-        return Part(f"This section failed: `{type(error).__name__}: {error}`")
+        return whole(section.render(material, out))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's is shown in its place
+        said = " ".join(str(error).split())
+        return Part(f"This section failed: `{type(error).__name__}: {said}`")
+
+
+def whole(part: object) -> Part:
+    """What a section gave, if the page can be made of it; else `TypeError`."""
+    if not isinstance(part, Part):
+        raise TypeError(f"it gave {part!r}, not a marlbench.report.Part")
+    if not isinstance(part.markdown, str):
+        raise TypeError(f"the markdown of its Part is {part.markdown!r}, not text")
+    if not isinstance(part.files, tuple) or not all(isinstance(f, Path) for f in part.files):
+        raise TypeError(f"the files of its Part are {part.files!r}, not a tuple of paths")
+    return part
 
 
 def make_folder(out: Path) -> None:

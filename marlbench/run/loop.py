@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from marlbench.run import evaluation, vector
+from marlbench.run.door import SpecViolation
 from marlbench.run.episodes import Tally, crashed
 from marlbench.run.seeding import TrainingSeeds
 
@@ -92,7 +94,7 @@ def log(run: Run, now: Training, metrics: dict[str, float]) -> None:
     row = {
         "env_steps": now.env_steps,
         "update": now.updates,
-        "metrics": metrics,
+        "metrics": numbers(metrics),
         "episodes": len(now.returns),
         "return": float(np.mean(now.returns)) if now.returns else None,
         "wall": run.journal.wall(),
@@ -100,6 +102,29 @@ def log(run: Run, now: Training, metrics: dict[str, float]) -> None:
     run.journal.trained(row)
     now.returns = []
     run.pace.updated(now.env_steps)
+
+
+def numbers(metrics: Any) -> dict[str, float]:
+    """Give what an update gave as floats, though they be numpy's or torch's own.
+
+    Raises `SpecViolation` naming the first that is no number.
+    """
+    if not isinstance(metrics, Mapping):
+        raise SpecViolation(f"update() gave {spelt(metrics)}, neither None nor numbers by name")
+    return {str(name): number(name, value) for name, value in metrics.items()}
+
+
+def number(name: Any, value: Any) -> float:
+    """Give one metric as a float; `SpecViolation` for text, an array, or what else is none."""
+    if not isinstance(value, str | bytes) and not getattr(value, "ndim", 0):
+        with suppress(TypeError, ValueError, OverflowError):
+            return float(value)
+    raise SpecViolation(f"update() gave {name} = {spelt(value)}, not a number")
+
+
+def spelt(value: Any) -> str:
+    """Spell a value, an array too, in one line."""
+    return " ".join(repr(value).split())
 
 
 def evaluate_if_due(run: Run, now: Training) -> None:

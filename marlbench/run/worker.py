@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from marlbench.run.allocator import keep_freed_memory
 from marlbench.run.interrupt import Interrupted, Stop
+from marlbench.run.reason import reason
 from marlbench.store import Journal, Superseded, read_spec
 from marlbench.store.folder import DONE
 
@@ -92,12 +93,11 @@ def prepare_torch(run: RunConfig, seed: int) -> str:
 
 def fail(journal: Journal, error: Exception) -> int:
     """Write `FAILED`, if the folder can be written, and one line for whoever started this."""
-    first_line = (str(error).strip().splitlines() or [""])[0]
-    reason = f"{type(error).__name__}: {first_line}"
+    why = reason(error)
     trace = "".join(traceback.format_exception(error))
-    print(f"marlbench: {journal.folder} failed: {reason}", file=sys.stderr)
+    print(f"marlbench: {journal.folder} failed: {why}", file=sys.stderr)
     try:
-        journal.failed(reason, trace)
+        journal.failed(why, trace)
     except Superseded:
         return SUPERSEDED
     except OSError:  # a full disk, say: later there may be room

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
-from marlbench.plugin import Agent, Algorithm, Step
+from marlbench.plugin import Agent, Algorithm, AlgorithmConfig, Step
 from marlbench.run import vector
 from marlbench.run.door import Door
+from marlbench.run.reason import wrong_setting
 from marlbench.run.seeding import TrainingSeeds
 from marlbench.run.vector import Copies
 from marlbench.testing.synthetic import Sizes, Synthetic
@@ -44,9 +46,20 @@ class Subject:
         task: Callable[[Sizes], Synthetic] = Synthetic,
     ) -> Table:
         """Build an agent and the copies that it plays."""
-        config = self.algorithm.config(**overlay(self.settings, {"num_envs": num_envs}))
+        config = self.config(num_envs)
         env = Door(Copies(partial(task, sizes), num_envs))
         return Table(self.algorithm.build(config, env.spec, seed, "cpu"), env)
+
+    def config(self, num_envs: int) -> AlgorithmConfig:
+        """Give the settings; raises `Unkept` naming the first wrong one."""
+        try:
+            return self.algorithm.config(**overlay(self.settings, {"num_envs": num_envs}))
+        except ValidationError as error:
+            name = self.algorithm.name
+            raise Unkept(
+                f"{name} with its defaults and preset smoke: {wrong_setting(error)} "
+                f"(marlbench show {name})"
+            ) from error
 
 
 @dataclass

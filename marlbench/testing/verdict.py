@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from marlbench.run.reason import reason
+
 Check = Callable[[], str]
 """Gives a detail worth saying, or an empty string; raises `Unkept`, or anything, if it fails."""
 
@@ -64,7 +66,6 @@ def _judged(name: str, check: Check) -> Verdict:
 
 
 def _describe(error: Exception) -> str:
-    """Give an error's first line and where it was raised."""
-    message = (str(error).strip().splitlines() or [""])[0]
+    """Give an error in one line and where it was raised."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__}: {message} ({Path(frame.filename).name}:{frame.lineno})"
+    return f"{reason(error)} ({Path(frame.filename).name}:{frame.lineno})"

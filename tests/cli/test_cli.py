@@ -147,6 +147,66 @@ def test_the_list_names_all_that_is_installed_and_all_that_is_broken(
     assert "  bad (acme 1.0): ZeroDivisionError: division by zero" in out
 
 
+BIG = '''"""Learners and suites with more than fits in a line."""
+from marlbench.plugin import Algorithm, AlgorithmConfig, Suite, hookimpl
+
+marlbench_api = 1
+TASKS = tuple(f"a_task_{number}" for number in range(40))
+
+
+class Needy(AlgorithmConfig):
+    """Settings."""
+
+    must: int
+    """What the user knows [ours]."""
+
+
+@hookimpl
+def marlbench_algorithms():
+    """Offer one that cannot do without being set."""
+    return [Algorithm("needy", Needy, None, "decentralised")]
+
+
+@hookimpl
+def marlbench_suites():
+    """Offer a closed and an open one, and one whose only task has a long name."""
+    return [
+        Suite("big", TASKS, None, TASKS[0], picture_tasks=TASKS[1:]),
+        Suite("open", TASKS, None, TASKS[0], open_tasks=True),
+        Suite("long", ("x" * 200, "y"), None, "y"),
+    ]
+'''
+
+
+@pytest.fixture
+def big(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install suites of many tasks."""
+    install(tmp_path / "site", "acme", {"big": BIG})
+    monkeypatch.syspath_prepend(tmp_path / "site")
+
+
+@pytest.mark.usefixtures("big")
+def test_the_list_names_some_of_many_tasks_and_show_names_all(call: Call) -> None:
+    lines = {line.split()[0]: line for line in call("list")[1].splitlines() if line.strip()}
+    eight = ", ".join(f"a_task_{number}" for number in range(8))
+    assert f"  40 tasks: {eight} ... and 32 more: marlbench show big  [acme 1.0]" in lines["big"]
+    more = " ... and 32 more, or any that it can build: marlbench show open  "
+    assert f"{eight}{more}" in lines["open"]
+    assert f"  2 tasks: {'x' * 200} ... and 1 more: marlbench show long  " in lines["long"]
+    assert "tasks: 3v3, 2v2, 5v5, 5v6" in lines["skirmish"]
+    code, out, _ = call("show", "big")
+    assert (code, max(map(len, out.splitlines())) <= 100) == (0, True)
+    assert all(re.search(rf"\ba_task_{number}\b", out) for number in range(40))
+
+
+@pytest.mark.usefixtures("big")
+def test_a_setting_without_default_is_shown_as_one_that_must_be_set(call: Call) -> None:
+    assert "needy.must = (none: must be set)\n    What the user" in call("show", "needy")[1]
+    code, _, err = call("run", "--algo", "needy", *SMALL)
+    assert (code, err.count("\n")) == (2, 1)
+    assert "needy.must has no default: --set needy.must=... gives it" in err
+
+
 @pytest.mark.parametrize("arguments", [["list"], ["--help"], ["run", "--help"], ["status"]])
 def test_light_commands_leave_heavy_modules_alone(arguments: list[str], tmp_path: Path) -> None:
     code = f"""

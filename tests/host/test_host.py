@@ -110,6 +110,17 @@ def test_a_third_partys_executor_appears_and_says_its_slots(site: Path) -> None:
             plugin("@hookimpl\ndef marlbench_executors():\n    return ['desk']"),
             "marlbench_executors offers 'desk', which is no Executor",
         ),
+        (
+            plugin("@hookimpl\ndef marlbench_report_sections():\n    return ['Count']"),
+            "marlbench_report_sections offers 'Count', which is no Section",
+        ),
+        (
+            plugin(
+                "from marlbench.report import Section\n\n"
+                "@hookimpl\ndef marlbench_report_sections():\n    return [Section('Count', None)]"
+            ),
+            "which is no Section",
+        ),
     ],
 )
 def test_a_broken_plugin_is_set_aside_in_one_line(site: Path, source: str, said: str) -> None:
@@ -118,6 +129,61 @@ def test_a_broken_plugin_is_set_aside_in_one_line(site: Path, source: str, said:
     assert line.startswith("thing (acme 1.0): ")
     assert said in line
     assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("offer", "said"),
+    [
+        ("'x', Plain, None", "'x' with the config Plain, which is no AlgorithmConfig"),
+        ("'x', AlgorithmConfig(), None", "with the config AlgorithmConfig(num_envs=8), which is"),
+        ("'x', Config, None", "derive it from marlbench.plugin.AlgorithmConfig"),
+    ],
+)
+def test_an_algorithm_with_a_config_of_another_kind_is_refused(
+    site: Path, offer: str, said: str
+) -> None:
+    body = (
+        "from marlbench.plugin import Config\n\nclass Plain:\n    pass\n\n"
+        f"@hookimpl\ndef marlbench_algorithms():\n    return [Algorithm({offer}, 'centralised')]"
+    )
+    install(site, "acme", {"thing": plugin(body)})
+    assert said in only_broken(load_catalogue())
+
+
+@pytest.mark.parametrize(
+    ("offer", "said"),
+    [
+        (
+            "('3v3', '2v2'), None, '3v33'",
+            "'maps' with the default_task '3v33', which is not among its tasks; "
+            "did you mean '3v3'?",
+        ),
+        ("('3v3', 'corridor'), None, '3v3', paper_tasks=('coridor',)", "the paper_tasks 'coridor'"),
+        ("('3v3',), None, '3v3', picture_tasks=('4v4',)", "picture_tasks '4v4', which is not"),
+        ("('3v3',), None, '3v3', paper_tasks='3v3'", "paper_tasks '3v3', which is no tuple"),
+        ("'3v3', None, '3v3'", "with the tasks '3v3', which is no tuple"),
+        ("None, None, '3v3', open_tasks=True", "with the tasks None, which is no tuple"),
+        ("('3v3',), None, None", "with the default_task None, which is not among its tasks"),
+        ("('3v3',), None, '3v3', config=dict", "with the config dict, which is no Config: derive"),
+    ],
+)
+def test_a_suite_whose_tasks_contradict_each_other_is_refused(
+    site: Path, offer: str, said: str
+) -> None:
+    body = f"@hookimpl\ndef marlbench_suites():\n    return [Suite('maps', {offer})]"
+    install(site, "acme", {"thing": plugin(body)})
+    catalogue = load_catalogue()
+    assert said in only_broken(catalogue)
+    with pytest.raises(UnknownName, match=r"the plugin 'thing' is broken: .* offers 'maps' with"):
+        catalogue.suite("maps")
+
+
+def test_a_suite_of_open_tasks_may_name_others_than_it_lists(site: Path) -> None:
+    offer = "'any', ['a'], None, 'b', paper_tasks=('c',), picture_tasks=('d',), open_tasks=True"
+    body = f"@hookimpl\ndef marlbench_suites():\n    return [Suite({offer})]"
+    install(site, "acme", {"thing": plugin(body)})
+    catalogue = load_catalogue()
+    assert (catalogue.broken, "any" in catalogue.suites) == ([], True)
 
 
 def test_a_plugin_with_one_bad_hook_offers_nothing(site: Path) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
 import pytest
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from marlbench.fields import settings_of
 from marlbench.grid.plan import Plan, Request, make_plan
 from marlbench.host import Catalogue
 from marlbench.mistakes import Mistake
 from marlbench.plugin import Algorithm, AlgorithmConfig, Config, Preset, Suite
-from marlbench.settings import Layer, resolve
 from marlbench.wishes import parse_set, read_file
 
 
@@ -37,6 +37,10 @@ class Learner(AlgorithmConfig):
     """A name [ours]."""
     widths: Widths = Widths(hidden=32)
     """How wide."""
+    scales: tuple[float, ...] = ()
+    """How large [ours]."""
+    tags: tuple[str, ...] = ("a",)
+    """Words [ours]."""
 
     @model_validator(mode="after")
     def _named(self) -> Learner:
@@ -196,6 +200,9 @@ def test_a_key_can_be_for_one_of_several_algorithms(catalogue: Catalogue) -> Non
         ("gamma=high", "qmix.gamma cannot be 'high'; it is a number, above 0, below 1"),
         ("widths.hidden=0", "cannot be 0; it is a whole number, at least 1, at most 512"),
         ("widths.layers=[1, 'a']", "qmix.widths.layers cannot be 'a'; it is a list, each a whole"),
+        ("widths.layers=8,8", "it is a list, each a whole number, such as [64,64]"),
+        ("scales=0.5", "it is a list, each a number, such as [A,B]"),
+        ("tags=null", """it is a list, each text, such as ["a"]"""),
         ("mixer=max", "qmix.mixer cannot be 'max'; it is one of sum, monotonic"),
         ("run.steps=0", "run.steps cannot be 0; it is a whole number, at least 1"),
         ("run.device=tpu", "it is one of auto, cpu, cuda"),
@@ -305,9 +312,51 @@ def test_the_settings_of_a_config_are_described(catalogue: Catalogue) -> None:
     assert settings["name"].allowed == "text or null"
 
 
-def test_a_required_setting_that_nobody_gives_is_told() -> None:
-    class Strict(BaseModel):
-        name: str
+class Needy(AlgorithmConfig):
+    """Settings of a learner that has no default for one."""
 
-    with pytest.raises(Mistake, match=r"x\.name"):
-        resolve("x", Strict, [Layer("default", {})])
+    must: int = Field(ge=1)
+    """A number that only the user knows [ours]."""
+    gain: float = 0.5
+    """Another [ours]."""
+
+
+@pytest.fixture
+def needy(catalogue: Catalogue) -> Catalogue:
+    presets = {"quick": {"must": 2}}
+    catalogue.algorithms["needy"] = Algorithm(
+        "needy", Needy, unbuilt, "decentralised", presets=presets
+    )
+    return catalogue
+
+
+def test_a_required_setting_that_nobody_gives_is_told(needy: Catalogue) -> None:
+    told = (
+        "needy.must has no default: --set needy.must=... gives it; it is a whole number, at least 1"
+    )
+    assert refusal(needy, algorithms=("needy",)) == told
+    said = refusal(needy, "must=0", algorithms=("needy",))
+    assert said == "--set: needy.must cannot be 0; it is a whole number, at least 1"
+
+
+def test_a_required_setting_that_is_given_is_in_the_label(needy: Catalogue) -> None:
+    def labelled(*sets: str, **request: Any) -> str:
+        return plan_of(needy, *sets, algorithms=("needy",), **request).specs[0].label
+
+    assert labelled("must=3") == "needy-must=3"
+    assert labelled("must=4", "gain=1") == "needy-gain=1.0-must=4"
+    assert labelled(presets=("quick",)) == "needy-quick"
+    assert labelled("must=3", presets=("quick",)) == "needy-quick-must=3"
+    assert labelled("must=3", presets=("longer",)) == "needy-must=3"
+
+
+def test_a_suites_required_setting_can_be_given(catalogue: Catalogue) -> None:
+    class Strict(Config):
+        name: str
+        sight: float = 1.0
+
+    catalogue.suites["war"] = replace(catalogue.suites["war"], config=Strict)
+    said = refusal(catalogue)
+    assert said == "suite.name has no default: --set suite.name=... gives it; it is text"
+    assert label(catalogue, "suite.name=a") == "qmix-suite.name=a"
+    assert label(catalogue, "suite.name=a", "suite.sight=2") == "qmix-suite.name=a-suite.sight=2.0"

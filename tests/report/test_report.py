@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -203,6 +204,35 @@ def test_a_third_partys_section_is_on_the_page_and_its_failure_costs_nothing(
     text = write(results, results / "report", sections).page.read_text()
     assert "## Count\n\n1 cell\n" in text
     assert "## Bad\n\nThis section failed: `ZeroDivisionError: no seeds`" in text
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, "TypeError: it gave None, not a marlbench.report.Part"),
+        ("three", "TypeError: it gave 'three', not a marlbench.report.Part"),
+        (Part(None), "TypeError: the markdown of its Part is None, not text"),  # type: ignore[arg-type]
+        (Part("x", None), "TypeError: the files of its Part are None, not a tuple of paths"),  # type: ignore[arg-type]
+        (Part("x", ("a.md",)), "TypeError: the files of its Part are ('a.md',), not"),  # type: ignore[arg-type]
+        (SystemExit("no"), "SystemExit: no"),
+        (ValueError("two\n\nlines"), "ValueError: two lines"),
+    ],
+)
+def test_a_section_that_gives_the_wrong_thing_costs_its_own_part_alone(
+    results: Path, record: Record, given: object, said: str
+) -> None:
+    record("qmix", 0, [1.0] * 5)
+
+    def render(*_: object) -> Any:
+        if isinstance(given, BaseException):
+            raise given
+        return given
+
+    sections = [Section("Bad", render), Section("Good", lambda *_: Part("well"))]
+    text = write(results, results / "report", sections).page.read_text()
+    assert "## Results\n" in text
+    assert f"## Bad\n\nThis section failed: `{said}" in text
+    assert text.endswith("## Good\n\nwell\n")
 
 
 def test_every_named_file_is_there_and_pictures_are_sharp(results: Path, record: Record) -> None:

@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from marlbench import store
 from marlbench.config import RunConfig
-from marlbench.plugin import Agent, Step
+from marlbench.plugin import Agent, Algorithm, Step
 from marlbench.run import worker
 from marlbench.run.episodes import Tally
 from marlbench.run.interrupt import Stop
@@ -93,6 +94,67 @@ def test_a_plugin_that_breaks_the_contract_fails_with_its_reason(
     assert failure["reason"].startswith("SpecViolation: the algorithm chose action 0")
     assert "Traceback" in failure["traceback"]
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_setting_that_the_learner_does_not_have_is_the_reason_of_the_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = small_spec().model_copy(update={"algorithm_config": {"num_envs": 3, "rat": 1}})
+    folder = store.create(tmp_path, spec)
+    assert worker.run(spec, folder, linear.algorithm, synthetic.suite) == 1
+    failure: Any = store.runs(tmp_path)[0].failure
+    assert failure["reason"] == "ValidationError: Config has no setting 'rat'"
+    assert capsys.readouterr().err.endswith(
+        "failed: ValidationError: Config has no setting 'rat'\n"
+    )
+
+
+class Talkative(linear.Linear):
+    """Reports what it is told to."""
+
+    said: Any = None
+
+    def update(self) -> Any:
+        """Say it."""
+        return None if super().update() is None else self.said
+
+
+def talking(said: Any) -> Algorithm:
+    """A learner whose updates give this."""
+
+    def build(*arguments: Any) -> Agent:
+        learner = Talkative(*arguments)
+        learner.said = said
+        return learner
+
+    return replace(linear.algorithm, build=build)
+
+
+def test_metrics_of_numpy_and_torch_are_written_as_numbers(tmp_path: Path) -> None:
+    said = {"a": np.float32(0.5), "b": torch.tensor(2.0), "c": 3, "d": np.int64(4)}
+    folder = store.create(tmp_path, small_spec())
+    assert worker.run(small_spec(), folder, talking(said), synthetic.suite) == 0
+    metrics = store.runs(tmp_path)[0].training()[0]["metrics"]
+    assert metrics == {"a": 0.5, "b": 2.0, "c": 3.0, "d": 4.0}
+    assert {type(value) for value in metrics.values()} == {float}
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ({"loss": "low"}, "update() gave loss = 'low', not a number"),
+        ({"loss": "1.5"}, "update() gave loss = '1.5', not a number"),
+        ({"loss": None}, "update() gave loss = None, not a number"),
+        ({"q": torch.zeros(2, 2)}, "update() gave q = tensor([[0., 0.], [0., 0.]]), not a number"),
+        ({"q": np.zeros(1)}, "update() gave q = array([0.]), not a number"),
+        (0.5, "update() gave 0.5, neither None nor numbers by name"),
+    ],
+)
+def test_a_metric_that_is_no_number_is_named(tmp_path: Path, said: Any, reason: str) -> None:
+    folder = store.create(tmp_path, small_spec())
+    assert worker.run(small_spec(), folder, talking(said), synthetic.suite) == 1
+    failure: Any = store.runs(tmp_path)[0].failure
+    assert failure["reason"] == f"SpecViolation: {reason}"
 
 
 def test_a_failed_run_can_be_tried_again(tmp_path: Path) -> None:
@@ -194,8 +256,6 @@ def test_a_worker_that_was_superseded_stops_without_writing(tmp_path: Path) -> N
 
 
 def test_a_missing_gpu_is_said_with_the_remedy(tmp_path: Path) -> None:
-    import torch
-
     if torch.cuda.is_available():
         pytest.skip("there is a GPU here")
     with pytest.raises(ValueError, match=r"--set run\.device=cpu"):

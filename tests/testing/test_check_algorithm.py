@@ -317,11 +317,36 @@ def test_a_learner_that_does_not_build_gives_one_verdict_and_no_exception() -> N
     assert verdict.detail.startswith("ImportError: no module named jax (test_check_algorithm.py:")
 
 
-def test_settings_and_presets_that_do_not_exist_are_a_verdict_too() -> None:
-    (verdict,) = check_algorithm(linear.algorithm, {"gama": 0.9})
-    assert "gama" in verdict.detail or "validation error" in verdict.detail
-    (verdict,) = check_algorithm(replace(linear.algorithm, presets={"smoke": {"x": 1}}))
-    assert not verdict.passed
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"rat": 0.9}, "Config has no setting 'rat'"),
+        ({"rate": "high"}, "Config.rate cannot be 'high': Input should be a valid number"),
+        ({"num_envs": 2, "batch": [1]}, "Config.batch cannot be [1]: Input should be"),
+    ],
+)
+def test_settings_and_presets_that_do_not_exist_are_a_verdict_too(
+    settings: dict[str, Any], said: str
+) -> None:
+    for verdicts in (
+        check_algorithm(linear.algorithm, settings),
+        check_algorithm(replace(linear.algorithm, presets={"smoke": settings})),
+        check_algorithm(replace(linear.algorithm, defaults=settings)),
+    ):
+        (verdict,) = verdicts
+        assert not verdict.passed
+        assert verdict.detail.startswith(f"linear with its defaults and preset smoke: {said}")
+        assert verdict.detail.endswith(" (marlbench show linear)")
+        assert "\n" not in verdict.detail
+
+
+def test_a_learner_that_sets_itself_up_wrongly_is_told_in_one_line() -> None:
+    class Nested(Linear):
+        def __init__(self, *_: Any) -> None:
+            Config(rat=1)  # type: ignore[call-arg]
+
+    (verdict,) = check_algorithm(offered(Nested))
+    assert verdict.detail.startswith("ValidationError: Config has no setting 'rat' (main.py:")
 
 
 def test_insist_names_what_is_not_kept() -> None:
