@@ -40,7 +40,12 @@ class UnknownName(Mistake):
 
 
 class UnusableError(Exception):
-    """A plugin cannot be taken; the text says why in one line."""
+    """A plugin cannot be taken; the text says why in one line, `entry` for which of its entries."""
+
+    def __init__(self, said: str, entry: str | None = None) -> None:
+        """Keep what is said, and the name of the entry that it is said of."""
+        super().__init__(said)
+        self.entry = entry
 
 
 @dataclass(frozen=True)
@@ -53,6 +58,8 @@ class Broken:
     """Name and version of what was installed."""
     error: str
     """Why, in one line."""
+    entry: str | None = None
+    """Name of the entry that is wrong, where one is."""
 
     def __str__(self) -> str:
         """Give the line that lists show."""
@@ -93,7 +100,7 @@ class Catalogue:
     def unknown(self, what: str, name: str, known: Iterable[str]) -> UnknownName:
         """Make the error for a name that nothing has: its plugin is broken, or it is misspelt."""
         for broken in self.broken:
-            if broken.plugin == name or f" offers {name!r} with " in broken.error:
+            if name in (broken.plugin, broken.entry):
                 return UnknownName(
                     f"the plugin {broken.plugin!r} is broken: {broken.error} (marlbench list)"
                 )
@@ -114,7 +121,7 @@ def load_catalogue() -> Catalogue:
         try:
             _add(catalogue, manager, entry_point, distribution)
         except UnusableError as error:
-            catalogue.broken.append(Broken(entry_point.name, distribution, str(error)))
+            catalogue.broken.append(Broken(entry_point.name, distribution, str(error), error.entry))
     return catalogue
 
 
@@ -224,7 +231,8 @@ def _call(function: Any, hook: str) -> list[Any]:
 def _check_entries(kind: str, entries: list[Any]) -> None:
     for entry in entries:
         if wrong := flaw(kind, entry):
-            raise UnusableError(f"{PREFIX}{kind} offers {' '.join(wrong.split())}")
+            said = f"{PREFIX}{kind} offers {' '.join(wrong.split())}"
+            raise UnusableError(said, getattr(entry, "name", None))
 
 
 def _check_names(catalogue: Catalogue, offers: dict[str, list[Any]], distribution: str) -> None:
