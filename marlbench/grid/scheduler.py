@@ -222,14 +222,15 @@ def _death(code: int) -> str:
 def _stop_requests() -> Iterator[list[int]]:
     """Collect the signals that ask to stop, for as long as the context lasts.
 
-    One that this process was told to ignore, as `nohup` has it, is ignored still.
+    A hang-up that this process was told to ignore, by `nohup`, is ignored still.
     """
     requests: list[int] = []
 
     def note(number: int, _: Any) -> None:
         requests.append(number)
 
-    heard = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    deaf = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    heard = [number for number in STOPPING if not (deaf and number == signal.SIGHUP)]
     before = {number: signal.signal(number, note) for number in heard}
     try:
         yield requests

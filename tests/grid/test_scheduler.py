@@ -234,7 +234,7 @@ def test_a_request_to_stop_lets_workers_write_their_checkpoint(
     assert signal.getsignal(number) is before
 
 
-def test_a_signal_that_was_to_be_ignored_stops_nothing(tmp_path: Path) -> None:
+def test_a_hang_up_that_was_to_be_ignored_stops_nothing(tmp_path: Path) -> None:
     """So `nohup marlbench run` outlives its terminal."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
