@@ -18,39 +18,10 @@ from marlbench.toolbox.episode_batch import capacity
 from marlbench_qmix import marlbench_algorithms
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import PRESETS, QmixConfig
+from tests.algorithms.lockstep import Lockstep
 
 SIZES = Sizes()
 SMALL = QmixConfig(batch_episodes=4, replay_episodes=16, hidden=8, mixer_embed=4, mixer_hyper=8)
-
-
-class Lockstep:
-    """Copies of a synthetic task in lockstep, played by an agent."""
-
-    def __init__(self, agent: Qmix, sizes: Sizes, num_envs: int, seed: int = 0) -> None:
-        self.agent = agent
-        self.envs = [Synthetic(sizes) for _ in range(num_envs)]
-        self.seeds = iter(range(1000 * seed, 10**9))
-        self.now = [env.reset(next(self.seeds)) for env in self.envs]
-        self.memory = agent.start(num_envs)
-
-    def play(self) -> dict[str, float] | None:
-        """Play one lockstep step and let the agent learn if it is time."""
-        step = stack(self.now)
-        actions, self.memory = self.agent.act(step, self.memory, explore=True)
-        self.agent.observe(step, actions)
-        self.now = [
-            env.reset(next(self.seeds)) if now.last else env.step(action)
-            for env, now, action in zip(self.envs, self.now, actions, strict=True)
-        ]
-        return self.agent.update()
-
-    def play_until(self, updates: int) -> list[dict[str, float]]:
-        """Play until so many calls of `update` have learnt; give their metrics."""
-        found: list[dict[str, float]] = []
-        while len(found) < updates:
-            if metrics := self.play():
-                found.append(metrics)
-        return found
 
 
 def built(config: QmixConfig = SMALL, sizes: Sizes = SIZES, seed: int = 0) -> Qmix:

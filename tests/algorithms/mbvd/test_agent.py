@@ -18,6 +18,7 @@ from marlbench_mbvd import marlbench_algorithms
 from marlbench_mbvd.agent import Mbvd
 from marlbench_mbvd.config import PRESETS, MbvdConfig
 from marlbench_mbvd.losses import transitions
+from tests.algorithms.lockstep import Lockstep
 
 SIZES = Sizes()
 SMALL: dict[str, Any] = {
@@ -32,36 +33,6 @@ SMALL: dict[str, Any] = {
     "joint_hidden": 5,
 }
 IMAGES = Sizes(obs_shape=(44, 44, 3), state=None, limit=4)
-
-
-class Lockstep:
-    """Copies of a synthetic task in lockstep, played by an agent."""
-
-    def __init__(self, agent: Mbvd, sizes: Sizes, num_envs: int = 2) -> None:
-        self.agent = agent
-        self.envs = [Synthetic(sizes) for _ in range(num_envs)]
-        self.seeds = iter(range(10**9))
-        self.now = [env.reset(next(self.seeds)) for env in self.envs]
-        self.memory = agent.start(num_envs)
-
-    def play(self) -> dict[str, float] | None:
-        """Play one lockstep step and let the agent learn if it is time."""
-        step = stack(self.now)
-        actions, self.memory = self.agent.act(step, self.memory, explore=True)
-        self.agent.observe(step, actions)
-        self.now = [
-            env.reset(next(self.seeds)) if now.last else env.step(action)
-            for env, now, action in zip(self.envs, self.now, actions, strict=True)
-        ]
-        return self.agent.update()
-
-    def play_until(self, updates: int) -> list[dict[str, float]]:
-        """Play until so many calls of `update` have learnt; give their metrics."""
-        found: list[dict[str, float]] = []
-        while len(found) < updates:
-            if metrics := self.play():
-                found.append(metrics)
-        return found
 
 
 def built(sizes: Sizes = SIZES, seed: int = 0, **settings: Any) -> Mbvd:
