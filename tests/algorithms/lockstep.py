@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Generic, TypeVar
+
 from marlbench.plugin import Agent
 from marlbench.run.vector import stack
 from marlbench.testing.synthetic import Sizes, Synthetic
 
 __all__ = ["Lockstep"]
 
+Learner = TypeVar("Learner", bound=Agent)
 
-class Lockstep:
+
+class Lockstep(Generic[Learner]):
     """The copies, and where they and the learner's memory stand."""
 
-    def __init__(self, agent: Agent, sizes: Sizes, num_envs: int = 2, seed: int = 0) -> None:
+    def __init__(self, agent: Learner, sizes: Sizes, num_envs: int = 2, seed: int = 0) -> None:
         self.agent = agent
         self.envs = [Synthetic(sizes) for _ in range(num_envs)]
         self.seeds = iter(range(1000 * seed, 10**9))
