@@ -26,9 +26,9 @@ import numpy as np
 
 from marlbench.host import load_catalogue, missing
 from marlbench.plugin import Step
-from marlbench.run.door import Door
-from marlbench.run.memory import free_bytes
-from marlbench.run.vector import build
+from marlbench.run.memory_budget import free_bytes
+from marlbench.vecenv.checks import CheckedVectorEnv
+from marlbench.vecenv.synchronous import build
 
 MIB = 2**20
 SLICE = 0.75
@@ -116,7 +116,7 @@ def measured(name: str, count: int, seconds: float) -> dict[str, float]:
     return {"speed": steps / spent, "reset": reset / count, "copy": grown / count}
 
 
-def play(env: Door, step: Step, moments: int) -> tuple[Step, int]:
+def play(env: CheckedVectorEnv, step: Step, moments: int) -> tuple[Step, int]:
     """Play so many moments of all copies at random; the step and the env steps that were real."""
     draws, steps = np.random.default_rng(0), 0
     for _ in range(moments):

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from marlbench.mistakes import Mistake
+from marlbench.errors import UserError
 
 __all__ = ["app", "main"]
 
@@ -47,7 +47,7 @@ def main() -> None:
         code = app(standalone_mode=False, prog_name="marlbench")
     except USAGE_ERRORS as error:
         _end(_usage_line(error), USAGE)
-    except Mistake as error:
+    except UserError as error:
         _end(str(error), USAGE)
     except (KeyboardInterrupt, typer.Abort):
         _end("interrupted; the same command goes on where it stopped", INTERRUPTED)
@@ -248,7 +248,9 @@ def _split(option: str, values: list[str] | None) -> list[str]:
     """Open `a,b` into its names; an option that is given must name something."""
     names = [name.strip() for value in values or [] for name in value.split(",") if name.strip()]
     if values and not names:
-        raise Mistake(f"{option} names nothing: give a name or leave {option} out (marlbench list)")
+        raise UserError(
+            f"{option} names nothing: give a name or leave {option} out (marlbench list)"
+        )
     return names
 
 

@@ -70,5 +70,5 @@ class Executor:
     slots: Callable[[Resources], Sequence[str]]
     """Name the slots that those resources give, without starting anything.
 
-    Raises `marlbench.mistakes.Mistake` where they cannot be had.
+    Raises `marlbench.errors.UserError` where they cannot be had.
     """

@@ -11,15 +11,15 @@ from typing import Any, TypeVar
 import pluggy
 
 from marlbench import hookspecs
+from marlbench.errors import UserError, did_you_mean, one_line
 from marlbench.executors import Executor
-from marlbench.mistakes import Mistake, did_you_mean, one_line
-from marlbench.offers import NAMED, UNNAMED, flaw
 from marlbench.plugin import API_VERSION, Algorithm, Preset, Suite
+from marlbench.validation import NAMED, UNNAMED, flaw
 
 __all__ = [
     "Broken",
     "Catalogue",
-    "UnknownName",
+    "UnknownNameError",
     "check_open_tasks",
     "check_task",
     "importable",
@@ -35,7 +35,7 @@ HOOKS = tuple(PREFIX + kind for kind in (*NAMED, *UNNAMED))
 Entry = TypeVar("Entry")
 
 
-class UnknownName(Mistake):
+class UnknownNameError(UserError):
     """Nothing in the catalogue has this name."""
 
 
@@ -82,30 +82,30 @@ class Catalogue:
     broken: list[Broken] = field(default_factory=list)
 
     def algorithm(self, name: str) -> Algorithm:
-        """Give the algorithm of this name; raises UnknownName."""
+        """Give the algorithm of this name; raises UnknownNameError."""
         return self._find("algorithm", name, self.algorithms)
 
     def suite(self, name: str) -> Suite:
-        """Give the suite of this name; raises UnknownName."""
+        """Give the suite of this name; raises UnknownNameError."""
         return self._find("suite", name, self.suites)
 
     def preset(self, name: str) -> Preset:
-        """Give the preset of this name; raises UnknownName."""
+        """Give the preset of this name; raises UnknownNameError."""
         return self._find("preset", name, self.presets)
 
     def executor(self, name: str) -> Executor:
-        """Give the executor of this name; raises UnknownName."""
+        """Give the executor of this name; raises UnknownNameError."""
         return self._find("executor", name, self.executors)
 
-    def unknown(self, what: str, name: str, known: Iterable[str]) -> UnknownName:
+    def unknown(self, what: str, name: str, known: Iterable[str]) -> UnknownNameError:
         """Make the error for a name that nothing has: its plugin is broken, or it is misspelt."""
         for broken in self.broken:
             if name in (broken.plugin, broken.entry):
-                return UnknownName(
+                return UnknownNameError(
                     f"the plugin {broken.plugin!r} is broken: {broken.error} (marlbench list)"
                 )
         near = did_you_mean(name, known)
-        return UnknownName(f"no plugin offers {what} {name!r}{near} (marlbench list)")
+        return UnknownNameError(f"no plugin offers {what} {name!r}{near} (marlbench list)")
 
     def _find(self, kind: str, name: str, entries: Mapping[str, Entry]) -> Entry:
         if name not in entries:
@@ -277,17 +277,17 @@ def importable(module: str) -> bool:
 
 
 def check_task(suite: Suite, task: str) -> None:
-    """Raise UnknownName if the suite has no such task."""
+    """Raise UnknownNameError if the suite has no such task."""
     if task in suite.tasks or suite.open_tasks:
         return
     near = did_you_mean(task, suite.tasks)
-    raise UnknownName(
+    raise UnknownNameError(
         f"the suite {suite.name!r} has no task {task!r}{near} (marlbench show {suite.name})"
     )
 
 
 def check_open_tasks(suite: Suite, tasks: Iterable[str], config: Any) -> None:
-    """Raise Mistake for a task that cannot be built, of a suite that takes any name.
+    """Raise UserError for a task that cannot be built, of a suite that takes any name.
 
     Only a building can tell whether such a name means something; other suites list theirs.
     """
@@ -295,6 +295,6 @@ def check_open_tasks(suite: Suite, tasks: Iterable[str], config: Any) -> None:
         try:
             suite.build(task, config).close()
         except Exception as error:  # a plugin may raise anything
-            raise UnknownName(
+            raise UnknownNameError(
                 f"the suite {suite.name!r} cannot build the task {task!r}: {one_line(error)}"
             ) from error

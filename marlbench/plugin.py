@@ -29,7 +29,7 @@ __all__ = [
     "EnvSpec",
     "Finding",
     "Preset",
-    "Ring",
+    "ReplayBuffer",
     "SplitEnv",
     "Step",
     "Suite",
@@ -217,7 +217,7 @@ class Agent(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on exactly: tensors, arrays, `Ring`s and plain values, nested."""
+        """Everything needed to go on exactly, nested: tensors, arrays, `ReplayBuffer`s, plain values."""
         ...
 
     def load(self, state: dict[str, Any]) -> None:
@@ -238,7 +238,7 @@ class DrawingAgent(Agent, Protocol):
 
 
 @dataclass(frozen=True)
-class Ring:
+class ReplayBuffer:
     """A replay inside `Agent.state()`, which the host saves incrementally: only what is new.
 
     Row k (counted from the first ever written) stands at index `k % capacity` of every array

@@ -15,8 +15,8 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from marlbench.config import RunConfig
+from marlbench.errors import UserError, did_you_mean
 from marlbench.fields import Setting, flatten, nest, settings_of
-from marlbench.mistakes import Mistake, did_you_mean
 from marlbench.plugin import Algorithm, Preset, Suite
 
 __all__ = [
@@ -79,7 +79,7 @@ def _opened(model: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]
 
 
 def resolve(section: str, model: type[BaseModel], layers: Iterable[Layer]) -> Resolved:
-    """Lay layers over a model's defaults and check the result; raises Mistake."""
+    """Lay layers over a model's defaults and check the result; raises UserError."""
     known = settings_of(model)
     values = {key: each.default for key, each in known.items() if not each.required}
     origins = dict.fromkeys(known, "default")
@@ -89,7 +89,7 @@ def resolve(section: str, model: type[BaseModel], layers: Iterable[Layer]) -> Re
     try:
         return Resolved(model.model_validate(nest(values)), origins)
     except ValidationError as error:
-        raise Mistake(_complaint(section, known, origins, error)) from error
+        raise UserError(_complaint(section, known, origins, error)) from error
 
 
 def _complaint(

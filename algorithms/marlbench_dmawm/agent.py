@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from marlbench.plugin import EnvSpec, Ring, Step
+from marlbench.plugin import EnvSpec, ReplayBuffer, Step
 from marlbench.toolbox.generators import restore_generator, saved_generator
+from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import COLUMNS, strip
 from marlbench.toolbox.policies import gumbel, sample
-from marlbench.toolbox.room import rows_within
 from marlbench.toolbox.sequence_replay import SequenceReplay
 from marlbench_dmawm.absorbing import Batch, absorbed, fields, relabel
 from marlbench_dmawm.config import Config
@@ -211,7 +211,7 @@ class Dmawm:
             "critic_optimiser": self.policy.critic_optimiser.state_dict(),
             "rng": self.rng.bit_generator.state,
             "generator": saved_generator(self.generator),
-            "replay": Ring(self.replay.arrays, self.replay.written),
+            "replay": ReplayBuffer(self.replay.arrays, self.replay.written),
             "env_steps": self.env_steps,
             "updates": self.updates,
         }

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from marlbench.plugin import EnvSpec, Ring, Step
+from marlbench.plugin import EnvSpec, ReplayBuffer, Step
 from marlbench.toolbox.exploration import keyed_uniforms
 from marlbench.toolbox.generators import restore_generator, saved_generator
 from marlbench.toolbox.latents import sample_classes
+from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import strip
-from marlbench.toolbox.room import rows_within
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import advantages, imagine
 from marlbench_mamba.networks import Actor, Critic
@@ -195,7 +195,7 @@ class Mamba:
             "networks": {name: module.state_dict() for name, module in self.parts().items()},
             "generator": saved_generator(self.generator),
             "draws": self.draws.bit_generator.state,
-            "replay": Ring(self.replay.ring, self.replay.written),
+            "replay": ReplayBuffer(self.replay.ring, self.replay.written),
             "playing": self.replay.playing,
             "entropy": self.policy.entropy,
             "waiting": self.waiting,

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from marlbench.plugin import EnvSpec, Ring, Step
+from marlbench.plugin import EnvSpec, ReplayBuffer, Step
 from marlbench.toolbox.episode_batch import Batch, capacity, episode_fields, lay_out, record
 from marlbench.toolbox.episode_replay import EpisodeReplay, Episodes
 from marlbench.toolbox.exploration import linear_schedule
@@ -139,7 +139,7 @@ class Qmix:
         learner = {name: getattr(self, name).state_dict() for name in ("live", "slow", "optimiser")}
         return {
             "learner": deepcopy(learner),
-            "replay": Ring(self.replay.ring, self.replay.written),
+            "replay": ReplayBuffer(self.replay.ring, self.replay.written),
             "unfinished": self.replay.unfinished(),
             "draws": self.draws.bit_generator.state,
             "counts": {name: getattr(self, name) for name in COUNTS},
@@ -149,7 +149,7 @@ class Qmix:
         """Go on from what `state` gave."""
         for name, saved in state["learner"].items():
             getattr(self, name).load_state_dict(saved)
-        ring: Ring = state["replay"]
+        ring: ReplayBuffer = state["replay"]
         self.replay.restore(ring.arrays, ring.written, state["unfinished"])
         self.draws.bit_generator.state = state["draws"]
         for name in COUNTS:

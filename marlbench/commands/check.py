@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from marlbench.errors import UserError
 from marlbench.host import Catalogue, check_task, missing
-from marlbench.mistakes import Mistake
 
 if TYPE_CHECKING:
     from marlbench.testing import Verdict
@@ -14,7 +14,7 @@ __all__ = ["checked"]
 
 
 def checked(catalogue: Catalogue, name: str, task: str | None) -> tuple[list[str], bool]:
-    """Give a line per promise and whether all are kept; raises Mistake."""
+    """Give a line per promise and whether all are kept; raises UserError."""
     verdicts = _verdicts(catalogue, name, task)
     lines = [
         f"{'ok  ' if each.passed else 'FAIL'}  {each.name}  ({each.seconds:.1f} s)"
@@ -31,12 +31,12 @@ def _verdicts(catalogue: Catalogue, name: str, task: str | None) -> list[Verdict
 
     if name in catalogue.algorithms:
         if task is not None:
-            raise Mistake(f"--task is for suites; {name} is an algorithm")
+            raise UserError(f"--task is for suites; {name} is an algorithm")
         return check_algorithm(catalogue.algorithms[name])
     if name in catalogue.suites:
         suite = catalogue.suites[name]
         if lack := missing(suite):
-            raise Mistake(lack)
+            raise UserError(lack)
         check_task(suite, task or suite.default_task)
         return check_suite(suite, task or suite.default_task)
     known = [*catalogue.algorithms, *catalogue.suites]

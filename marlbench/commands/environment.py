@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from marlbench.errors import one_line
 from marlbench.host import Catalogue, importable, remedy
-from marlbench.mistakes import one_line
 from marlbench.plugin import Finding, Suite
 
 __all__ = ["checked", "installed"]
@@ -16,7 +16,7 @@ NOTHING = "nothing but marlbench"
 
 
 def checked(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
-    """Give a line per thing that a suite needs and whether all are there; raises UnknownName."""
+    """Give a line per thing that a suite needs and whether all are there; raises UnknownNameError."""
     suite = catalogue.suite(name)
     try:
         findings = list(suite.examine() if suite.examine else tried(suite))
@@ -68,7 +68,7 @@ def play(suite: Suite) -> tuple[int, str]:
 
 
 def installed(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
-    """Do what pip alone cannot, then look; or say what pip can do; raises UnknownName."""
+    """Do what pip alone cannot, then look; or say what pip can do; raises UnknownNameError."""
     suite = catalogue.suite(name)
     if suite.install is None:
         return [f"{name} needs " + (f"no more than: {pip(suite)}" if pip(suite) else NOTHING)], True

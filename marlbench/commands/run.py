@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from marlbench.errors import UserError
 from marlbench.executors import Resources
 from marlbench.grid.launch import announcement, play, prepare, summary
 from marlbench.grid.plan import Plan, Request, make_plan
 from marlbench.host import Catalogue, load_catalogue, missing
-from marlbench.mistakes import Mistake
-from marlbench.wishes import Wish, parse_set, read_file
+from marlbench.overrides import Override, parse_set, read_file
 
 __all__ = ["Options", "run_grid"]
 
@@ -38,7 +38,7 @@ class Options:
 
 
 def run_grid(options: Options) -> int:
-    """Do what the options say; give the exit code. Raises Mistake before anything is written."""
+    """Do what the options say; give the exit code. Raises UserError before anything is written."""
     catalogue = load_catalogue()
     plan = _plan(catalogue, options)
     resources = Resources(options.workers, options.runs_per_gpu, plan.run.threads, plan.run.device)
@@ -55,19 +55,19 @@ def run_grid(options: Options) -> int:
 
 
 def _plan(catalogue: Catalogue, options: Options) -> Plan:
-    """Plan the runs; raises Mistake, also for a suite whose simulator is not installed."""
+    """Plan the runs; raises UserError, also for a suite whose simulator is not installed."""
     if lack := missing(catalogue.suite(options.suite)):
-        raise Mistake(lack)
-    wishes = [parse_set(text) for text in options.sets]
+        raise UserError(lack)
+    overrides = [parse_set(text) for text in options.sets]
     if options.steps is not None:
-        wishes.append(Wish("run.steps", options.steps, "--steps"))
+        overrides.append(Override("run.steps", options.steps, "--steps"))
     request = Request(
         algorithms=options.algorithms,
         suite=options.suite,
         tasks=options.tasks,
         seeds=_seeds(options),
         presets=options.presets,
-        wishes=wishes,
+        overrides=overrides,
         document=read_file(options.config) if options.config else {},
         document_name=options.config.name if options.config else "",
     )
@@ -76,7 +76,7 @@ def _plan(catalogue: Catalogue, options: Options) -> Plan:
 
 def _seeds(options: Options) -> Sequence[int] | None:
     if options.seeds is not None and options.seed:
-        raise Mistake("--seeds N means seeds 0 to N-1, --seed K one seed: give one of the two")
+        raise UserError("--seeds N means seeds 0 to N-1, --seed K one seed: give one of the two")
     if options.seeds is not None:
         return range(options.seeds)
     return options.seed or None

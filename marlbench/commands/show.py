@@ -20,7 +20,7 @@ NO_DEFAULT = "(none: must be set)"
 
 
 def shown(catalogue: Catalogue, name: str) -> Iterator[str]:
-    """Give the lines that describe what has this name; raises UnknownName."""
+    """Give the lines that describe what has this name; raises UnknownNameError."""
     presets = list(catalogue.presets.values())
     if name == HOST:
         return _host(presets)

@@ -8,9 +8,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from marlbench.config import RunSpec
+from marlbench.errors import UserError, did_you_mean
 from marlbench.grid.executors.local import Slot
 from marlbench.host import Catalogue, missing
-from marlbench.mistakes import Mistake, did_you_mean
 from marlbench.store import read_spec
 from marlbench.store.folder import CHECKPOINTS, SPEC
 
@@ -22,7 +22,7 @@ KINDS = (".gif", ".mp4")
 def watched(  # noqa: PLR0913 - one parameter per option
     catalogue: Catalogue, run: str, results: Path, out: Path | None, episodes: int, fps: int
 ) -> int:
-    """Film a run; give the exit code. Raises Mistake before anything heavy is loaded."""
+    """Film a run; give the exit code. Raises UserError before anything heavy is loaded."""
     folder = find_run(run, results)
     path = out or folder / "film.gif"
     check_film(path)
@@ -44,39 +44,41 @@ def find_run(run: str, results: Path) -> Path:
     if len(below) == 1:
         return below[0]
     if below:
-        raise Mistake(f"{run} holds {len(below)} runs, name one: marlbench watch {below[0]}")
+        raise UserError(f"{run} holds {len(below)} runs, name one: marlbench watch {below[0]}")
     known = [str(spec.parent) for spec in results.glob(f"*/*/*/seed_*/{SPEC}")]
     near = did_you_mean(run, known) or did_you_mean(str(results / run), known)
-    raise Mistake(f"there is no run {run!r}{near or ': give its folder'} (marlbench status)")
+    raise UserError(f"there is no run {run!r}{near or ': give its folder'} (marlbench status)")
 
 
 def check_film(path: Path) -> None:
-    """Raise Mistake for a film that cannot be written."""
+    """Raise UserError for a film that cannot be written."""
     if path.suffix not in KINDS:
-        raise Mistake(f"--out {path}: a film is a {' or a '.join(KINDS)} file")
+        raise UserError(f"--out {path}: a film is a {' or a '.join(KINDS)} file")
     if not path.parent.is_dir():
-        raise Mistake(f"--out {path}: there is no folder {path.parent}")
+        raise UserError(f"--out {path}: there is no folder {path.parent}")
     if path.suffix == ".mp4" and find_spec("imageio_ffmpeg") is None:
-        raise Mistake("mp4 needs imageio-ffmpeg: pip install 'marlbench[video]', or --out FILE.gif")
+        raise UserError(
+            "mp4 needs imageio-ffmpeg: pip install 'marlbench[video]', or --out FILE.gif"
+        )
 
 
 def check_run(catalogue: Catalogue, folder: Path) -> None:
-    """Raise Mistake for a run that cannot be played, or drawn."""
+    """Raise UserError for a run that cannot be played, or drawn."""
     spec = spec_of(folder)
     catalogue.algorithm(spec.algorithm)
     suite = catalogue.suite(spec.suite)
     if suite.render is None:
         drawn = ", ".join(name for name, each in catalogue.suites.items() if each.render)
-        raise Mistake(f"the suite {suite.name!r} cannot be drawn; these can: {drawn}")
+        raise UserError(f"the suite {suite.name!r} cannot be drawn; these can: {drawn}")
     if lack := missing(suite):
-        raise Mistake(lack)
+        raise UserError(lack)
     if not any((folder / CHECKPOINTS).glob("*.json")):
-        raise Mistake(f"{folder} has no checkpoint yet: marlbench status says how far it is")
+        raise UserError(f"{folder} has no checkpoint yet: marlbench status says how far it is")
 
 
 def spec_of(folder: Path) -> RunSpec:
-    """Give the document of a run; raises Mistake for a damaged one."""
+    """Give the document of a run; raises UserError for a damaged one."""
     try:
         return read_spec(folder)
     except ValueError as error:
-        raise Mistake(f"{folder} cannot be read: {error}") from error
+        raise UserError(f"{folder} cannot be read: {error}") from error

@@ -13,13 +13,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from marlbench.config import RunSpec
+from marlbench.errors import UserError
 from marlbench.executors import Executor, Outcome, Resources, Watcher
 from marlbench.grid.board import Board
 from marlbench.grid.plain import PlainView
 from marlbench.grid.plan import PAPER, Plan
 from marlbench.grid.status import lines, totals
 from marlbench.host import check_open_tasks
-from marlbench.mistakes import Mistake
 from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
 from marlbench.store.folder import SPEC
 
@@ -55,7 +55,7 @@ class Grid:
 
 
 def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources) -> Grid:
-    """Check machine, tasks and results folder; raises Mistake, starts and writes nothing."""
+    """Check machine, tasks and results folder; raises UserError, starts and writes nothing."""
     slots = tuple(executor.slots(resources))
     config = plan.suite.config(**plan.specs[0].suite_config)
     check_open_tasks(plan.suite, plan.tasks, config)
@@ -69,18 +69,18 @@ def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources)
 
 
 def _same(results: Path, spec: RunSpec) -> None:
-    """Raise Mistake if the run that is there has other settings, or none that can be read."""
+    """Raise UserError if the run that is there has other settings, or none that can be read."""
     try:
         create(results, spec)
     except SpecConflict as error:
-        raise Mistake(str(error)) from error
+        raise UserError(str(error)) from error
     except ValueError as error:
         file = run_folder(results, spec) / SPEC
-        raise Mistake(f"{file} cannot be read; move its folder away to begin anew") from error
+        raise UserError(f"{file} cannot be read; move its folder away to begin anew") from error
 
 
 def check_writable(folder: Path) -> None:
-    """Raise Mistake if nothing can be written below this folder; leaves nothing there."""
+    """Raise UserError if nothing can be written below this folder; leaves nothing there."""
     there = folder.absolute()
     try:
         while not there.exists():  # raises where a parent is closed to us or a name is too long
@@ -89,7 +89,7 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         reason = error.strerror or str(error)
-        raise Mistake(
+        raise UserError(
             f"--results {folder}: cannot write to {there} ({reason}); name another folder"
         ) from error
 
@@ -176,7 +176,9 @@ def play(grid: Grid) -> Outcome:
         for spec in grid.plan.specs:
             create(grid.results, spec)
     except OSError as error:
-        raise Mistake(f"--results {grid.results}: {error.strerror}; name another folder") from error
+        raise UserError(
+            f"--results {grid.results}: {error.strerror}; name another folder"
+        ) from error
     todo = grid.todo()
     if not todo:
         return Outcome({}, interrupted=False)

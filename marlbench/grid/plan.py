@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from marlbench.config import RunConfig, RunSpec
+from marlbench.errors import UserError
 from marlbench.host import Catalogue, check_task
-from marlbench.mistakes import Mistake
+from marlbench.overrides import Override, Sections
 from marlbench.plugin import Algorithm, Preset, Suite
 from marlbench.settings import (
     Layer,
@@ -19,7 +20,6 @@ from marlbench.settings import (
     run_layers,
     suite_changes,
 )
-from marlbench.wishes import Sections, Wish
 
 __all__ = ["Plan", "Request", "make_plan"]
 
@@ -41,10 +41,10 @@ class Request:
     """None: the presets decide."""
     presets: Sequence[str] = (PAPER,)
     """Left to right."""
-    wishes: Sequence[Wish] = ()
+    overrides: Sequence[Override] = ()
     """What is set by hand; the last one wins."""
     document: Mapping[str, Any] = field(default_factory=dict)
-    """A settings file, under the wishes."""
+    """A settings file, under the overrides."""
     document_name: str = ""
     """Its name, for origins."""
 
@@ -98,7 +98,7 @@ class Shared:
 
 
 def make_plan(catalogue: Catalogue, request: Request) -> Plan:
-    """Resolve and check everything that a request means; raises Mistake, writes nothing."""
+    """Resolve and check everything that a request means; raises UserError, writes nothing."""
     algorithms = [catalogue.algorithm(name) for name in _once(request.algorithms)]
     suite = catalogue.suite(request.suite)
     presets = [catalogue.preset(name) for name in _once(request.presets)]
@@ -167,7 +167,7 @@ def _seeds(named: Sequence[int] | None, presets: Sequence[Preset]) -> tuple[int,
         numbers = [each.seeds for each in presets if each.seeds is not None]
         return tuple(range(numbers[-1] if numbers else 1))
     if not named or min(named) < 0:
-        raise Mistake("there is no run without a seed: --seeds 1 or more, --seed 0 or more")
+        raise UserError("there is no run without a seed: --seeds 1 or more, --seed 0 or more")
     return tuple(dict.fromkeys(named))
 
 
@@ -178,9 +178,9 @@ def _own_layers(
     sections = Sections(suite, algorithms, list(catalogue.algorithms))
     layers: dict[str, list[Layer]] = {section: [] for section in sections.known}
     by_file = sections.read(request.document, f"file {request.document_name}")
-    for wish in (*by_file, *request.wishes):
-        for section, key in sections.place(wish):
-            layers[section].append(Layer(wish.origin, {key: wish.value}))
+    for override in (*by_file, *request.overrides):
+        for section, key in sections.place(override):
+            layers[section].append(Layer(override.origin, {key: override.value}))
     return layers
 
 
@@ -189,7 +189,7 @@ def _checked(run: Resolved) -> RunConfig:
     config = RunConfig.model_validate(run.config)
     evaluation = config.evaluation
     if evaluation.episodes % evaluation.num_envs:
-        raise Mistake(
+        raise UserError(
             f"run.evaluation.episodes ({evaluation.episodes}) must be a multiple of "
             f"run.evaluation.num_envs ({evaluation.num_envs}), so that copies share them equally"
         )

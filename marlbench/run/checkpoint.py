@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from marlbench.run.rings import (
+from marlbench.run.replay_segments import (
     Damaged,
     Segments,
     checksum,
-    empty_rings,
-    put_rings,
-    take_rings,
+    empty_buffers,
+    put_buffers,
+    take_buffers,
     verify,
 )
 from marlbench.store import files
 from marlbench.store.folder import CHECKPOINTS
 
 if TYPE_CHECKING:
-    from marlbench.plugin import Ring
+    from marlbench.plugin import ReplayBuffer
     from marlbench.store import Journal
 
 KEEP = 2
@@ -31,7 +31,7 @@ KEEP = 2
 class Checkpoints:
     """The checkpoint folder of a run: `<n>.json` names the files of the n-th, and is written last.
 
-    A state is saved less its rings, whose rows lie in segment files that checkpoints share.
+    A state is saved less its buffers, whose rows lie in segment files that checkpoints share.
     """
 
     def __init__(self, journal: Journal, device: str) -> None:
@@ -49,9 +49,9 @@ class Checkpoints:
         """
         self._journal.own()
         number = max(self._numbers(), default=0) + 1
-        rings: dict[str, Ring] = {}
-        state = content | {"agent": take_rings(content["agent"], rings)}
-        document = {"env_steps": env_steps, "rings": self._segments.save(rings, number)}
+        buffers: dict[str, ReplayBuffer] = {}
+        state = content | {"agent": take_buffers(content["agent"], buffers)}
+        document = {"env_steps": env_steps, "buffers": self._segments.save(buffers, number)}
         path = self.folder / f"{number:06d}.pt"
         with files.replacing(path) as file:
             torch.save(state, file)
@@ -89,8 +89,8 @@ class Checkpoints:
         if not self._journal.reaches(document["offsets"]):
             raise Damaged("the metric files have lost rows")
         content = read_content(self.folder, document, self._device)
-        rings = self._segments.load(document["rings"])
-        return content | {"agent": put_rings(content["agent"], rings)}
+        buffers = self._segments.load(document["buffers"])
+        return content | {"agent": put_buffers(content["agent"], buffers)}
 
     def _collect_garbage(self) -> None:
         """Remove old manifests first, then every file that no manifest names."""
@@ -103,7 +103,9 @@ class Checkpoints:
 
     def _names(self, number: int) -> list[str]:
         document = self._read_manifest(number)
-        segments = [s["file"] for ring in document["rings"].values() for s in ring["segments"]]
+        segments = [
+            s["file"] for buffer in document["buffers"].values() for s in buffer["segments"]
+        ]
         return [self._manifest(number).name, document["state"]["file"], *segments]
 
     def _numbers(self) -> list[int]:
@@ -116,7 +118,7 @@ class Checkpoints:
 def newest_agent(folder: Path) -> tuple[dict[str, Any], int]:
     """Give the agent's state in a run's newest usable checkpoint, for the CPU, and its env steps.
 
-    It can act: its rings are empty, for nothing of the replay is read. Changes nothing, whoever
+    It can act: its buffers are empty, for nothing of the replay is read. Changes nothing, whoever
     works on the run meanwhile. Raises `Damaged` where there is none.
     """
     place, damage = folder / CHECKPOINTS, Damaged("it has no checkpoint yet")
@@ -127,7 +129,9 @@ def newest_agent(folder: Path) -> tuple[dict[str, Any], int]:
         except (Damaged, FileNotFoundError) as reason:  # a newer one may have replaced it
             damage = Damaged(f"its checkpoint {manifest.stem} cannot be used: {reason}")
             continue
-        return put_rings(content["agent"], empty_rings(document["rings"])), document["env_steps"]
+        return put_buffers(content["agent"], empty_buffers(document["buffers"])), document[
+            "env_steps"
+        ]
     raise damage
 
 
@@ -141,7 +145,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
 
 
 def read_content(folder: Path, document: dict[str, Any], device: str) -> dict[str, Any]:
-    """Give what the checkpoint of this document holds, less its rings; raises `Damaged`."""
+    """Give what the checkpoint of this document holds, less its buffers; raises `Damaged`."""
     path = folder / document["state"]["file"]
     verify(path, document["state"]["crc"])
     # a run that computes on the CPU may go on from a GPU's checkpoint; the file is our own

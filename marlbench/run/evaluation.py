@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marlbench.run.episodes import Episode, Tally
-from marlbench.run.seeding import evaluation_seed
-from marlbench.run.vector import EnvironmentFailure
+from marlbench.vecenv.seeding import evaluation_seed
+from marlbench.vecenv.statistics import Episode, EpisodeStatistics
+from marlbench.vecenv.synchronous import EnvironmentFailure
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,12 +48,12 @@ def evaluate(
     short ones. `between_steps` may raise.
     """
     quota = Quota(protocol)
-    tally = Tally(env.spec, env.num_envs)
+    statistics = EpisodeStatistics(env.spec, env.num_envs)
     step, memory = env.reset(quota.seeds()), agent.start(env.num_envs)
     while not quota.filled:
         actions, memory = agent.act(step, memory, explore=False)
         step = env.step(actions, quota.seeds())
-        for episode in tally.add(step):
+        for episode in statistics.add(step):
             quota.take(episode)
         between_steps()
     return quota.episodes(), quota.crashed

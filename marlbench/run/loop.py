@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from marlbench.run import evaluation, vector
-from marlbench.run.door import SpecViolation
-from marlbench.run.episodes import Tally, crashed
-from marlbench.run.seeding import TrainingSeeds
+from marlbench.run import evaluation
+from marlbench.vecenv import synchronous
+from marlbench.vecenv.checks import SpecViolation
+from marlbench.vecenv.seeding import TrainingSeeds
+from marlbench.vecenv.statistics import EpisodeStatistics, crashed
 
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
     from marlbench.plugin import Agent, DrawingAgent, Step
-    from marlbench.run.door import Door
     from marlbench.run.interrupt import Stop
-    from marlbench.run.pace import Pace
+    from marlbench.run.progress import Progress
     from marlbench.store import Journal
+    from marlbench.vecenv.checks import CheckedVectorEnv
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Training:
     memory: Any
     """The agent's memory of acting."""
     seeds: TrainingSeeds
-    tally: Tally
+    statistics: EpisodeStatistics
     env_steps: int = 0
     """Real transitions, all copies together."""
     updates: int = 0
@@ -48,7 +49,7 @@ class Training:
     def arrive(self, step: Step) -> None:
         """Go on to the step that the copies answered."""
         self.env_steps += int(np.sum(~self.step.last & ~crashed(step)))
-        self.returns += [e.total for e in self.tally.add(step) if not e.crashed]
+        self.returns += [e.total for e in self.statistics.add(step) if not e.crashed]
         self.step = step
 
 
@@ -58,10 +59,10 @@ class Run:
 
     spec: RunSpec
     agent: Agent
-    env: Door
-    evaluation_env: Door
+    env: CheckedVectorEnv
+    evaluation_env: CheckedVectorEnv
     journal: Journal
-    pace: Pace
+    progress: Progress
     stop: Stop
     save: Callable[[Training], None]
     """Takes a checkpoint."""
@@ -101,7 +102,7 @@ def log(run: Run, now: Training, metrics: dict[str, float]) -> None:
     }
     run.journal.trained(row)
     now.returns = []
-    run.pace.updated(now.env_steps)
+    run.progress.updated(now.env_steps)
 
 
 def numbers(metrics: Any) -> dict[str, float]:
@@ -137,10 +138,10 @@ def evaluate(run: Run, now: Training, point: int) -> None:
     """Play one evaluation, append its row and keep what the agent draws."""
 
     def between_steps() -> None:
-        run.pace.show(now, "evaluating")
+        run.progress.show(now, "evaluating")
         run.stop.check()
 
-    with run.pace.evaluating():
+    with run.progress.evaluating():
         episodes, crashes = evaluation.evaluate(
             run.agent, run.evaluation_env, run.spec.run.evaluation, between_steps
         )
@@ -149,8 +150,8 @@ def evaluate(run: Run, now: Training, point: int) -> None:
     run.journal.evaluated(place | row | {"wall": run.journal.wall()})
     keep_pictures(run, point)
     now.evaluations += 1
-    run.pace.scores = {"return": row["return"], "win": row["win"]}
-    run.pace.show(now, "training", at_once=True)
+    run.progress.scores = {"return": row["return"], "win": row["win"]}
+    run.progress.show(now, "training", at_once=True)
 
 
 def keep_pictures(run: Run, point: int) -> None:
@@ -177,7 +178,7 @@ def save_if_due(run: Run, now: Training) -> None:
 def look_around(run: Run, now: Training) -> None:
     """Note crashes, show the progress, and stop if that was asked for."""
     for env, during in ((run.env, "training"), (run.evaluation_env, "evaluation")):
-        for crash in vector.drain_crashes(env):
+        for crash in synchronous.drain_crashes(env):
             run.journal.event("env_crash", env_steps=now.env_steps, during=during, **crash)
-    run.pace.show(now, "training")
+    run.progress.show(now, "training")
     run.stop.check()

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marlbench.run import evaluation
-from marlbench.run.door import Door
-from marlbench.run.episodes import Tally
-from marlbench.run.seeding import evaluation_seed
-from marlbench.run.vector import Copies
+from marlbench.vecenv.checks import CheckedVectorEnv
+from marlbench.vecenv.seeding import evaluation_seed
+from marlbench.vecenv.statistics import EpisodeStatistics
+from marlbench.vecenv.synchronous import SyncVectorEnv
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,32 +37,34 @@ class Frame:
     """Whether the episode ends with it."""
 
 
-def copy_of(spec: RunSpec, suite: Suite) -> Door:
+def copy_of(spec: RunSpec, suite: Suite) -> CheckedVectorEnv:
     """Build one copy of a run's task, which is rebuilt if it crashes."""
     config = suite.config(**spec.suite_config)
-    return Door(Copies(partial(suite.build, spec.task, config), 1))
+    return CheckedVectorEnv(SyncVectorEnv(partial(suite.build, spec.task, config), 1))
 
 
-def frames(agent: Agent, env: Door, suite: Suite, seeds: list[int]) -> Iterator[Frame]:
+def frames(agent: Agent, env: CheckedVectorEnv, suite: Suite, seeds: list[int]) -> Iterator[Frame]:
     """Give the frames of greedy episodes, each of its seed and with a fresh memory."""
     assert suite.render is not None
     drawn = Drawn(env.inside, suite.render)
     for number, seed in enumerate(seeds, start=1):
         said = f"episode {number}" if len(seeds) > 1 else ""
-        for step, tally in episode(agent, env, np.array([seed])):
+        for step, statistics in episode(agent, env, np.array([seed])):
             if (picture := drawn()) is not None:
-                yield Frame(picture, caption(said, step, tally), bool(step.last[0]))
+                yield Frame(picture, caption(said, step, statistics), bool(step.last[0]))
 
 
-def episode(agent: Agent, env: Door, seeds: NDArray[np.int64]) -> Iterator[tuple[Step, Tally]]:
+def episode(
+    agent: Agent, env: CheckedVectorEnv, seeds: NDArray[np.int64]
+) -> Iterator[tuple[Step, EpisodeStatistics]]:
     """Play a greedy episode of one copy; give every step, and the score so far."""
-    step, memory, tally = env.reset(seeds), agent.start(1), Tally(env.spec, 1)
-    yield step, tally
+    step, memory, statistics = env.reset(seeds), agent.start(1), EpisodeStatistics(env.spec, 1)
+    yield step, statistics
     while not step.last[0]:
         actions, memory = agent.act(step, memory, explore=False)
         step = env.step(actions, seeds)
-        tally.add(step)
-        yield step, tally
+        statistics.add(step)
+        yield step, statistics
 
 
 def seeds(protocol: Evaluation, episodes: int) -> list[int]:
@@ -71,22 +73,22 @@ def seeds(protocol: Evaluation, episodes: int) -> list[int]:
     return [evaluation_seed(k % copies, k // copies) for k in range(episodes)]
 
 
-def caption(said: str, step: Step, tally: Tally) -> str:
+def caption(said: str, step: Step, statistics: EpisodeStatistics) -> str:
     """Say where an episode stands."""
-    total = score(tally)
+    total = score(statistics)
     parts = [
         said,
-        f"step {int(tally.lengths[0])}",
+        f"step {int(statistics.lengths[0])}",
         f"return {total:.1f}",
-        outcome(step, tally.spec),
+        outcome(step, statistics.spec),
     ]
     return "   ".join(filter(None, parts))
 
 
-def score(tally: Tally) -> float:
+def score(statistics: EpisodeStatistics) -> float:
     """Give the return so far: the team's, or the sum over agents."""
-    returns = tally.returns[0]  # (A,)
-    return float(returns[0] if tally.spec.reward == "team" else returns.sum())
+    returns = statistics.returns[0]  # (A,)
+    return float(returns[0] if statistics.spec.reward == "team" else returns.sum())
 
 
 def outcome(step: Step, spec: EnvSpec) -> str:

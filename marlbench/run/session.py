@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marlbench.run import evaluation, memory, vector
+from marlbench.run import evaluation, memory_budget
 from marlbench.run.checkpoint import Checkpoints
-from marlbench.run.episodes import Tally, crashed
 from marlbench.run.loop import Run, Training
-from marlbench.run.pace import Pace
+from marlbench.run.progress import Progress
 from marlbench.run.provenance import provenance
-from marlbench.run.seeding import TrainingSeeds, purpose_seed
+from marlbench.vecenv import synchronous
+from marlbench.vecenv.seeding import TrainingSeeds, purpose_seed
+from marlbench.vecenv.statistics import EpisodeStatistics, crashed
 
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
     from marlbench.plugin import Agent, Algorithm, Step, Suite
-    from marlbench.run.door import Door
     from marlbench.run.interrupt import Stop
     from marlbench.store import Journal
+    from marlbench.vecenv.checks import CheckedVectorEnv
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class Job:
     algorithm: Algorithm
     suite: Suite
 
-    def copies(self, num_envs: int) -> Door:
+    def copies(self, num_envs: int) -> CheckedVectorEnv:
         """Build E copies of the task."""
         config = self.suite.config(**self.spec.suite_config)
-        return vector.build(self.suite, self.spec.task, config, num_envs)
+        return synchronous.build(self.suite, self.spec.task, config, num_envs)
 
 
 class Session:
@@ -47,9 +48,11 @@ class Session:
         self.copyable = job.suite.copyable
         self.env = job.copies(config.num_envs)
         agent_seed = purpose_seed(spec.seed, "agent")
-        self.agent: Agent = memory.built(algorithm, config, self.env.spec, agent_seed, device)
+        self.agent: Agent = memory_budget.built(
+            algorithm, config, self.env.spec, agent_seed, device
+        )
         journal.provenance(provenance(algorithm, job.suite, self.env.spec, device))
-        planned = memory.plan(self.agent.state(), self.env.spec, spec.run.steps)
+        planned = memory_budget.plan(self.agent.state(), self.env.spec, spec.run.steps)
         journal.event("memory", **planned)
         self.checkpoints = Checkpoints(journal, device)
         self.now = self._resume(journal) or self._begin(spec)
@@ -60,16 +63,16 @@ class Session:
             env=self.env,
             evaluation_env=job.copies(evaluation.copies(spec.run.evaluation)),
             journal=journal,
-            pace=Pace(spec.run, journal.progress, self.now.seconds, planned),
+            progress=Progress(spec.run, journal.progress, self.now.seconds, planned),
             stop=stop,
             save=self.save,
         )
-        self.run.pace.show(self.now, "starting")
+        self.run.progress.show(self.now, "starting")
 
     def save(self, now: Training) -> None:
         """Take a checkpoint."""
-        now.saved, now.seconds = now.env_steps, self.run.pace.elapsed()
-        copies = vector.snapshot(self.env) if self.copyable else None
+        now.saved, now.seconds = now.env_steps, self.run.progress.elapsed()
+        copies = synchronous.snapshot(self.env) if self.copyable else None
         content = {"agent": self.agent.state(), "training": now, "copies": copies}
         self.checkpoints.save(content, now.env_steps)
 
@@ -82,8 +85,8 @@ class Session:
         """Begin the first episodes."""
         num_envs = self.env.num_envs
         seeds = TrainingSeeds.of_run(spec.seed, num_envs)
-        tally = Tally(self.env.spec, num_envs)
-        return Training(self._reset(seeds), self.agent.start(num_envs), seeds, tally)
+        statistics = EpisodeStatistics(self.env.spec, num_envs)
+        return Training(self._reset(seeds), self.agent.start(num_envs), seeds, statistics)
 
     def _resume(self, journal: Journal) -> Training | None:
         """Go on from the newest usable checkpoint, if there is one."""
@@ -102,12 +105,12 @@ class Session:
     def _put_copies_back(self, now: Training, copies: bytes | None) -> int:
         """Let the copies stand where they stood; give the number of episodes that are lost."""
         if copies is not None:
-            vector.restore(self.env, copies, now.step)
+            synchronous.restore(self.env, copies, now.step)
             return 0
         dropped = int(np.sum(~now.step.last))
         now.memory = show_cut(self.agent, now.step, now.memory)
         now.step = self._reset(now.seeds)
-        now.tally = Tally(self.env.spec, self.env.num_envs)
+        now.statistics = EpisodeStatistics(self.env.spec, self.env.num_envs)
         return dropped
 
     def _reset(self, seeds: TrainingSeeds) -> Step:

@@ -23,8 +23,8 @@ def film(folder: Path, path: Path, episodes: int, fps: int) -> str:
     from marlbench.run import playback
     from marlbench.run.checkpoint import newest_agent
     from marlbench.run.film import write
-    from marlbench.run.seeding import purpose_seed
     from marlbench.run.worker import from_catalogue, prepare_torch
+    from marlbench.vecenv.seeding import purpose_seed
 
     spec = read_spec(folder)
     algorithm, suite = from_catalogue(spec)

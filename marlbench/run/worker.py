@@ -7,6 +7,7 @@ taken the run over; 130 interrupted, a checkpoint was taken. Anything else is wo
 from __future__ import annotations
 
 import os
+import random
 import sys
 import traceback
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from marlbench.run.interrupt import Interrupted, Stop
 from marlbench.run.reason import reason
 from marlbench.store import Journal, Superseded, read_spec
 from marlbench.store.folder import DONE
+from marlbench.vecenv.seeding import purpose_seed
 
 if TYPE_CHECKING:
     from marlbench.config import RunConfig, RunSpec
@@ -79,8 +81,6 @@ def prepare_torch(run: RunConfig, seed: int) -> str:
     """Set torch up for this process; give the device, `cpu` or `cuda`."""
     import torch
 
-    from marlbench.run.seeding import seed_global_generators
-
     available = torch.cuda.is_available()
     if run.device == "cuda" and not available:
         raise ValueError("there is no GPU here that torch can use: --set run.device=cpu")
@@ -89,6 +89,17 @@ def prepare_torch(run: RunConfig, seed: int) -> str:
     torch.use_deterministic_algorithms(device == "cpu")
     seed_global_generators(seed)
     return device
+
+
+def seed_global_generators(seed: int) -> None:
+    """Seed what a plugin may draw from by mistake; no plugin should need it."""
+    import numpy as np
+    import torch
+
+    number = purpose_seed(seed, "global generators")
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)
 
 
 def fail(journal: Journal, error: Exception) -> int:

@@ -11,18 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import Algorithm, Ring, Step
+from marlbench.plugin import Algorithm, ReplayBuffer, Step
 from marlbench.run.loop import draws
-from marlbench.run.rings import put_rings, take_rings
+from marlbench.run.replay_segments import put_buffers, take_buffers
 from marlbench.testing.execution import depends_on_others
 from marlbench.testing.generators import Guarded
 from marlbench.testing.sameness import difference, leaves, through_disk
 from marlbench.testing.synthetic import Sizes, Synthetic
-from marlbench.testing.table import Subject, Table, episode
+from marlbench.testing.trial import Subject, Trial, episode
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
 
 AHEAD = 30
-"""Turns for which two tables must go on alike."""
+"""Turns for which two trials must go on alike."""
 
 
 def check_algorithm(
@@ -52,28 +52,28 @@ def _on_subject(check: Any, algorithm: Algorithm, settings: Mapping[str, Any] | 
 
 def builds(subject: Subject) -> str:
     """It builds from its defaults, overlaid with the preset `smoke`."""
-    subject.seat()
+    subject.trial()
     return "with the preset smoke" if "smoke" in subject.algorithm.presets else "no preset smoke"
 
 
 def plays_and_learns(subject: Subject) -> str:
     """It acts as it may, and makes an update before the check's patience ends."""
-    table = subject.seat()
-    table.learn(updates=1)
-    return f"the first update came within {table.moves * table.env.num_envs} env steps"
+    trial = subject.trial()
+    trial.learn(updates=1)
+    return f"the first update came within {trial.moves * trial.env.num_envs} env steps"
 
 
 def plays(subject: Subject, num_envs: int, sizes: Sizes) -> str:
     """It plays and learns, within the available actions, though agents die and copies crash."""
-    table = subject.seat(sizes, num_envs=num_envs, task=Unreliable)
-    table.learn(updates=1)
-    subject.seat(replace(sizes, state=None), num_envs=num_envs).play(AHEAD)
+    trial = subject.trial(sizes, num_envs=num_envs, task=Unreliable)
+    trial.learn(updates=1)
+    subject.trial(replace(sizes, state=None), num_envs=num_envs).play(AHEAD)
     return ""
 
 
 def metrics_are_finite(subject: Subject) -> str:
     """An update gives finite floats."""
-    metrics = subject.seat().learn()
+    metrics = subject.trial().learn()
     for name, value in (item for each in metrics for item in each.items()):
         require(isinstance(value, float), f"{name} is a {type(value).__name__}, not a float")
         require(math.isfinite(value), f"{name} is {value}")
@@ -82,18 +82,18 @@ def metrics_are_finite(subject: Subject) -> str:
 
 def parameters_move(subject: Subject) -> str:
     """An update changes numbers that `state` shows."""
-    table = subject.seat()
+    trial = subject.trial()
     old: dict[str, Any] = {}
-    table.learn(before=lambda: old.update(leaves(table.agent.state())))
-    moved = [place for place, value in leaves(table.agent.state()) if old.get(place) != value]
+    trial.learn(before=lambda: old.update(leaves(trial.agent.state())))
+    moved = [place for place, value in leaves(trial.agent.state()) if old.get(place) != value]
     require(bool(moved), "an update changed no float tensor or array of the state")
     return f"{len(moved)} of {len(old)} float arrays"
 
 
 def seed_decides(subject: Subject) -> str:
     """The same seed gives the same actions and metrics; another seed may give others."""
-    one, same, other = (subject.seat(seed=seed) for seed in (1, 1, 2))
-    seen = [_until_update(table) for table in (one, same, other)]
+    one, same, other = (subject.trial(seed=seed) for seed in (1, 1, 2))
+    seen = [_until_update(trial) for trial in (one, same, other)]
     place = difference(seen[0], seen[1], "turns")
     require(place is None, f"two agents of the same seed differ at {place}")
     return "" if difference(seen[0], seen[2]) else "another seed played the same turns"
@@ -101,87 +101,89 @@ def seed_decides(subject: Subject) -> str:
 
 def resumes_exactly(subject: Subject) -> str:
     """Saved and loaded, in a fresh agent, it goes on as if nothing had happened."""
-    table, other = subject.seat(), subject.seat()
-    table.learn()
-    table.play(5)  # somewhere between two updates
-    table.copy_onto(other, through_disk)
-    place = difference(_until_update(table), _until_update(other), "turns")
+    trial, other = subject.trial(), subject.trial()
+    trial.learn()
+    trial.play(5)  # somewhere between two updates
+    trial.copy_onto(other, through_disk)
+    place = difference(_until_update(trial), _until_update(other), "turns")
     require(place is None, f"after save and load the run differs at {place}")
-    place = difference(table.agent.state(), other.agent.state())
+    place = difference(trial.agent.state(), other.agent.state())
     require(place is None, f"after save, load and the same turns {place} differs")
     return ""
 
 
 def acts_without_its_replay(subject: Subject) -> str:
-    """Loaded with empty rings, as to be filmed, it acts as it does with full ones."""
-    table, other = subject.seat(), subject.seat()
-    table.learn()
-    rings: dict[str, Ring] = {}
-    rest = take_rings(through_disk(table.agent.state()), rings)
-    other.agent.load(put_rings(rest, {name: _emptied(ring) for name, ring in rings.items()}))
-    with_it, without = (each.watch(episode(Sizes(), 5, seed=8), False) for each in (table, other))
+    """Loaded with empty buffers, as to be filmed, it acts as it does with full ones."""
+    trial, other = subject.trial(), subject.trial()
+    trial.learn()
+    buffers: dict[str, ReplayBuffer] = {}
+    rest = take_buffers(through_disk(trial.agent.state()), buffers)
+    other.agent.load(
+        put_buffers(rest, {name: _emptied(buffer) for name, buffer in buffers.items()})
+    )
+    with_it, without = (each.watch(episode(Sizes(), 5, seed=8), False) for each in (trial, other))
     place = difference(with_it, without, "actions")
-    require(place is None, f"with empty rings it acts differently: {place}")
-    return "" if rings else "it has none"
+    require(place is None, f"with empty buffers it acts differently: {place}")
+    return "" if buffers else "it has none"
 
 
 def evaluating_disturbs_nothing(subject: Subject) -> str:
-    """Acting for another audience, and drawing what is seen, leaves training untouched."""
-    table, twin = subject.seat(), subject.seat()
-    for each in (table, twin):
+    """Acting for somebody else, and drawing what is seen, leaves training untouched."""
+    trial, twin = subject.trial(), subject.trial()
+    for each in (trial, twin):
         each.learn()
-    before = through_disk(table.agent.state())
-    memory = through_disk(table.memory)
+    before = through_disk(trial.agent.state())
+    memory = through_disk(trial.memory)
     for explore in (False, True):
-        table.watch(episode(Sizes(), 5, seed=4), explore)
-    place = difference(before, table.agent.state())
+        trial.watch(episode(Sizes(), 5, seed=4), explore)
+    place = difference(before, trial.agent.state())
     require(place is None, f"act changes {place}")
-    if draws(table.agent):
-        table.agent.pictures()
-    place = difference(before, table.agent.state())
+    if draws(trial.agent):
+        trial.agent.pictures()
+    place = difference(before, trial.agent.state())
     require(place is None, f"pictures changes {place}")
-    place = difference(memory, table.memory, "memory")
-    require(place is None, f"act for another audience changes {place} of training")
-    place = difference(_until_update(table), _until_update(twin), "turns")
+    place = difference(memory, trial.memory, "memory")
+    require(place is None, f"act for somebody else changes {place} of training")
+    place = difference(_until_update(trial), _until_update(twin), "turns")
     require(place is None, f"after an evaluation training differs at {place}")
     return ""
 
 
 def acting_is_a_function(subject: Subject) -> str:
     """The same step and memory give the same actions; the memory given is left as it was."""
-    table = subject.seat()
-    table.learn(updates=1)
-    memory = through_disk(table.memory)
+    trial = subject.trial()
+    trial.learn(updates=1)
+    memory = through_disk(trial.memory)
     for explore in (False, True):
-        first, _ = table.agent.act(table.step, table.memory, explore)
-        place = difference(memory, table.memory, "memory")
+        first, _ = trial.agent.act(trial.step, trial.memory, explore)
+        place = difference(memory, trial.memory, "memory")
         require(place is None, f"act(explore={explore}) changes {place}, which it was given")
-        again, _ = table.agent.act(table.step, table.memory, explore)
+        again, _ = trial.agent.act(trial.step, trial.memory, explore)
         require(bool((first == again).all()), f"two calls of act(explore={explore}) differ")
     return ""
 
 
 def memory_is_picklable(subject: Subject) -> str:
     """The memory of acting comes back from a file."""
-    table = subject.seat()
-    table.play(4)
+    trial = subject.trial()
+    trial.play(4)
     steps = episode(Sizes(), 3, seed=5)
-    one = table.watch(steps, True, table.memory)
-    same = table.watch(steps, True, through_disk(table.memory))
+    one = trial.watch(steps, True, trial.memory)
+    same = trial.watch(steps, True, through_disk(trial.memory))
     require(difference(one, same) is None, "a memory that was saved and loaded acts differently")
     return ""
 
 
 def episodes_are_apart(subject: Subject) -> str:
     """A copy on a `first` step forgets what came before."""
-    table = subject.seat()
-    table.learn()
+    trial = subject.trial()
+    trial.learn()
     past = episode(Sizes(end=0.0), 6, seed=6)
     wild = [replace(step, obs=_wild(step, time)) for time, step in enumerate(past)]
     future = episode(Sizes(), 6, seed=7)
     for explore in (False, True):
-        after = [_after(table, before, explore) for before in (past, wild)]
-        answers = [table.watch(future, explore, memory) for memory in after]
+        after = [_after(trial, before, explore) for before in (past, wild)]
+        answers = [trial.watch(future, explore, memory) for memory in after]
         place = difference(answers[0], answers[1], "actions")
         require(place is None, f"what was seen in the episode before changes {place}")
     return ""
@@ -189,19 +191,19 @@ def episodes_are_apart(subject: Subject) -> str:
 
 def global_generators_rest(subject: Subject) -> str:
     """Neither acting nor learning draws from a global random generator."""
-    table = subject.seat()
-    table.agent = Guarded(table.agent)
-    table.learn()
-    table.watch(episode(Sizes(), 3, seed=9), explore=False)
+    trial = subject.trial()
+    trial.agent = Guarded(trial.agent)
+    trial.learn()
+    trial.watch(episode(Sizes(), 3, seed=9), explore=False)
     return ""
 
 
 def execution_is_true(subject: Subject) -> str:
     """An agent's action depends on the others exactly if `execution` says so."""
     declared = subject.algorithm.execution
-    table = subject.seat(Sizes(agents=3))
-    table.learn()
-    found = depends_on_others(table, Sizes(agents=3))
+    trial = subject.trial(Sizes(agents=3))
+    trial.learn()
+    found = depends_on_others(trial, Sizes(agents=3))
     if declared == "decentralised":
         require(found is None, f"declared decentralised, but {found}")
         return "no action depends on what other agents see"
@@ -243,22 +245,24 @@ class Unreliable(Synthetic):
         return step
 
 
-def _emptied(ring: Ring) -> Ring:
-    """Give the ring as it was before its first row."""
-    return Ring({name: np.zeros_like(array) for name, array in ring.arrays.items()}, written=0)
+def _emptied(buffer: ReplayBuffer) -> ReplayBuffer:
+    """Give the buffer as it was before its first row."""
+    return ReplayBuffer(
+        {name: np.zeros_like(array) for name, array in buffer.arrays.items()}, written=0
+    )
 
 
-def _until_update(table: Table) -> list[Any]:
+def _until_update(trial: Trial) -> list[Any]:
     """Play some turns and on to the next update; give what was seen."""
-    seen = table.play(AHEAD)
-    return [*seen, table.learn(updates=1)]
+    seen = trial.play(AHEAD)
+    return [*seen, trial.learn(updates=1)]
 
 
-def _after(table: Table, past: list[Step], explore: bool) -> Any:
+def _after(trial: Trial, past: list[Step], explore: bool) -> Any:
     """Give the memory of having acted through a past."""
-    memory = table.agent.start(len(past[0].last))
+    memory = trial.agent.start(len(past[0].last))
     for step in past:
-        _, memory = table.agent.act(step, memory, explore)
+        _, memory = trial.agent.act(step, memory, explore)
     return memory
 
 

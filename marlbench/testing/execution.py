@@ -12,7 +12,7 @@ import numpy as np
 from marlbench.plugin import Step
 from marlbench.testing.sameness import is_floating, through_disk
 from marlbench.testing.synthetic import NOOP, Sizes
-from marlbench.testing.table import Table, episode
+from marlbench.testing.trial import Trial, episode
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -22,26 +22,26 @@ STRENGTHS = (1.0, 100.0)
 """Scales of the noise: one that a network feels, one that no squashing hides."""
 
 
-def depends_on_others(table: Table, sizes: Sizes) -> str | None:
+def depends_on_others(trial: Trial, sizes: Sizes) -> str | None:
     """Say which action changes when the other agents' world does, None if none does.
 
     Changed are the others' observations and masks and the global state, over whole episodes;
     with the weights as they were learnt, and with random ones: a young network may listen to
     others so faintly that no action shows it, but what it is built to depend on stays the same.
     """
-    found = _dependence(table, sizes, "learnt")
+    found = _dependence(trial, sizes, "learnt")
     if found is None:
-        table.agent.load(randomised(through_disk(table.agent.state()), np.random.default_rng(0)))
-        found = _dependence(table, sizes, "random")
+        trial.agent.load(randomised(through_disk(trial.agent.state()), np.random.default_rng(0)))
+        found = _dependence(trial, sizes, "random")
     return found
 
 
-def _dependence(table: Table, sizes: Sizes, weights: str) -> str | None:
+def _dependence(trial: Trial, sizes: Sizes, weights: str) -> str | None:
     steps = episode(sizes, COPIES, seed=8, steps=2 * sizes.limit)
     for explore, agent, strength in product((False, True), range(sizes.agents), STRENGTHS):
         draws = np.random.default_rng(agent)
-        answers = table.watch(steps, explore)
-        changed = table.watch([disturb(step, agent, strength, draws) for step in steps], explore)
+        answers = trial.watch(steps, explore)
+        changed = trial.watch([disturb(step, agent, strength, draws) for step in steps], explore)
         for time, (old, new) in enumerate(zip(answers, changed, strict=True)):
             if (old[:, agent] != new[:, agent]).any():
                 return (

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from marlbench.plugin import Agent, Algorithm, AlgorithmConfig, EnvSpec, Ring, Step
+from marlbench.plugin import Agent, Algorithm, AlgorithmConfig, EnvSpec, ReplayBuffer, Step
 
 
 class Config(AlgorithmConfig):
@@ -106,7 +106,7 @@ class Linear:
             "optimiser": self.optimiser.state_dict(),
             "generator": self.generator.get_state(),
             "draws": self.draws.bit_generator.state,
-            "replay": Ring(self.replay, self.written),
+            "replay": ReplayBuffer(self.replay, self.written),
             "pending": self.pending,
             "trace": self.trace,
         }

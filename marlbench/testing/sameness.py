@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from marlbench.plugin import Ring
+from marlbench.plugin import ReplayBuffer
 
 
 def difference(one: Any, other: Any, place: str = "state") -> str | None:
     """Give the first place at which two nested states differ exactly, None if they do not.
 
-    NaN equals NaN; of a `Ring` the live rows count.
+    NaN equals NaN; of a `ReplayBuffer` the live rows count.
 
     >>> difference({"a": [1, 2]}, {"a": [1, 3]})
     "state['a'][1]"
     """
-    if isinstance(one, Ring) and isinstance(other, Ring):
+    if isinstance(one, ReplayBuffer) and isinstance(other, ReplayBuffer):
         return difference(_live(one), _live(other), place)
     if isinstance(one, dict) and isinstance(other, dict):
         if one.keys() != other.keys():
@@ -39,7 +39,7 @@ def difference(one: Any, other: Any, place: str = "state") -> str | None:
 
 
 def leaves(state: Any, place: str = "state") -> Iterator[tuple[str, Any]]:
-    """Give every float tensor or array of a nested state that is not in a `Ring`, as bytes."""
+    """Give every float tensor or array of a nested state, less `ReplayBuffer`s, as bytes."""
     if isinstance(state, dict):
         for key, value in state.items():
             yield from leaves(value, f"{place}[{key!r}]")
@@ -64,10 +64,10 @@ def _fields(value: Any) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
-def _live(ring: Ring) -> dict[str, Any]:
-    capacity = len(next(iter(ring.arrays.values())))
-    rows = slice(min(ring.written, capacity))
-    return {"written": ring.written, **{k: array[rows] for k, array in ring.arrays.items()}}
+def _live(buffer: ReplayBuffer) -> dict[str, Any]:
+    capacity = len(next(iter(buffer.arrays.values())))
+    rows = slice(min(buffer.written, capacity))
+    return {"written": buffer.written, **{k: array[rows] for k, array in buffer.arrays.items()}}
 
 
 def _first(places: Iterator[str | None]) -> str | None:

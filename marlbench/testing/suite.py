@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from marlbench.plugin import Env, Step, Suite
-from marlbench.run.door import check_spec, check_step
-from marlbench.run.vector import unstack
 from marlbench.testing.sameness import difference
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
+from marlbench.vecenv.checks import check_spec, check_step
+from marlbench.vecenv.synchronous import unstack
 
 EPISODES = 8
 """Episodes of random play that a check looks at."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Generic, TypeVar
 
 from marlbench.plugin import Agent
-from marlbench.run.vector import stack
 from marlbench.testing.synthetic import Sizes, Synthetic
+from marlbench.vecenv.synchronous import stack
 
 __all__ = ["Lockstep"]
 

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from marlbench.host import load_catalogue
-from marlbench.run import vector
-from marlbench.testing.table import Subject
+from marlbench.testing.trial import Subject
+from marlbench.vecenv import synchronous
 
 CATALOGUE = load_catalogue()
 
@@ -29,7 +29,7 @@ CATALOGUE = load_catalogue()
 )
 def test_a_memory_from_the_cpu_is_moved(name: str, networks: list[str]) -> None:
     entry, suite = CATALOGUE.algorithms[name], CATALOGUE.suite("skirmish")
-    door = vector.build(suite, suite.default_task, suite.config(), 2)
+    door = synchronous.build(suite, suite.default_task, suite.config(), 2)
     config = entry.config(**Subject.of(entry, None).settings)
     agent: Any = entry.build(config, door.spec, 0, "cpu")
     memory = agent.start(2)

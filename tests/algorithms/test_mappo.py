@@ -8,23 +8,25 @@ import torch
 from numpy.typing import NDArray
 
 from marlbench.plugin import Env, EnvSpec, Step
-from marlbench.run.vector import Copies, cut
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.toolbox.rollout import Stream
+from marlbench.vecenv.synchronous import SyncVectorEnv, cut
 from marlbench_mappo.agent import Mappo, Memory
 from marlbench_mappo.config import MappoConfig
 from marlbench_probe.clocks import Counting, Deaths, TimeOut
 from marlbench_probe.pixels import Pixels
 
 
-def build(env: type[Env], **settings: Any) -> tuple[Mappo, Copies]:
+def build(env: type[Env], **settings: Any) -> tuple[Mappo, SyncVectorEnv]:
     """A small learner and its copies of a probe."""
     small = {"num_envs": 3, "rollout_steps": 20, "hidden": 8, "epochs": 2} | settings
-    copies = Copies(env, small["num_envs"])
+    copies = SyncVectorEnv(env, small["num_envs"])
     return Mappo(MappoConfig.model_validate(small), copies.spec, seed=0, device="cpu"), copies
 
 
-def play(agent: Mappo, copies: Copies, steps: int) -> list[tuple[Step, Memory, NDArray[np.int64]]]:
+def play(
+    agent: Mappo, copies: SyncVectorEnv, steps: int
+) -> list[tuple[Step, Memory, NDArray[np.int64]]]:
     """Show so many rows; each with the memory before it and the actions taken."""
     seeds = np.arange(copies.num_envs)
     step, memory, shown = copies.reset(seeds), agent.start(copies.num_envs), []
@@ -155,7 +157,7 @@ def test_a_crash_is_no_transition() -> None:
     assert agent.rollout.complete.tolist() == [1]
 
 
-def cut_all(copies: Copies, step: Step) -> Step:
+def cut_all(copies: SyncVectorEnv, step: Step) -> Step:
     """The row by which the host says that a copy crashed."""
     row = cut(copies._now[0])
     fields = ("obs", "avail", "alive", "reward", "state")

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from marlbench.plugin import Env
-from marlbench.run.vector import Copies
+from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_mat.agent import Mat, Memory, weighed
 from marlbench_mat.attention import Attention, SymbolAttention
 from marlbench_mat.config import MatConfig
@@ -106,14 +106,14 @@ def test_a_representation_depends_on_every_agents_observation() -> None:
     assert (encoder.representation(obs) != encoder.representation(other)).all(-1).all()
 
 
-def build(env: type[Env], **settings: Any) -> tuple[Mat, Copies]:
+def build(env: type[Env], **settings: Any) -> tuple[Mat, SyncVectorEnv]:
     """A small learner and its copies of a probe."""
     small = {"num_envs": 3, "rollout_steps": 20, "embedding": 8, "epochs": 2} | settings
-    copies = Copies(env, small["num_envs"])
+    copies = SyncVectorEnv(env, small["num_envs"])
     return Mat(MatConfig.model_validate(small), copies.spec, seed=0, device="cpu"), copies
 
 
-def play(agent: Mat, copies: Copies, steps: int) -> None:
+def play(agent: Mat, copies: SyncVectorEnv, steps: int) -> None:
     """Show so many rows."""
     seeds = np.arange(copies.num_envs)
     step, memory = copies.reset(seeds), agent.start(copies.num_envs)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from marlbench.plugin import Agent, Algorithm, Env
-from marlbench.run.vector import Copies
+from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_mappo import marlbench_algorithms as mappo_and_ippo
 from marlbench_mat import marlbench_algorithms as mat
 from marlbench_probe.clocks import Deaths, TimeOut
@@ -27,7 +27,7 @@ def build(algorithm: Algorithm, env: type[Env], seed: int, **settings: Any) -> A
 
 def learn(agent: Agent, env: type[Env], updates: int) -> None:
     """Play until the learner has learnt so many times."""
-    copies = Copies(env, COPIES)
+    copies = SyncVectorEnv(env, COPIES)
     seeds = np.zeros(COPIES, np.int64)
     step, memory = copies.reset(seeds), agent.start(COPIES)
     while updates:
@@ -39,7 +39,7 @@ def learn(agent: Agent, env: type[Env], updates: int) -> None:
 
 def greedy_return(agent: Agent, env: type[Env]) -> float:
     """The return of one episode of likeliest actions."""
-    copies, seeds = Copies(env, 1), np.zeros(1, np.int64)
+    copies, seeds = SyncVectorEnv(env, 1), np.zeros(1, np.int64)
     step, memory, total = copies.reset(seeds), agent.start(1), 0.0
     while not step.last.all():
         actions, memory = agent.act(step, memory, explore=False)
@@ -77,7 +77,7 @@ def test_a_time_out_is_worth_what_the_setting_says(name: str, bootstrap: bool) -
         **({"recurrent": False} if name != "mat" else {}),  # with a memory, time can be told
     )
     learn(agent, TimeOut, updates=50)
-    copies = Copies(TimeOut, 8)
+    copies = SyncVectorEnv(TimeOut, 8)
     agent.observe(copies.reset(np.zeros(8, np.int64)), np.zeros((8, 2), np.int64))
     value = agent.value_norm.denormalise(
         torch.from_numpy(agent.behaviour(agent.rollout.unnoted())["value"])

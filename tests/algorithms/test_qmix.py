@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from marlbench.plugin import EnvSpec, Step
-from marlbench.run.vector import stack
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.toolbox import utility as utility_module
 from marlbench.toolbox.episode_batch import capacity
+from marlbench.vecenv.synchronous import stack
 from marlbench_qmix import marlbench_algorithms
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import PRESETS, QmixConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from marlbench.run.vector import stack
+from marlbench.vecenv.synchronous import stack
 from marlbench_probe.games import TwoStep
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import QmixConfig

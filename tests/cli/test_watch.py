@@ -13,7 +13,7 @@ from PIL import Image
 from marlbench.cli import main
 from marlbench.commands import watch
 from marlbench.config import RunSpec
-from marlbench.mistakes import Mistake
+from marlbench.errors import UserError
 from marlbench.store import create
 
 Watch = Callable[..., tuple[int, str, str]]
@@ -50,9 +50,13 @@ def test_a_run_is_named_by_its_folder_its_path_below_results_or_what_holds_it_al
         assert watch.find_run(name, tmp_path) == folder
     other = waiting(tmp_path, seed=1)
     assert watch.find_run(str(other), tmp_path / "elsewhere") == other
-    with pytest.raises(Mistake, match=f"skirmish holds 2 runs, name one: marlbench watch {folder}"):
+    with pytest.raises(
+        UserError, match=f"skirmish holds 2 runs, name one: marlbench watch {folder}"
+    ):
         watch.find_run("skirmish", tmp_path)
-    with pytest.raises(Mistake, match=f"no run 'skirmish/2v2/qmax/seed_0'; did you mean '{folder}"):
+    with pytest.raises(
+        UserError, match=f"no run 'skirmish/2v2/qmax/seed_0'; did you mean '{folder}"
+    ):
         watch.find_run("skirmish/2v2/qmax/seed_0", tmp_path)
 
 
@@ -81,7 +85,7 @@ def test_what_cannot_be_filmed_is_told_in_a_line_before_anything_is_written(
 
 def test_mp4_without_ffmpeg_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "find_spec", lambda name: None)
-    with pytest.raises(Mistake, match=r"pip install 'marlbench\[video\]', or --out FILE.gif$"):
+    with pytest.raises(UserError, match=r"pip install 'marlbench\[video\]', or --out FILE.gif$"):
         watch.check_film(Path("a.mp4"))
 
 

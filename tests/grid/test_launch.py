@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 
+from marlbench.errors import UserError
 from marlbench.executors import Resources
 from marlbench.grid.launch import Grid, announcement, prepare
 from marlbench.grid.plan import Request, make_plan
 from marlbench.host import load_catalogue
-from marlbench.mistakes import Mistake
+from marlbench.overrides import parse_set
 from marlbench.store import create
-from marlbench.wishes import parse_set
 
 
 def grid_of(
     results: Path, presets: Sequence[str] = ("paper",), sets: Sequence[str] = (), **request: Any
 ) -> Grid:
     catalogue = load_catalogue()
-    wishes = [parse_set(text) for text in sets]
+    overrides = [parse_set(text) for text in sets]
     plan = make_plan(
-        catalogue, Request(["tiny"], "skirmish", presets=presets, wishes=wishes, **request)
+        catalogue, Request(["tiny"], "skirmish", presets=presets, overrides=overrides, **request)
     )
     return prepare(plan, results, catalogue.executor("local"), Resources())
 
@@ -87,7 +87,7 @@ def test_a_run_with_other_settings_in_the_way_is_told_before_anything_is_written
 ) -> None:
     create(tmp_path, grid_of(tmp_path, tasks=["5v5"], seeds=[3]).plan.specs[0])
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(Mistake, match=r"run\.steps = 400000, asked was 7: use another --results"):
+    with pytest.raises(UserError, match=r"run\.steps = 400000, asked was 7: use another --results"):
         grid_of(tmp_path, tasks=["2v2", "5v5"], seeds=[1, 3], sets=["run.steps=7"])
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -97,5 +97,5 @@ def test_a_run_with_other_settings_in_the_way_is_told_before_anything_is_written
 def test_a_run_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     folder = create(tmp_path, grid_of(tmp_path, tasks=["2v2"]).plan.specs[0])
     (folder / "spec.json").write_text("{}")
-    with pytest.raises(Mistake, match=r"spec\.json cannot be read; move its folder away"):
+    with pytest.raises(UserError, match=r"spec\.json cannot be read; move its folder away"):
         grid_of(tmp_path, tasks=["2v2"])

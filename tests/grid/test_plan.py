@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from marlbench.config import RunSpec
+from marlbench.errors import UserError
 from marlbench.grid.plan import Plan, Request, make_plan
 from marlbench.host import Catalogue, load_catalogue
-from marlbench.mistakes import Mistake
 from marlbench.plugin import Algorithm, AlgorithmConfig, Preset
 
 
@@ -137,6 +137,6 @@ def test_a_document_survives_being_written(catalogue: Catalogue) -> None:
     ],
 )
 def test_a_wrong_name_is_told(catalogue: Catalogue, request_: dict[str, Any], said: str) -> None:
-    with pytest.raises(Mistake) as error:
+    with pytest.raises(UserError) as error:
         plan_of(catalogue, **request_)
     assert said in str(error.value)

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 
 from marlbench.config import RunSpec
+from marlbench.errors import UserError
 from marlbench.executors import Resources
 from marlbench.grid.executors import local
 from marlbench.grid.executors.local import Slot, gpus, slots
 from marlbench.grid.plan import Request, make_plan
 from marlbench.grid.scheduler import Scheduler
 from marlbench.host import load_catalogue
-from marlbench.mistakes import Mistake
+from marlbench.overrides import parse_set
 from marlbench.store import Journal, create, runs
-from marlbench.wishes import parse_set
 
 SLOTS = [Slot("cpu 0", "", 1), Slot("cpu 1", "", 1)]
 CHILD = """
@@ -335,7 +335,7 @@ def test_slots_are_some_per_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("visible", ["", "-1"])
 def test_a_gpu_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch, visible: str) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    with pytest.raises(Mistake, match="this machine shows no GPU"):
+    with pytest.raises(UserError, match="this machine shows no GPU"):
         slots(Resources(device="cuda"))
 
 

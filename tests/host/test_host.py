@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 from distributions import TINY, install, offering, plugin
 
+from marlbench.errors import UserError
 from marlbench.executors import Resources
 from marlbench.host import (
     Catalogue,
-    UnknownName,
+    UnknownNameError,
     check_open_tasks,
     check_task,
     load_catalogue,
     missing,
 )
-from marlbench.mistakes import Mistake
 from marlbench.plugin import Suite
 
 DESK = plugin("""from marlbench.executors import Executor, Outcome
-from marlbench.mistakes import Mistake
+from marlbench.errors import UserError
 
 
 def run(folders, resources, watcher):
@@ -30,7 +30,7 @@ def run(folders, resources, watcher):
 
 def slots(resources):
     if resources.device == "cuda":
-        raise Mistake("a desk has no GPU")
+        raise UserError("a desk has no GPU")
     return [f"desk {number}" for number in range(resources.workers or 1)]
 
 
@@ -73,7 +73,7 @@ def test_a_third_partys_executor_appears_and_says_its_slots(site: Path) -> None:
     install(site, "acme", {"desk": DESK})
     executor = load_catalogue().executor("desk")
     assert executor.slots(Resources(workers=2)) == ["desk 0", "desk 1"]
-    with pytest.raises(Mistake, match="a desk has no GPU"):
+    with pytest.raises(UserError, match="a desk has no GPU"):
         executor.slots(Resources(device="cuda"))
 
 
@@ -174,7 +174,9 @@ def test_a_suite_whose_tasks_contradict_each_other_is_refused(
     install(site, "acme", {"thing": plugin(body)})
     catalogue = load_catalogue()
     assert said in only_broken(catalogue)
-    with pytest.raises(UnknownName, match=r"the plugin 'thing' is broken: .* offers 'maps' with"):
+    with pytest.raises(
+        UnknownNameError, match=r"the plugin 'thing' is broken: .* offers 'maps' with"
+    ):
         catalogue.suite("maps")
 
 
@@ -226,7 +228,7 @@ def test_a_name_offered_twice_by_one_plugin_is_refused(site: Path) -> None:
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
     catalogue = load_catalogue()
-    with pytest.raises(UnknownName) as error:
+    with pytest.raises(UnknownNameError) as error:
         catalogue.preset("quik")
     text = "no plugin offers the preset 'quik'; did you mean 'quick'? (marlbench list)"
     assert str(error.value) == text
@@ -234,7 +236,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 def test_the_name_of_a_broken_plugin_is_answered_with_its_error(site: Path) -> None:
     install(site, "acme", {"thing": "1 / 0"})
-    with pytest.raises(UnknownName, match="the plugin 'thing' is broken: ZeroDivisionError"):
+    with pytest.raises(UnknownNameError, match="the plugin 'thing' is broken: ZeroDivisionError"):
         load_catalogue().algorithm("thing")
 
 
@@ -250,7 +252,7 @@ def test_a_missing_simulator_is_named_with_its_remedy() -> None:
 def test_an_unknown_task_is_answered_with_the_nearest() -> None:
     closed = Suite("maps", ("3v3", "corridor"), lambda task, config: None, "3v3")  # type: ignore
     check_task(closed, "corridor")
-    with pytest.raises(UnknownName, match=r"has no task 'coridor'; did you mean 'corridor'\?"):
+    with pytest.raises(UnknownNameError, match=r"has no task 'coridor'; did you mean 'corridor'\?"):
         check_task(closed, "coridor")
     opened = Suite("any", (), lambda task, config: None, "x", open_tasks=True)  # type: ignore
     check_task(opened, "package.module:function")
@@ -271,7 +273,7 @@ def test_a_task_of_an_open_suite_is_unknown_where_it_cannot_be_built() -> None:
     opened = Suite("any", ("right",), build, "right", open_tasks=True)  # type: ignore[arg-type]
     check_open_tasks(opened, ["right"], None)
     assert built == ["closed"]
-    with pytest.raises(UnknownName, match=r"'any' cannot build the task 'wrong': .*: install"):
+    with pytest.raises(UnknownNameError, match=r"'any' cannot build the task 'wrong': .*: install"):
         check_open_tasks(opened, ["right", "wrong"], None)
     closed = replace(opened, open_tasks=False)
     check_open_tasks(closed, ["wrong"], None)  # its list of tasks is the judge

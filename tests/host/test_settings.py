@@ -9,12 +9,12 @@ from typing import Any, Literal
 import pytest
 from pydantic import Field, model_validator
 
+from marlbench.errors import UserError
 from marlbench.fields import settings_of
 from marlbench.grid.plan import Plan, Request, make_plan
 from marlbench.host import Catalogue
-from marlbench.mistakes import Mistake
+from marlbench.overrides import parse_set, read_file
 from marlbench.plugin import Algorithm, AlgorithmConfig, Config, Preset, Suite
-from marlbench.wishes import parse_set, read_file
 
 
 class Widths(Config):
@@ -100,14 +100,14 @@ def plan_of(
     presets: tuple[str, ...] = ("paper",),
     **request: Any,
 ) -> Plan:
-    wishes = [parse_set(text) for text in sets]
+    overrides = [parse_set(text) for text in sets]
     return make_plan(
-        catalogue, Request(algorithms, "war", presets=presets, wishes=wishes, **request)
+        catalogue, Request(algorithms, "war", presets=presets, overrides=overrides, **request)
     )
 
 
 def refusal(catalogue: Catalogue, *sets: str, **request: Any) -> str:
-    with pytest.raises(Mistake) as error:
+    with pytest.raises(UserError) as error:
         plan_of(catalogue, *sets, **request)
     assert "\n" not in str(error.value)
     return str(error.value)
@@ -171,8 +171,8 @@ def test_every_setting_is_in_the_document(catalogue: Catalogue) -> None:
     ],
 )
 def test_a_value_is_read_as_a_literal_or_else_a_string(text: str, value: object) -> None:
-    wish = parse_set(text)
-    assert (wish.key, wish.value) == ("k", value)
+    override = parse_set(text)
+    assert (override.key, override.value) == ("k", value)
 
 
 def test_a_key_can_be_for_one_of_several_algorithms(catalogue: Catalogue) -> None:
@@ -249,7 +249,7 @@ def test_a_slip_in_a_file_is_told_with_its_name(catalogue: Catalogue) -> None:
 def test_a_file_that_is_not_toml_is_told(tmp_path: Path, text: str) -> None:
     path = tmp_path / "x.toml"
     path.write_bytes(text.encode("latin-1"))
-    with pytest.raises(Mistake, match="is not TOML"):
+    with pytest.raises(UserError, match="is not TOML"):
         read_file(path)
 
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from marlbench.config import Evaluation
 from marlbench.plugin import EnvSpec, Step
-from marlbench.run.episodes import Episode
 from marlbench.run.evaluation import REPLAYS, Quota, evaluate, score
-from marlbench.run.seeding import TrainingSeeds, evaluation_seed, further_seed, training_seed
-from marlbench.run.vector import Copies, EnvironmentFailure
 from marlbench.testing.synthetic import Synthetic
+from marlbench.vecenv.seeding import TrainingSeeds, evaluation_seed, further_seed, training_seed
+from marlbench.vecenv.statistics import Episode
+from marlbench.vecenv.synchronous import EnvironmentFailure, SyncVectorEnv
 
 
 class Lengths:
@@ -63,7 +63,7 @@ class Fixed:
 
 def test_each_copy_plays_its_quota_whatever_the_lengths() -> None:
     protocol = Evaluation(episodes=7, num_envs=3)
-    episodes, crashes = evaluate(Fixed(), Copies(Lengths, 3), protocol)  # type: ignore[arg-type]
+    episodes, crashes = evaluate(Fixed(), SyncVectorEnv(Lengths, 3), protocol)  # type: ignore[arg-type]
     expected = [(e, k) for e, share in enumerate((3, 2, 2)) for k in range(share)]
     lengths = [1 + evaluation_seed(e, k) % 30 for e, k in expected]
     assert [episode.copy for episode in episodes] == [e for e, _ in expected]
@@ -77,7 +77,7 @@ def test_each_copy_plays_its_quota_whatever_the_lengths() -> None:
 
 
 def test_evaluating_twice_gives_the_same_rows() -> None:
-    copies, protocol = Copies(Synthetic, 4), Evaluation(episodes=8, num_envs=4)
+    copies, protocol = SyncVectorEnv(Synthetic, 4), Evaluation(episodes=8, num_envs=4)
     first = evaluate(Fixed(), copies, protocol)  # type: ignore[arg-type]
     assert evaluate(Fixed(), copies, protocol) == first  # type: ignore[arg-type]
 
@@ -103,7 +103,7 @@ class CrashingOnce(Lengths):
 def test_a_crashed_episode_is_not_scored_but_replayed_with_a_further_seed() -> None:
     assert CrashingOnce.bad % 30 > 1, "the episode must be long enough to crash in"
     protocol = Evaluation(episodes=4, num_envs=2)
-    episodes, crashes = evaluate(Fixed(), Copies(CrashingOnce, 2), protocol)  # type: ignore[arg-type]
+    episodes, crashes = evaluate(Fixed(), SyncVectorEnv(CrashingOnce, 2), protocol)  # type: ignore[arg-type]
     seeds = [evaluation_seed(0, 0), evaluation_seed(0, 1), evaluation_seed(1, 0, replay=1)]
     assert crashes == 1
     assert [e.length for e in episodes[:3]] == [1 + seed % 30 for seed in seeds]

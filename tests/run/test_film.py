@@ -19,7 +19,7 @@ from marlbench.plugin import Step
 from marlbench.run import film, playback, watch
 from marlbench.run.checkpoint import newest_agent
 from marlbench.run.playback import Frame
-from marlbench.run.rings import Damaged
+from marlbench.run.replay_segments import Damaged
 from marlbench.store import create, files, run_folder
 from marlbench.testing import linear, synthetic
 from tests.run.small_runs import play, small_spec
@@ -110,7 +110,9 @@ def test_what_cannot_be_filmed_ends_in_a_line(
     folder = run_folder(tmp_path / "results", battle_spec())
     assert watch.main([str(folder), str(tmp_path / "a.gif"), "1", "8"]) == 1
     said = capsys.readouterr()
-    assert said.err.startswith(f"marlbench: {folder} cannot be filmed: UnknownName: no plugin ")
+    assert said.err.startswith(
+        f"marlbench: {folder} cannot be filmed: UnknownNameError: no plugin "
+    )
     assert (said.out, said.err.count("\n")) == ("", 1)
     assert not (tmp_path / "a.gif").exists()
 

@@ -13,7 +13,7 @@ from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import load_catalogue
 from marlbench.run import loop, worker
 from marlbench.run.interrupt import Interrupted, Stop
-from marlbench.testing.table import Subject
+from marlbench.testing.trial import Subject
 from tests.run.small_runs import StopAtRows, rows
 
 CATALOGUE = load_catalogue()

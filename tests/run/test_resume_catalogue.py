@@ -19,9 +19,10 @@ from marlbench import store
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import load_catalogue
 from marlbench.plugin import Algorithm
-from marlbench.run import vector, worker
+from marlbench.run import worker
 from marlbench.run.session import show_cut
-from marlbench.testing.table import Subject
+from marlbench.testing.trial import Subject
+from marlbench.vecenv import synchronous
 from tests.run.small_runs import StopAfter, StopAtRows, rows, wait_for_rows
 
 CATALOGUE = load_catalogue()
@@ -82,7 +83,7 @@ def test_copies_that_are_lost_on_a_first_step_do_not_lengthen_the_episode_before
 
 def test_an_episode_that_is_cut_on_its_first_step_is_none() -> None:
     algorithm, suite = CATALOGUE.algorithm("qmix"), CATALOGUE.suite("probe")
-    env = vector.build(suite, "two_step", suite.config(), num_envs=2)
+    env = synchronous.build(suite, "two_step", suite.config(), num_envs=2)
     config = algorithm.config(**Subject.of(algorithm, None).settings)
     agent: Any = algorithm.build(config, env.spec, 1, "cpu")
     step, memory = env.reset(np.arange(2)), agent.start(2)

@@ -18,15 +18,15 @@ from marlbench import store
 from marlbench.config import RunConfig
 from marlbench.plugin import Agent, Algorithm, Step
 from marlbench.run import worker
-from marlbench.run.episodes import Tally
 from marlbench.run.interrupt import Stop
 from marlbench.run.loop import Training
-from marlbench.run.pace import Pace
-from marlbench.run.seeding import TrainingSeeds
-from marlbench.run.vector import Copies
+from marlbench.run.progress import Progress
 from marlbench.store import files
 from marlbench.testing import linear, synthetic
 from marlbench.testing.synthetic import Synthetic
+from marlbench.vecenv.seeding import TrainingSeeds
+from marlbench.vecenv.statistics import EpisodeStatistics
+from marlbench.vecenv.synchronous import SyncVectorEnv
 from tests.run.small_runs import play, small_spec
 
 
@@ -56,9 +56,9 @@ def test_a_run_leaves_all_that_readers_need(tmp_path: Path) -> None:
 
 
 def test_real_transitions_alone_are_env_steps() -> None:
-    copies = Copies(Synthetic, 4)
+    copies = SyncVectorEnv(Synthetic, 4)
     step = copies.reset(np.arange(4))
-    now = Training(step, None, TrainingSeeds.of_run(1, 4), Tally(copies.spec, 4))
+    now = Training(step, None, TrainingSeeds.of_run(1, 4), EpisodeStatistics(copies.spec, 4))
     played = 0
     for time in range(50):
         begins = now.step.last.copy()
@@ -202,11 +202,11 @@ def test_an_eta_appears_once_updates_were_timed_and_counts_evaluations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("marlbench.run.pace.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("marlbench.run.progress.time.monotonic", lambda: clock[0])
     documents: list[dict[str, Any]] = []
-    pace = Pace(small_spec(steps=400).run, documents.append)
-    step = Copies(Synthetic, 1).reset(np.array([1]))
-    now = Training(step, None, TrainingSeeds.of_run(1, 1), Tally(Synthetic().spec, 1))
+    pace = Progress(small_spec(steps=400).run, documents.append)
+    step = SyncVectorEnv(Synthetic, 1).reset(np.array([1]))
+    now = Training(step, None, TrainingSeeds.of_run(1, 1), EpisodeStatistics(Synthetic().spec, 1))
     pace.show(now, "starting")
     assert documents[-1]["eta_s"] is None
     with pace.evaluating():

@@ -286,7 +286,7 @@ class Clockwork(Linear):
         (Amnesiac, "resumes exactly", "after save and load the run differs"),
         (Stale, "resumes exactly", "after save and load the run differs"),
         (Hoarder, "acts without its replay", "where are the rows"),
-        (Forgetful, "acts without its replay", "with empty rings it acts differently"),
+        (Forgetful, "acts without its replay", "with empty buffers it acts differently"),
         (Keeper, "evaluating disturbs nothing", "act changes state['trace']"),
         (Overwriter, "acting is a function", "memory"),
         (Closure, "memory is picklable", "pickle"),

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from marlbench.plugin import Step, Suite, VectorEnv
-from marlbench.run.vector import Copies
 from marlbench.testing import Verdict, check_suite
 from marlbench.testing.synthetic import Sizes, Synthetic, suite
+from marlbench.vecenv.synchronous import SyncVectorEnv
 
 
 def offered(env: type[Synthetic], **entry: Any) -> Suite:
@@ -27,7 +27,7 @@ def failures(subject: Suite) -> dict[str, Verdict]:
 
 def test_a_good_environment_keeps_every_promise() -> None:
     def build_vector(task: str, config: Any, num_envs: int) -> VectorEnv:
-        return Copies(Synthetic, num_envs)
+        return SyncVectorEnv(Synthetic, num_envs)
 
     verdicts = check_suite(offered(Synthetic, build_vector=build_vector))
     assert [each for each in verdicts if not each.passed] == []
@@ -212,7 +212,7 @@ def test_deaths_without_a_noop_are_caught() -> None:
 
 def test_a_vector_form_that_plays_otherwise_is_caught() -> None:
     def build_vector(task: str, config: Any, num_envs: int) -> VectorEnv:
-        return Copies(lambda: Synthetic(Sizes(death=0.2)), num_envs)
+        return SyncVectorEnv(lambda: Synthetic(Sizes(death=0.2)), num_envs)
 
     found = failures(offered(Synthetic, build_vector=build_vector))
     assert list(found) == ["the vector form plays the same"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from marlbench.toolbox.room import rows_within
+from marlbench.toolbox.memory_budget import rows_within
 
 FIELDS = {"obs": ((2, 5, 5, 3), "uint8"), "reward": ((2,), "float32"), "last": ((), "bool")}
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from marlbench.errors import UserError
 from marlbench.executors import Executor, Outcome, Resources, Watcher
-from marlbench.mistakes import Mistake
 
 __all__ = ["LOCAL", "Slot", "cores", "gpus", "slots"]
 
@@ -73,7 +73,9 @@ def slots(resources: Resources) -> list[Slot]:
     """Give the slots of this machine: some per GPU, or one per so many cores."""
     found = [] if resources.device == "cpu" else gpus()
     if resources.device == "cuda" and not found:
-        raise Mistake("run.device is cuda, but this machine shows no GPU; leave it at auto or cpu")
+        raise UserError(
+            "run.device is cuda, but this machine shows no GPU; leave it at auto or cpu"
+        )
     if found:
         shared = [gpu for _ in range(resources.runs_per_gpu) for gpu in found]
         return [Slot(f"gpu {gpu}", gpu, resources.threads) for gpu in shared[: resources.workers]]

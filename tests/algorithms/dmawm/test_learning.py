@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from marlbench.host import load_catalogue
-from marlbench.run import vector
+from marlbench.vecenv import synchronous
 from marlbench_dmawm.agent import Dmawm
 from tests.algorithms.on_probes import learned
 
@@ -70,7 +70,7 @@ def test_items_are_drawn_and_rewards_known_from_pictures() -> None:
     algorithm, suite = catalogue.algorithm("dmawm"), catalogue.suite("skirmish")
     presets = algorithm.presets
     config = algorithm.config(**{**presets["quick"], **presets["pictures"]})
-    env = vector.build(suite, "gather44", suite.config(), config.num_envs)
+    env = synchronous.build(suite, "gather44", suite.config(), config.num_envs)
     agent = algorithm.build(config, env.spec, 0, "cpu")
     assert isinstance(agent, Dmawm)
     rng, copies = np.random.default_rng(0), np.arange(config.num_envs)

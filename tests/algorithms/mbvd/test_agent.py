@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from marlbench.plugin import EnvSpec
-from marlbench.run.vector import stack
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.toolbox.episode_batch import Batch
+from marlbench.vecenv.synchronous import stack
 from marlbench_mbvd import marlbench_algorithms
 from marlbench_mbvd.agent import Mbvd
 from marlbench_mbvd.config import PRESETS, MbvdConfig

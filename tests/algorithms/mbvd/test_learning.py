@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from marlbench.run.vector import stack
+from marlbench.vecenv.synchronous import stack
 from marlbench_mbvd.agent import Mbvd
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_probe.games import TwoStep

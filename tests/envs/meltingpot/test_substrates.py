@@ -21,9 +21,9 @@ from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import missing
 from marlbench.plugin import Env, Step
 from marlbench.run import worker
-from marlbench.run.vector import Copies
 from marlbench.store import files
 from marlbench.testing import check_suite, insist, linear
+from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_meltingpot.config import Config
 from marlbench_meltingpot.env import halved
 from marlbench_meltingpot.tasks import PAPER, TASKS
@@ -247,7 +247,7 @@ def test_a_copy_goes_on_in_mid_episode_after_it_was_pickled() -> None:
 
 def test_a_copy_that_no_seed_decides_is_cut_where_it_was_pickled() -> None:
     env = make(QUICK, deterministic=False)
-    copies = Copies(lambda: make(QUICK, deterministic=False), 1)
+    copies = SyncVectorEnv(lambda: make(QUICK, deterministic=False), 1)
     copies.resume([pickle.loads(pickle.dumps(env))], batched(play(env, 7, 3)[-1]))
     step = copies.step(np.zeros((1, 8), np.int64), np.zeros(1, np.int64))
     assert (step.last.item(), step.terminal.item()) == (True, False)
@@ -256,7 +256,7 @@ def test_a_copy_that_no_seed_decides_is_cut_where_it_was_pickled() -> None:
 
 def batched(step: Step) -> Step:
     """The step of one copy with a leading E."""
-    from marlbench.run.vector import stack
+    from marlbench.vecenv.synchronous import stack
 
     return stack([step])
 

@@ -15,8 +15,8 @@ import pytest
 from standin_of_packages import STANDIN, play, smac, smacv2, walk
 
 from marlbench.plugin import Env
-from marlbench.run.door import check_step
-from marlbench.run.vector import Copies
+from marlbench.vecenv.checks import check_step
+from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
 from marlbench_starcraft import build
@@ -187,7 +187,7 @@ def test_a_battle_gives_each_agent_its_own_state(make: Any) -> None:
 
 @pytest.mark.usefixtures("_packages")
 def test_mappo_learns_from_agents_own_states() -> None:
-    copies = Copies(lambda: smac(state="agent"), 2)
+    copies = SyncVectorEnv(lambda: smac(state="agent"), 2)
     config = MappoConfig(num_envs=2, rollout_steps=20, hidden=16, epochs=2)
     agent = Mappo(config, copies.spec, seed=0, device="cpu")
     before = [weight.clone() for weight in agent.critic.parameters()]

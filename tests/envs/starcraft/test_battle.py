@@ -15,9 +15,9 @@ import pytest
 from standin_of_packages import STANDIN, charge, is_gone, play, smac, smacv2, wait, walk
 
 from marlbench.plugin import Env
-from marlbench.run.door import check_step
-from marlbench.run.vector import Copies
 from marlbench.testing import check_suite
+from marlbench.vecenv.checks import check_step
+from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_starcraft import marlbench_suites
 from marlbench_starcraft.env import Battle
 from marlbench_starcraft.game import GameCrash, game_seed
@@ -176,7 +176,7 @@ def test_games_that_hang_together_cost_the_limit_once_and_only_their_own_episode
         trouble(*["hang@2"] * next(hanging))
         return smac(step_limit=4.0)
 
-    copies = Copies(make, 3)
+    copies = SyncVectorEnv(make, 3)
     step = copies.reset(np.arange(3))
     seeds = np.arange(3, 6)
     step = copies.step(np.ones((3, 3), np.int64), seeds)

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from marlbench.plugin import Agent, Algorithm, AlgorithmConfig, Step
-from marlbench.run import vector
-from marlbench.run.door import Door
 from marlbench.run.reason import wrong_setting
-from marlbench.run.seeding import TrainingSeeds
-from marlbench.run.vector import Copies
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.verdict import Unkept
+from marlbench.vecenv import synchronous
+from marlbench.vecenv.checks import CheckedVectorEnv
+from marlbench.vecenv.seeding import TrainingSeeds
+from marlbench.vecenv.synchronous import SyncVectorEnv
 
 SIZES = Sizes()
 PATIENCE = 6000
@@ -38,17 +38,17 @@ class Subject:
         smoke = algorithm.presets.get("smoke", {})
         return cls(algorithm, overlay(overlay(algorithm.defaults, smoke), settings or {}))
 
-    def seat(
+    def trial(
         self,
         sizes: Sizes = SIZES,
         seed: int = 1,
         num_envs: int = 3,
         task: Callable[[Sizes], Synthetic] = Synthetic,
-    ) -> Table:
+    ) -> Trial:
         """Build an agent and the copies that it plays."""
         config = self.config(num_envs)
-        env = Door(Copies(partial(task, sizes), num_envs))
-        return Table(self.algorithm.build(config, env.spec, seed, "cpu"), env)
+        env = CheckedVectorEnv(SyncVectorEnv(partial(task, sizes), num_envs))
+        return Trial(self.algorithm.build(config, env.spec, seed, "cpu"), env)
 
     def config(self, num_envs: int) -> AlgorithmConfig:
         """Give the settings; raises `Unkept` naming the first wrong one."""
@@ -63,11 +63,11 @@ class Subject:
 
 
 @dataclass
-class Table:
+class Trial:
     """An agent, the copies that it plays, and what was seen of both."""
 
     agent: Agent
-    env: Door
+    env: CheckedVectorEnv
     seeds: TrainingSeeds = field(init=False)
     step: Step = field(init=False)
     memory: Any = field(init=False)
@@ -107,7 +107,7 @@ class Table:
         raise Unkept(f"{len(seen)} updates within {PATIENCE} env steps, {updates} were awaited")
 
     def watch(self, steps: list[Step], explore: bool, memory: Any = None) -> list[Any]:
-        """Show steps to the agent as another audience; give its actions (E, A) for each."""
+        """Show steps to the agent as somebody else; give its actions (E, A) for each."""
         memory = self.agent.start(len(steps[0].last)) if memory is None else memory
         answers = []
         for step in steps:
@@ -115,16 +115,16 @@ class Table:
             answers.append(np.where(step.last[:, None], -1, actions))  # ignored on a last step
         return answers
 
-    def copy_onto(self, other: Table, through: Callable[[Any], Any]) -> None:
-        """Let another table go on from here, everything having gone through `through`."""
+    def copy_onto(self, other: Trial, through: Callable[[Any], Any]) -> None:
+        """Let another trial go on from here, everything having gone through `through`."""
         other.agent.load(through(self.agent.state()))
         other.memory, other.seeds, other.step = through((self.memory, self.seeds, self.step))
-        vector.restore(other.env, vector.snapshot(self.env), other.step)
+        synchronous.restore(other.env, synchronous.snapshot(self.env), other.step)
 
 
 def episode(sizes: Sizes, num_envs: int, seed: int, steps: int | None = None) -> list[Step]:
     """Give the steps of an episode in each copy (they do not depend on actions), in lockstep."""
-    copies = Copies(partial(Synthetic, sizes), num_envs)
+    copies = SyncVectorEnv(partial(Synthetic, sizes), num_envs)
     step = copies.reset(np.arange(num_envs) + 1000 * seed)
     seen = [step]
     for time in range(sizes.limit - 1 if steps is None else steps - 1):

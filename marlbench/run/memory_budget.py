@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from marlbench.plugin import Agent, Algorithm, EnvSpec, Ring
-from marlbench.run.rings import take_rings
+from marlbench.plugin import Agent, Algorithm, EnvSpec, ReplayBuffer
+from marlbench.run.replay_segments import take_buffers
 
 GIB = 2**30
 REMEDY = "set the algorithm's replay_gib lower"
@@ -52,9 +52,9 @@ def replay_bytes(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> int:
     An env step is kept once, and so are a step or two more per episode: an eighth more covers
     episodes of sixteen steps.
     """
-    rings: dict[str, Ring] = {}
-    take_rings(state, rings)
-    reserved = sum(array.nbytes for ring in rings.values() for array in ring.arrays.values())
+    buffers: dict[str, ReplayBuffer] = {}
+    take_buffers(state, buffers)
+    reserved = sum(array.nbytes for buffer in buffers.values() for array in buffer.arrays.values())
     seen = int(np.prod(spec.obs_shape)) * np.dtype(spec.obs_dtype).itemsize
     kept = spec.num_agents * (seen + spec.num_actions + SCALARS)
     kept += 4 * int(np.prod(spec.state_shape or 0))

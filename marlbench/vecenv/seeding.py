@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -60,16 +59,6 @@ class TrainingSeeds:
             seeds[copy] = training_seed(self.seed, int(copy), int(self.begun[copy]))
         self.begun += begins
         return seeds
-
-
-def seed_global_generators(seed: int) -> None:
-    """Seed what a plugin may draw from by mistake; no plugin should need it."""
-    import torch
-
-    number = purpose_seed(seed, "global generators")
-    random.seed(number)
-    np.random.seed(number)
-    torch.manual_seed(number)
 
 
 def _draw(entropy: int, key: tuple[int, ...]) -> int:

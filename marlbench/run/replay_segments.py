@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import Ring
+from marlbench.plugin import ReplayBuffer
 from marlbench.store.files import replacing
 
 
@@ -20,15 +20,15 @@ class Damaged(Exception):  # noqa: N818 - leads to the checkpoint before
 
 
 @dataclass(frozen=True)
-class RingPlace:
-    """Stands for a `Ring` in a saved state."""
+class BufferPlace:
+    """Stands for a `ReplayBuffer` in a saved state."""
 
     name: str
 
 
 @dataclass(frozen=True)
 class Segment:
-    """Rows `start` to `end` (counted from the first ever written) of a ring, in one file."""
+    """Rows `start` to `end` (counted from the first ever written) of a buffer, in one file."""
 
     file: str
     start: int
@@ -36,83 +36,83 @@ class Segment:
     crc: int
 
 
-def take_rings(state: Any, found: dict[str, Ring], name: str = "") -> Any:
-    """Give the nested state with places for its rings, which are put into `found`."""
-    if isinstance(state, Ring):
+def take_buffers(state: Any, found: dict[str, ReplayBuffer], name: str = "") -> Any:
+    """Give the nested state with places for its buffers, which are put into `found`."""
+    if isinstance(state, ReplayBuffer):
         found[name] = state
-        return RingPlace(name)
+        return BufferPlace(name)
     if isinstance(state, dict):
-        return {key: take_rings(item, found, f"{name}.{key}") for key, item in state.items()}
+        return {key: take_buffers(item, found, f"{name}.{key}") for key, item in state.items()}
     if type(state) in (list, tuple):
-        return type(state)(take_rings(v, found, f"{name}.{i}") for i, v in enumerate(state))
+        return type(state)(take_buffers(v, found, f"{name}.{i}") for i, v in enumerate(state))
     return state
 
 
-def put_rings(state: Any, rings: Mapping[str, Ring]) -> Any:
-    """Undo `take_rings`."""
-    if isinstance(state, RingPlace):
-        return rings[state.name]
+def put_buffers(state: Any, buffers: Mapping[str, ReplayBuffer]) -> Any:
+    """Undo `take_buffers`."""
+    if isinstance(state, BufferPlace):
+        return buffers[state.name]
     if isinstance(state, dict):
-        return {key: put_rings(item, rings) for key, item in state.items()}
+        return {key: put_buffers(item, buffers) for key, item in state.items()}
     if type(state) in (list, tuple):
-        return type(state)(put_rings(item, rings) for item in state)
+        return type(state)(put_buffers(item, buffers) for item in state)
     return state
 
 
-def empty_rings(document: Mapping[str, Any]) -> dict[str, Ring]:
-    """Give the rings of what `Segments.save` gave, before their first row; reads no file."""
-    return {name: Ring(_reserved(entry), written=0) for name, entry in document.items()}
+def empty_buffers(document: Mapping[str, Any]) -> dict[str, ReplayBuffer]:
+    """Give the buffers of what `Segments.save` gave, before their first row; reads no file."""
+    return {name: ReplayBuffer(_reserved(entry), written=0) for name, entry in document.items()}
 
 
 class Segments:
-    """The segment files of every ring in a checkpoint folder."""
+    """The segment files of every buffer in a checkpoint folder."""
 
     def __init__(self, folder: Path) -> None:
         """Begin with nothing saved."""
         self.folder = folder
         self._saved: dict[str, list[Segment]] = {}
 
-    def save(self, rings: Mapping[str, Ring], number: int) -> dict[str, Any]:
+    def save(self, buffers: Mapping[str, ReplayBuffer], number: int) -> dict[str, Any]:
         """Write what is new since the last save; give what `load` needs, as plain values."""
         return {
-            name: self._save(f"{number:06d}.{index}.ring", name, ring)
-            for index, (name, ring) in enumerate(rings.items())
+            name: self._save(f"{number:06d}.{index}.ring", name, buffer)
+            for index, (name, buffer) in enumerate(buffers.items())
         }
 
-    def load(self, document: Mapping[str, Any]) -> dict[str, Ring]:
-        """Give the rings as they were saved; the next save goes on from here."""
+    def load(self, document: Mapping[str, Any]) -> dict[str, ReplayBuffer]:
+        """Give the buffers as they were saved; the next save goes on from here."""
         saved = {n: [Segment(**s) for s in entry["segments"]] for n, entry in document.items()}
-        rings = {name: self._load(entry, saved[name]) for name, entry in document.items()}
+        buffers = {name: self._load(entry, saved[name]) for name, entry in document.items()}
         self._saved = saved
-        return rings
+        return buffers
 
-    def _save(self, file: str, name: str, ring: Ring) -> dict[str, Any]:
-        capacity = len(next(iter(ring.arrays.values())))
-        oldest = max(0, ring.written - capacity)
+    def _save(self, file: str, name: str, buffer: ReplayBuffer) -> dict[str, Any]:
+        capacity = len(next(iter(buffer.arrays.values())))
+        oldest = max(0, buffer.written - capacity)
         kept = [s for s in self._saved.get(name, []) if s.end > oldest]
-        if kept and kept[-1].end > ring.written:
-            kept = []  # this ring has begun anew
+        if kept and kept[-1].end > buffer.written:
+            kept = []  # this buffer has begun anew
         start = max(oldest, kept[-1].end if kept else 0)
-        if start < ring.written:
-            kept.append(self._write(file, ring, start, capacity))
+        if start < buffer.written:
+            kept.append(self._write(file, buffer, start, capacity))
         self._saved[name] = kept
-        fields = {k: [list(a.shape[1:]), a.dtype.str] for k, a in ring.arrays.items()}
+        fields = {k: [list(a.shape[1:]), a.dtype.str] for k, a in buffer.arrays.items()}
         segments = [asdict(segment) for segment in kept]
-        sizes = {"written": ring.written, "capacity": capacity}
+        sizes = {"written": buffer.written, "capacity": capacity}
         return {**sizes, "fields": fields, "segments": segments}
 
-    def _write(self, file: str, ring: Ring, start: int, capacity: int) -> Segment:
+    def _write(self, file: str, buffer: ReplayBuffer, start: int, capacity: int) -> Segment:
         with replacing(self.folder / file) as out:
-            for array in ring.arrays.values():
-                for first, end in _runs(start, ring.written, capacity):
+            for array in buffer.arrays.values():
+                for first, end in _runs(start, buffer.written, capacity):
                     np.lib.format.write_array(out, array[first:end], allow_pickle=False)
-        return Segment(file, start, ring.written, checksum(self.folder / file))
+        return Segment(file, start, buffer.written, checksum(self.folder / file))
 
-    def _load(self, entry: Mapping[str, Any], segments: list[Segment]) -> Ring:
+    def _load(self, entry: Mapping[str, Any], segments: list[Segment]) -> ReplayBuffer:
         arrays = _reserved(entry)
         for segment in segments:
             self._read(segment, arrays, entry["capacity"])
-        return Ring(arrays, entry["written"])
+        return ReplayBuffer(arrays, entry["written"])
 
     def _read(self, segment: Segment, arrays: dict[str, NDArray[Any]], capacity: int) -> None:
         """Put a segment's rows where they stood; later segments overwrite what they replaced."""
@@ -124,7 +124,7 @@ class Segments:
 
 
 def _reserved(entry: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-    """Give a ring's arrays (capacity, ...), which take memory only as they are written to."""
+    """Give a buffer's arrays (capacity, ...), which take memory only as they are written to."""
     return {
         name: np.zeros((entry["capacity"], *shape), dtype=np.dtype(dtype))
         for name, (shape, dtype) in entry["fields"].items()
@@ -151,7 +151,7 @@ def verify(path: Path, crc: int) -> None:
 
 
 def _runs(start: int, end: int, capacity: int) -> list[tuple[int, int]]:
-    """Give where rows `start` to `end` stand in a ring: one run of indices, or two.
+    """Give where rows `start` to `end` stand in a buffer: one run of indices, or two.
 
     >>> _runs(2, 5, 10), _runs(8, 12, 10), _runs(10, 20, 10)
     ([(2, 5)], [(8, 10), (0, 2)], [(0, 10)])

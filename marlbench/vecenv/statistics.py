@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marlbench.run.door import SpecViolation
+from marlbench.vecenv.checks import SpecViolation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +30,7 @@ class Episode:
 
 
 @dataclass
-class Tally:
+class EpisodeStatistics:
     """The sums of the episodes under way in every copy."""
 
     spec: EnvSpec

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Phase = Literal["starting", "training", "evaluating"]
 
 
-class Pace:
+class Progress:
     """Times training and evaluating apart, and writes the progress at most once a second."""
 
     def __init__(

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from marlbench.plugin import EnvSpec
-from marlbench.run.door import Door, SpecViolation, check_actions, check_step
-from marlbench.run.episodes import Tally
-from marlbench.run.vector import Copies
 from marlbench.testing.synthetic import Sizes, Synthetic
+from marlbench.vecenv.checks import CheckedVectorEnv, SpecViolation, check_actions, check_step
+from marlbench.vecenv.statistics import EpisodeStatistics
+from marlbench.vecenv.synchronous import SyncVectorEnv
 
 ENV = Synthetic()
 STEP = ENV.reset(1)
@@ -47,7 +47,7 @@ def test_a_wrong_step_is_refused_with_the_offending_value(
 
 
 def test_each_agent_may_have_a_state_of_its_own() -> None:
-    door = Door(Copies(lambda: Synthetic(Sizes(own_states=True)), 3))
+    door = CheckedVectorEnv(SyncVectorEnv(lambda: Synthetic(Sizes(own_states=True)), 3))
     step = door.reset(np.array([1, 2, 3]))
     assert step.state is not None
     assert (door.spec.state_shape, step.state.shape) == ((2, 6), (3, 2, 6))
@@ -57,10 +57,10 @@ def test_each_agent_may_have_a_state_of_its_own() -> None:
 def test_states_that_are_neither_the_teams_nor_the_agents_are_refused(
     shape: tuple[int, ...],
 ) -> None:
-    copies = Copies(Synthetic, 1)
+    copies = SyncVectorEnv(Synthetic, 1)
     copies.spec = replace(SPEC, state_shape=shape)
     with pytest.raises(SpecViolation, match=r"neither \(S,\) nor \(2, S\)"):
-        Door(copies)
+        CheckedVectorEnv(copies)
 
 
 def test_individual_rewards_may_differ() -> None:
@@ -69,7 +69,7 @@ def test_individual_rewards_may_differ() -> None:
 
 
 def test_unavailable_actions_are_refused_but_not_on_a_last_step() -> None:
-    step = Copies(Synthetic, 3).reset(np.array([1, 2, 3]))
+    step = SyncVectorEnv(Synthetic, 3).reset(np.array([1, 2, 3]))
     actions = step.avail.argmax(-1)
     check_actions(actions, step)
     actions[2, 1] = 0  # the no-op, which is a dead agent's
@@ -80,25 +80,25 @@ def test_unavailable_actions_are_refused_but_not_on_a_last_step() -> None:
 
 @pytest.mark.parametrize("action", [-1, 4])
 def test_actions_that_do_not_exist_are_refused(action: int) -> None:
-    step = Copies(Synthetic, 1).reset(np.array([1]))
+    step = SyncVectorEnv(Synthetic, 1).reset(np.array([1]))
     with pytest.raises(SpecViolation, match=f"chose action {action}"):
         check_actions(np.array([[action, 1]]), step)
 
 
 def test_actions_of_a_wrong_type_are_refused() -> None:
-    door = Door(Copies(Synthetic, 1))
+    door = CheckedVectorEnv(SyncVectorEnv(Synthetic, 1))
     step = door.reset(np.array([1]))
     with pytest.raises(SpecViolation, match="float64"):
         door.step(step.avail.argmax(-1).astype(np.float64), np.array([1]))
 
 
 def test_an_episode_longer_than_its_limit_is_refused() -> None:
-    copies = Copies(lambda: Synthetic(Sizes(limit=4, end=0.0, death=0.0)), 1)
-    tally = Tally(replace(copies.spec, episode_limit=3), 1)
+    copies = SyncVectorEnv(lambda: Synthetic(Sizes(limit=4, end=0.0, death=0.0)), 1)
+    statistics = EpisodeStatistics(replace(copies.spec, episode_limit=3), 1)
     step = copies.reset(np.array([1]))
     for _ in range(3):
         step = copies.step(step.avail.argmax(-1), np.array([1]))
-        tally.add(step)
+        statistics.add(step)
     step = copies.step(step.avail.argmax(-1), np.array([1]))
     with pytest.raises(SpecViolation, match=r"4 steps.*episode_limit is 3"):
-        tally.add(step)
+        statistics.add(step)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from marlbench.errors import did_you_mean
 from marlbench.executors import Executor
-from marlbench.mistakes import did_you_mean
 from marlbench.plugin import Algorithm, AlgorithmConfig, Config, Preset, Suite
 
 __all__ = ["NAMED", "UNNAMED", "flaw"]

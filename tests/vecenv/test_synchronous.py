@@ -10,11 +10,11 @@ import pytest
 from numpy.typing import NDArray
 
 from marlbench.plugin import Env, Step
-from marlbench.run import vector
-from marlbench.run.door import Door
-from marlbench.run.episodes import Tally, crashed
-from marlbench.run.vector import CRASHES_IN_A_ROW, Copies, EnvironmentFailure
 from marlbench.testing.synthetic import Sizes, Synthetic
+from marlbench.vecenv import synchronous
+from marlbench.vecenv.checks import CheckedVectorEnv
+from marlbench.vecenv.statistics import EpisodeStatistics, crashed
+from marlbench.vecenv.synchronous import CRASHES_IN_A_ROW, EnvironmentFailure, SyncVectorEnv
 
 
 def first_available(step: Step) -> NDArray[np.int64]:
@@ -48,7 +48,7 @@ class Crashing(Synthetic):
 
 
 def test_copies_play_the_episodes_that_single_environments_play() -> None:
-    copies = Door(Copies(Synthetic, 3))
+    copies = CheckedVectorEnv(SyncVectorEnv(Synthetic, 3))
     step = copies.reset(np.array([5, 6, 7]))
     singles: list[Env] = [Synthetic() for _ in range(3)]
     expected = [env.reset(seed) for env, seed in zip(singles, (5, 6, 7), strict=True)]
@@ -66,7 +66,7 @@ def test_copies_play_the_episodes_that_single_environments_play() -> None:
 
 
 def test_a_crash_cuts_the_episode_as_a_time_out_and_rebuilds_the_copy() -> None:
-    copies = Copies(partial(Crashing, at=3), 1)
+    copies = SyncVectorEnv(partial(Crashing, at=3), 1)
     victim = copies.envs[0]
     step = copies.reset(np.array([1]))
     for _ in range(2):
@@ -84,19 +84,19 @@ def test_a_crash_cuts_the_episode_as_a_time_out_and_rebuilds_the_copy() -> None:
 
 
 def test_a_cut_step_is_neither_a_step_of_the_episode_nor_scored() -> None:
-    copies = Copies(partial(Crashing, at=3), 1)
-    tally = Tally(copies.spec, 1)
+    copies = SyncVectorEnv(partial(Crashing, at=3), 1)
+    statistics = EpisodeStatistics(copies.spec, 1)
     step = copies.reset(np.array([1]))
-    ended = tally.add(step)
+    ended = statistics.add(step)
     while not ended:
         step = copies.step(first_available(step), np.array([0]))
-        ended = tally.add(step)
+        ended = statistics.add(step)
     assert ended[0].crashed
     assert ended[0].length == 2
 
 
 def test_crashes_in_a_row_without_a_real_step_fail_with_the_reason() -> None:
-    copies = Copies(partial(Crashing, at=1), 2)
+    copies = SyncVectorEnv(partial(Crashing, at=1), 2)
     step = copies.reset(np.array([1, 2]))
     for _ in range(2 * CRASHES_IN_A_ROW - 2):  # a crash, a reset, a crash ...
         step = copies.step(first_available(step), np.array([3, 4]))
@@ -105,7 +105,7 @@ def test_crashes_in_a_row_without_a_real_step_fail_with_the_reason() -> None:
 
 
 def test_crashes_with_real_steps_between_go_on_for_ever() -> None:
-    copies = Copies(partial(Crashing, at=2), 1)
+    copies = SyncVectorEnv(partial(Crashing, at=2), 1)
     step = copies.reset(np.array([1]))
     for time in range(60):
         step = copies.step(first_available(step), np.array([time]))
@@ -113,7 +113,7 @@ def test_crashes_with_real_steps_between_go_on_for_ever() -> None:
 
 
 def test_a_reset_that_crashes_is_tried_with_further_seeds_and_given_up_in_the_end() -> None:
-    copies = Copies(partial(Crashing, at=99, resets=True), 1)
+    copies = SyncVectorEnv(partial(Crashing, at=99, resets=True), 1)
     with pytest.raises(EnvironmentFailure, match="no answer"):
         copies.reset(np.array([1]))
     assert len(copies.crashes) == CRASHES_IN_A_ROW
@@ -148,12 +148,12 @@ class Halves(Crashing):
 
 def test_all_copies_are_asked_before_any_is_waited_for() -> None:
     names = iter("ab")
-    copies = Copies(lambda: Halves(next(names)), 2)
+    copies = SyncVectorEnv(lambda: Halves(next(names)), 2)
     Halves.diary.clear()
     step = copies.reset(np.array([1, 2]))
     for _ in range(7):  # six steps of an episode, and the reset of both
         step = copies.step(first_available(step), np.array([3, 4]))
-    whole = Copies(lambda: Crashing(at=99), 2)
+    whole = SyncVectorEnv(lambda: Crashing(at=99), 2)
     expected = whole.reset(np.array([3, 4]))
     np.testing.assert_array_equal(step.obs, expected.obs)
     resets = ["a is asked to reset", "b is asked to reset", "a answers", "b answers"]
@@ -164,7 +164,7 @@ def test_all_copies_are_asked_before_any_is_waited_for() -> None:
 @pytest.mark.parametrize("in_sending", [True, False])
 def test_a_crash_in_either_half_costs_that_copys_episode_alone(in_sending: bool) -> None:
     made = iter([Halves("a"), Halves("b", at=2, in_sending=in_sending), Halves("c"), Halves("d")])
-    copies = Copies(lambda: next(made), 3)
+    copies = SyncVectorEnv(lambda: next(made), 3)
     step = copies.reset(np.array([1, 2, 3]))
     for _ in range(2):
         step = copies.step(first_available(step), np.array([4, 5, 6]))
@@ -182,13 +182,13 @@ def test_a_crash_in_either_half_costs_that_copys_episode_alone(in_sending: bool)
 
 
 def test_a_snapshot_goes_on_mid_episode() -> None:
-    door = Door(Copies(Synthetic, 2))
+    door = CheckedVectorEnv(SyncVectorEnv(Synthetic, 2))
     step = door.reset(np.array([1, 2]))
     for _ in range(3):
         step = door.step(first_available(step), np.array([3, 4]))
-    blob = vector.snapshot(door)
-    other = Door(Copies(Synthetic, 2))
-    vector.restore(other, blob, step)
+    blob = synchronous.snapshot(door)
+    other = CheckedVectorEnv(SyncVectorEnv(Synthetic, 2))
+    synchronous.restore(other, blob, step)
     for time in range(20):
         actions = first_available(step)
         step = door.step(actions, np.array([time, -time]) % 1000)

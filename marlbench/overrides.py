@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from marlbench.config import RunConfig
+from marlbench.errors import UserError, nearest
 from marlbench.fields import Setting, flatten, settings_of
-from marlbench.mistakes import Mistake, nearest
 from marlbench.plugin import Algorithm, Suite
 
-__all__ = ["Sections", "Wish", "parse_set", "read_file"]
+__all__ = ["Override", "Sections", "parse_set", "read_file"]
 
 
 @dataclass(frozen=True)
-class Wish:
+class Override:
     """One value that the user asks for, before it is known whose setting it is."""
 
     key: str
@@ -32,12 +32,12 @@ class Wish:
     """`--set`, `--steps` or `file x.toml`."""
 
 
-def parse_set(text: str) -> Wish:
+def parse_set(text: str) -> Override:
     """Read `key=value`; the value is a TOML or JSON literal, or else a string."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise Mistake(f"--set {text}: write key=value, e.g. --set run.steps=1000")
-    return Wish(key.strip(), _literal(value.strip()), "--set")
+        raise UserError(f"--set {text}: write key=value, e.g. --set run.steps=1000")
+    return Override(key.strip(), _literal(value.strip()), "--set")
 
 
 def _literal(text: str) -> Any:
@@ -56,13 +56,13 @@ def read_file(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise Mistake(f"--config {path}: cannot be read ({error.strerror})") from error
+        raise UserError(f"--config {path}: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Mistake(f"--config {path}: is not TOML: {error}") from error
+        raise UserError(f"--config {path}: is not TOML: {error}") from error
 
 
 class Sections:
-    """The settings of everything that takes part in a plan, and where a wish belongs."""
+    """The settings of everything that takes part in a plan, and where a override belongs."""
 
     def __init__(
         self, suite: Suite, algorithms: Sequence[Algorithm], catalogued: Sequence[str]
@@ -75,43 +75,46 @@ class Sections:
             **{algorithm.name: settings_of(algorithm.config) for algorithm in algorithms},
         }
 
-    def read(self, document: Mapping[str, Any], origin: str) -> Iterator[Wish]:
+    def read(self, document: Mapping[str, Any], origin: str) -> Iterator[Override]:
         """Open a settings file; what it says of algorithms that are not played is passed over."""
         bare = self._bare()
         keys = {*self._full(), *bare, *(f"algorithm.{key}" for key in bare)}
         for key, value in flatten(keys, document).items():
             if key.partition(".")[0] not in self.others:
-                yield Wish(key, value, origin)
+                yield Override(key, value, origin)
 
-    def place(self, wish: Wish) -> list[tuple[str, str]]:
-        """Give the sections that a wish is for, each with the key inside it; raises Mistake."""
-        head, _, rest = wish.key.partition(".")
+    def place(self, override: Override) -> list[tuple[str, str]]:
+        """Give the sections that an override is for, each with its key there; raises UserError."""
+        head, _, rest = override.key.partition(".")
         if head in self.others:
             names = ", ".join(self.names)
-            raise Mistake(f"{wish.origin}: {wish.key}: {head} is not played here, only {names}")
+            raise UserError(
+                f"{override.origin}: {override.key}: {head} is not played here, only {names}"
+            )
         if rest in self.known.get(head, {}):
             return [(head, rest)]
-        key = rest if head == "algorithm" else wish.key
+        key = rest if head == "algorithm" else override.key
         having = [name for name in self.names if key in self.known[name]]
         if not having:
-            raise Mistake(self._unknown(wish))
+            raise UserError(self._unknown(override))
         if lacking := [name for name in self.names if name not in having]:
-            raise Mistake(
-                f"{wish.origin}: {', '.join(lacking)} has no setting {key!r}; "
+            raise UserError(
+                f"{override.origin}: {', '.join(lacking)} has no setting {key!r}; "
                 f"write {having[0]}.{key} to set it for {having[0]} alone"
             )
         return [(name, key) for name in having]
 
-    def _unknown(self, wish: Wish) -> str:
+    def _unknown(self, override: Override) -> str:
         keys = [*self._full(), *self._bare()]
-        near = nearest(wish.key, keys)
+        near = nearest(override.key, keys)
         by_last = {key.rpartition(".")[2]: key for key in keys}
-        last = nearest(wish.key.rpartition(".")[2], by_last)
-        if last and (near is None or last == wish.key):  # `steps` for `run.steps`
+        last = nearest(override.key.rpartition(".")[2], by_last)
+        if last and (near is None or last == override.key):  # `steps` for `run.steps`
             near = by_last[last]
         hint = f"; did you mean {near!r}?" if near else ""
         shown = self.names[0] if self.names else "NAME"
-        return f"{wish.origin}: there is no setting {wish.key!r}{hint} (marlbench show {shown})"
+        said = f"{override.origin}: there is no setting {override.key!r}"
+        return f"{said}{hint} (marlbench show {shown})"
 
     def _full(self) -> list[str]:
         return [f"{section}.{key}" for section, keys in self.known.items() for key in keys]

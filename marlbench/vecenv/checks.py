@@ -16,7 +16,7 @@ class SpecViolation(ValueError):  # noqa: N818 - names what a plugin did
     """A plugin broke the contract of `marlbench.plugin`."""
 
 
-class Door:
+class CheckedVectorEnv:
     """A `VectorEnv` that checks what the suite gives and what the learner answers."""
 
     def __init__(self, inside: VectorEnv) -> None:

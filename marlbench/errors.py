@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["Mistake", "did_you_mean", "nearest", "one_line"]
+__all__ = ["UserError", "did_you_mean", "nearest", "one_line"]
 
 
-class Mistake(Exception):  # noqa: N818 - the user's, not the program's
+class UserError(Exception):
     """A mistake of the user's: the command line prints its text and exits with 2."""
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 import numpy as np
 
 from marlbench.plugin import Step
-from marlbench.run.door import Door
-from marlbench.run.seeding import further_seed
+from marlbench.vecenv.checks import CheckedVectorEnv
+from marlbench.vecenv.seeding import further_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -33,38 +33,38 @@ class EnvironmentFailure(RuntimeError):  # noqa: N818 - the reason of a failed r
     """An environment crashes again and again: rebuilding it does not help."""
 
 
-def build(suite: Suite, task: str, config: Any, num_envs: int) -> Door:
+def build(suite: Suite, task: str, config: Any, num_envs: int) -> CheckedVectorEnv:
     """Build E checked copies of a task, by the suite's own vector form where it has one."""
     if suite.build_vector is not None:
-        return Door(suite.build_vector(task, config, num_envs))
-    return Door(Copies(partial(suite.build, task, config), num_envs))
+        return CheckedVectorEnv(suite.build_vector(task, config, num_envs))
+    return CheckedVectorEnv(SyncVectorEnv(partial(suite.build, task, config), num_envs))
 
 
-def snapshot(door: Door) -> bytes:
+def snapshot(door: CheckedVectorEnv) -> bytes:
     """Pickle copies mid-episode (`Suite.copyable`)."""
     inside = door.inside
-    return pickle.dumps(inside.envs if isinstance(inside, Copies) else inside)
+    return pickle.dumps(inside.envs if isinstance(inside, SyncVectorEnv) else inside)
 
 
-def restore(door: Door, blob: bytes, step: Step) -> None:
+def restore(door: CheckedVectorEnv, blob: bytes, step: Step) -> None:
     """Go on with pickled copies that stand on this step."""
     content = pickle.loads(blob)
-    if isinstance(door.inside, Copies):
+    if isinstance(door.inside, SyncVectorEnv):
         door.inside.resume(content, step)
         content = door.inside
     door.resume(content, step)
 
 
-def drain_crashes(door: Door) -> list[dict[str, Any]]:
+def drain_crashes(door: CheckedVectorEnv) -> list[dict[str, Any]]:
     """Take the crashes since the last call: copy and error of each."""
     inside: VectorEnv = door.inside
-    if not isinstance(inside, Copies):
+    if not isinstance(inside, SyncVectorEnv):
         return []
     crashes, inside.crashes = inside.crashes, []
     return crashes
 
 
-class Copies:
+class SyncVectorEnv:
     """A `VectorEnv` made of single `Env`s, all asked before any is waited for.
 
     A crash cuts the episode: the last observation comes again as a time-out with no reward and

@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marlbench.plugin import Ring
-from marlbench.run.rings import Damaged, Segments, put_rings, take_rings
+from marlbench.plugin import ReplayBuffer
+from marlbench.run.replay_segments import Damaged, Segments, put_buffers, take_buffers
 
 CAPACITY = 10
 
 
-def ring_with(written: int) -> Ring:
-    """A ring whose row k is k in one array and (k, -k) in another; unwritten rows are zeros."""
+def ring_with(written: int) -> ReplayBuffer:
+    """A buffer whose row k is k in one array and (k, -k) in another; unwritten rows are zeros."""
     number, pair = np.zeros(CAPACITY, np.int64), np.zeros((CAPACITY, 2), np.float32)
     for k in range(written):
         number[k % CAPACITY], pair[k % CAPACITY] = k, (k, -k)
-    return Ring({"number": number, "pair": pair}, written)
+    return ReplayBuffer({"number": number, "pair": pair}, written)
 
 
 @pytest.mark.parametrize(
@@ -66,10 +66,10 @@ def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:
 
 
 def test_rings_are_found_in_nested_states_and_put_back() -> None:
-    ring, found = ring_with(1), dict[str, Ring]()
-    state = {"buffers": [ring, {"inner": (ring, 3)}], "weights": np.ones(2)}
-    kept = take_rings(state, found)
+    buffer, found = ring_with(1), dict[str, ReplayBuffer]()
+    state = {"buffers": [buffer, {"inner": (buffer, 3)}], "weights": np.ones(2)}
+    kept = take_buffers(state, found)
     assert list(found) == [".buffers.0", ".buffers.1.inner.0"]
-    back = put_rings(kept, found)
-    assert back["buffers"][0] is ring
-    assert back["buffers"][1]["inner"] == (ring, 3)
+    back = put_buffers(kept, found)
+    assert back["buffers"][0] is buffer
+    assert back["buffers"][1]["inner"] == (buffer, 3)

@@ -1,0 +1,1 @@
+"""Copies of an environment in lockstep: stepping, seeds, checks, episode statistics."""
