@@ -57,10 +57,15 @@ def intervals(x: NDArray[np.float64], y: NDArray[np.float64]) -> dict[str, list[
     """The four aggregates' 95 % intervals, and that of the probability of improvement."""
     found = {}
     for name, function in FOUR.items():
-        _, ends = library.get_interval_estimates({"x": x}, function, reps=DRAWS, random_state=0)
+        _, ends = library.get_interval_estimates(
+            {"x": x}, function, reps=DRAWS, random_state=np.random.RandomState(0)
+        )
         found[name] = ends["x"][:, 0].tolist()
     _, ends = library.get_interval_estimates(
-        {"x,y": (x, y)}, metrics.probability_of_improvement, reps=2000, random_state=0
+        {"x,y": (x, y)},
+        metrics.probability_of_improvement,
+        reps=2000,
+        random_state=np.random.RandomState(0),
     )
     return found | {"improvement": ends["x,y"][:, 0].tolist()}
 
@@ -77,7 +82,7 @@ def main() -> None:
         ],
         "intervals": intervals(*cases["five runs, six tasks"]),
     }
-    print(json.dumps(document, indent=1))
+    print(json.dumps(document).replace('{"case"', '\n{"case"'))  # a case per line
 
 
 if __name__ == "__main__":
