@@ -8,12 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-__all__ = ["ALPHA", "FEWEST_SEEDS", "Comparison", "best", "corrected", "holm", "paired", "welch"]
+__all__ = [
+    "ALPHA",
+    "FEWEST_SEEDS",
+    "Comparison",
+    "Summary",
+    "best",
+    "corrected",
+    "holm",
+    "paired",
+    "summary",
+    "welch",
+    "welch_of_summaries",
+]
 
 ALPHA = 0.05
 """Level of significance, after Holm's correction."""
@@ -43,18 +56,40 @@ class Comparison:
         return self.p is not None and self.p < ALPHA
 
 
+class Summary(NamedTuple):
+    """What is left of the seeds of a label where only a table is known."""
+
+    mean: float
+    sd: float
+    """With the divisor n - 1."""
+    n: int
+
+
 def welch(x: ArrayLike, y: ArrayLike) -> Comparison:
     """Compare the values of seeds, (n_x,) and (n_y,), by Welch's t: sds need not be equal.
 
     Where all seeds played the same start states, it speaks of these start states alone.
+    Raises ValueError where a side has no seed.
     """
-    ours, theirs = np.asarray(x, np.float64), np.asarray(y, np.float64)
-    if (why := _too_few(ours, theirs)) is not None:
-        return _silent(ours, theirs, why)
-    parts = [each.var(ddof=1) / len(each) for each in (ours, theirs)]
-    if not sum(parts):
-        return _silent(ours, theirs, "no seed differs from another of its label")
-    return _student(ours.mean() - theirs.mean(), parts, [len(ours) - 1, len(theirs) - 1])
+    return welch_of_summaries(*(summary(np.asarray(each, np.float64)) for each in (x, y)))
+
+
+def summary(values: NDArray[np.float64]) -> Summary:
+    """Mean, sd and number of values (n,); the sd of a single one is 0."""
+    if not len(values):
+        raise ValueError("a side without a seed cannot be compared")
+    sd = values.std(ddof=1) if len(values) > 1 else 0.0
+    return Summary(float(values.mean()), float(sd), len(values))
+
+
+def welch_of_summaries(x: Summary, y: Summary) -> Comparison:
+    """Compare two labels of which mean, sd and number of seeds are known by Welch's t."""
+    difference = x.mean - y.mean
+    if why := _too_few(x.n, y.n):
+        return _silent(difference, why)
+    if not x.sd and not y.sd:
+        return _silent(difference, "no seed differs from another of its label")
+    return _student(difference, [each.sd**2 / each.n for each in (x, y)], [x.n - 1, y.n - 1])
 
 
 def paired(x: ArrayLike, y: ArrayLike) -> Comparison:
@@ -69,17 +104,18 @@ def paired(x: ArrayLike, y: ArrayLike) -> Comparison:
     ours, theirs = np.asarray(x, np.float64), np.asarray(y, np.float64)
     if ours.ndim != 2 or theirs.ndim != 2 or ours.shape[1] != theirs.shape[1]:
         raise ValueError(f"(seeds, episodes) on both sides, not {ours.shape} and {theirs.shape}")
-    if (why := _too_few(ours, theirs)) is not None:
-        return _silent(ours, theirs, why)
+    difference = float(ours.mean() - theirs.mean())
+    if why := _too_few(len(ours), len(theirs)):
+        return _silent(difference, why)
     if ours.shape[1] < FEWEST_SEEDS:
-        return _silent(ours, theirs, f"{ours.shape[1]} start states")
+        return _silent(difference, f"{ours.shape[1]} start states")
     differences = ours.mean(0) - theirs.mean(0)  # (m,)
     start_states = differences.var(ddof=1) / len(differences)
     seeds = [each.mean(1).var(ddof=1) / len(each) for each in (ours, theirs)]
     both = [_residual(each) / each.size for each in (ours, theirs)]
     parts, free = [*seeds, start_states], [len(ours) - 1, len(theirs) - 1, len(differences) - 1]
     if sum(seeds) <= sum(both) and start_states <= sum(both):
-        return _silent(ours, theirs, "no seed and no start state differs from another")
+        return _silent(difference, "no seed and no start state differs from another")
     if start_states <= sum(both):  # a component that comes out at zero or below is none
         parts, free = parts[:2], free[:2]
     elif sum(seeds) <= sum(both):
@@ -87,7 +123,7 @@ def paired(x: ArrayLike, y: ArrayLike) -> Comparison:
     else:
         parts += [-each for each in both]
         free += [(len(each) - 1) * (each.shape[1] - 1) for each in (ours, theirs)]
-    return _student(differences.mean(), parts, free)
+    return _student(difference, parts, free)
 
 
 def _residual(episodes: NDArray[np.float64]) -> float:
@@ -103,22 +139,17 @@ def _student(difference: float, parts: Sequence[float], free: Sequence[int]) -> 
     error = float(np.sqrt(variance))
     half = float(stats.t.ppf(1 - ALPHA / 2, degrees)) * error
     p = float(2 * stats.t.sf(abs(difference) / error, degrees))
-    middle = float(difference)
-    return Comparison(middle, error, middle - half, middle + half, p)
+    return Comparison(difference, error, difference - half, difference + half, p)
 
 
-def _silent(x: NDArray[np.float64], y: NDArray[np.float64], why: str) -> Comparison:
-    return Comparison(float(x.mean() - y.mean()), None, None, None, None, why)
+def _silent(difference: float, why: str) -> Comparison:
+    return Comparison(difference, None, None, None, None, why)
 
 
-def _too_few(x: NDArray[np.float64], y: NDArray[np.float64]) -> str | None:
-    """Why these seeds, the first axis, are too few; None where they are enough."""
-    fewest = min(len(x), len(y))
-    if not fewest:
-        raise ValueError("a side without a seed cannot be compared")
-    if fewest >= FEWEST_SEEDS:
-        return None
-    return f"{fewest} of at least {FEWEST_SEEDS} seeds on a side"
+def _too_few(x: int, y: int) -> str:
+    """Why so many seeds are too few; empty where they are enough."""
+    fewest = min(x, y)
+    return "" if fewest >= FEWEST_SEEDS else f"{fewest} of at least {FEWEST_SEEDS} seeds on a side"
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:

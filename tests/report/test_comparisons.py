@@ -61,7 +61,7 @@ def test_the_paired_error_by_hand() -> None:
     assert residuals(x) == pytest.approx(2.0, rel=1e-12)  # roundings of least squares
     assert residuals(y) == pytest.approx(3.5, rel=1e-12)
     # 5/9 < 11/18 < 7/3: seeds differ by no more than the residual makes them, start states alone do
-    assert found.difference == 2.0
+    assert found.difference == pytest.approx(2.0, rel=1e-12)
     assert found.error == pytest.approx((7 / 3) ** 0.5, rel=1e-12)
     assert found.p == pytest.approx(2 * stats.t.sf(2 / (7 / 3) ** 0.5, 2), rel=1e-12)
 
