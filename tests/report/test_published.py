@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -98,3 +100,15 @@ def test_an_algorithm_without_its_name_here_is_refused() -> None:
 def test_a_source_says_what_its_numbers_are(key: str) -> None:
     with pytest.raises(ValidationError, match=re.escape(key)):
         Source.model_validate({each: ENTRY[each] for each in ENTRY if each != key})
+
+
+def test_the_documented_example_is_a_source() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "published-numbers.md").read_text("utf-8")
+    (example,) = re.findall(r"```toml\n(.*?)```", page, re.S)
+    (first, _) = published(Source.model_validate(tomllib.loads(example)))
+    assert (first.ours, first.text(), first.steps) == ("qmix", "97.0 (2.1)", 2_000_000)
+
+
+def test_starcraft_is_never_compared_by_its_shaped_return() -> None:
+    tasks = [task for source in EVERY for task in source.tasks if task.ours.startswith("smac")]
+    assert {task.metric for task in tasks} == {"win"}
