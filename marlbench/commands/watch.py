@@ -9,7 +9,7 @@ from pathlib import Path
 
 from marlbench.config import RunSpec
 from marlbench.errors import UserError, did_you_mean
-from marlbench.grid.executors.local import Slot
+from marlbench.grid.slots import Slot
 from marlbench.host import Catalogue, missing
 from marlbench.store import read_spec
 from marlbench.store.folder import CHECKPOINTS, SPEC

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from marlbench.executors import Outcome, Watcher
-from marlbench.grid.executors.local import Slot
+from marlbench.grid.slots import Slot
 from marlbench.store.files import replace_json
 from marlbench.store.folder import COMMAND, FAILED
 from marlbench.store.reading import read
