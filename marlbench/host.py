@@ -291,9 +291,13 @@ def check_open_tasks(suite: Suite, tasks: Iterable[str], config: Any) -> None:
 
     Only a building can tell whether such a name means something; other suites list theirs.
     """
-    for task in tasks if suite.open_tasks else ():
+    if not suite.open_tasks:
+        return
+    from marlbench.vecenv.single import build_single  # with numpy, which listing plugins spares
+
+    for task in tasks:
         try:
-            suite.build(task, config).close()
+            build_single(suite, task, config).close()
         except Exception as error:  # a plugin may raise anything
             raise UnknownNameError(
                 f"the suite {suite.name!r} cannot build the task {task!r}: {one_line(error)}"

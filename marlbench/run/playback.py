@@ -6,16 +6,17 @@ numbers also when it plays greedily, as world models draw their latent states, d
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from marlbench.run import evaluation
 from marlbench.vecenv.checks import CheckedVectorEnv
 from marlbench.vecenv.seeding import evaluation_seed
+from marlbench.vecenv.single import build_single, draw
 from marlbench.vecenv.statistics import EpisodeStatistics
 from marlbench.vecenv.synchronous import SyncVectorEnv
 
@@ -40,13 +41,13 @@ class Frame:
 def copy_of(spec: RunSpec, suite: Suite) -> CheckedVectorEnv:
     """Build one copy of a run's task, which is rebuilt if it crashes."""
     config = suite.config(**spec.suite_config)
-    return CheckedVectorEnv(SyncVectorEnv(partial(suite.build, spec.task, config), 1))
+    return CheckedVectorEnv(SyncVectorEnv(partial(build_single, suite, spec.task, config), 1))
 
 
 def frames(agent: Agent, env: CheckedVectorEnv, suite: Suite, seeds: list[int]) -> Iterator[Frame]:
     """Give the frames of greedy episodes, each of its seed and with a fresh memory."""
-    assert suite.render is not None
-    drawn = Drawn(env.inside, suite.render)
+    assert isinstance(env.inside, SyncVectorEnv)
+    drawn = Drawn(suite, env.inside)
     for number, seed in enumerate(seeds, start=1):
         said = f"episode {number}" if len(seeds) > 1 else ""
         for step, statistics in episode(agent, env, np.array([seed])):
@@ -107,11 +108,11 @@ class Drawn:
 
     _picture: NDArray[np.uint8] | None = None
 
-    def __init__(self, copies: Any, render: Callable[[Any], NDArray[np.uint8]]) -> None:
-        self._copies, self._render = copies, render
+    def __init__(self, suite: Suite, copies: SyncVectorEnv) -> None:
+        self._suite, self._copies = suite, copies
 
     def __call__(self) -> NDArray[np.uint8] | None:
         """Give the picture (height, width, 3); None as long as there was no copy."""
-        if self._copies.envs[0] is not None:
-            self._picture = self._render(self._copies.envs[0])
+        if (env := self._copies.envs[0]) is not None:
+            self._picture = draw(self._suite, env)
         return self._picture

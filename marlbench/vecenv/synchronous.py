@@ -37,6 +37,7 @@ def build(suite: Suite, task: str, config: Any, num_envs: int) -> CheckedVectorE
     """Build E checked copies of a task, by the suite's own vector form where it has one."""
     if suite.build_vector is not None:
         return CheckedVectorEnv(suite.build_vector(task, config, num_envs))
+    assert suite.build is not None, f"{suite.name} offers neither form"
     return CheckedVectorEnv(SyncVectorEnv(partial(suite.build, task, config), num_envs))
 
 
