@@ -250,6 +250,12 @@ def _twice(kind: str, name: str, first: str, second: str) -> str:
     return f"the {kind} {name!r} is offered by {first} and by {second}; uninstall one of them"
 
 
+def require_installed(suite: Suite) -> None:
+    """Raise UserError with the remedy if a suite lacks what it requires."""
+    if lack := missing(suite):
+        raise UserError(lack)
+
+
 def missing(suite: Suite) -> str | None:
     """Say what a suite lacks, with the remedy, without importing its simulator."""
     absent = [name for name in suite.requires if not importable(name)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from marlbench.errors import one_line
 from marlbench.plugin import Step
 from marlbench.vecenv.checks import CheckedVectorEnv
 from marlbench.vecenv.seeding import further_seed
@@ -150,13 +151,13 @@ class SyncVectorEnv:
 
     def _crashed(self, copy: int, error: Exception) -> None:
         """Count a crash and let go of the copy; raise when it is one too many."""
-        self.crashes.append({"copy": copy, "error": f"{type(error).__name__}: {error}"})
+        self.crashes.append({"copy": copy, "error": one_line(error)})
         env, self.envs[copy] = self.envs[copy], None
         self._strikes[copy] += 1
         if self._strikes[copy] == CRASHES_IN_A_ROW:
             raise EnvironmentFailure(
                 f"the environment crashed {CRASHES_IN_A_ROW} times in a row without a real step "
-                f"between, at last with {type(error).__name__}: {error}"
+                f"between, at last with {one_line(error)}"
             ) from error
         with suppress(Exception):  # what crashed may not even close
             if env is not None:
