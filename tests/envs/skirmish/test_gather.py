@@ -12,12 +12,13 @@ import pytest
 from numpy.typing import NDArray
 
 from marlbench.plugin import Step
+from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.single import build_single
 from marlbench_skirmish import build_vector, marlbench_suites
 from marlbench_skirmish.config import Config
 from marlbench_skirmish.gather import VectorGather
 from marlbench_skirmish.gather_view import DARK, FLOOR, GOLD, GROUND, IRON, MATE, OWN, WALL
-from marlbench_skirmish.scripted import nearest_item, uniform
+from marlbench_skirmish.scripted import nearest_item
 
 TASK, SIDE, AGENTS, ITEMS = "gather44", 9, 2, 6
 STOP, NORTH, SOUTH, EAST, WEST = range(5)
@@ -29,7 +30,7 @@ Policy = Callable[[Step], NDArray[np.int64]]
 def random_policy(seed: int) -> Policy:
     """Give a policy that draws uniformly from the available actions, from this seed."""
     rng = np.random.default_rng(seed)
-    return lambda step: uniform(step, rng)
+    return lambda step: random_actions(step, rng)
 
 
 def stay(step: Step) -> NDArray[np.int64]:

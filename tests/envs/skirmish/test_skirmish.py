@@ -12,11 +12,12 @@ import pytest
 from numpy.typing import NDArray
 
 from marlbench.plugin import EnvSpec, Step, VectorEnv
+from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.single import build_single
 from marlbench_skirmish import build_vector, marlbench_suites
 from marlbench_skirmish.config import Config
 from marlbench_skirmish.env import VectorSkirmish
-from marlbench_skirmish.scripted import charge, focus_fire, uniform
+from marlbench_skirmish.scripted import charge, focus_fire
 from marlbench_skirmish.tasks import GATHERINGS, TASKS, UNIT_TYPES
 
 (SUITE,) = marlbench_suites()
@@ -29,7 +30,7 @@ def random_policy(seed: int) -> Policy:
     rng = np.random.default_rng(seed)
 
     def act(step: Step, spec: EnvSpec) -> NDArray[np.int64]:
-        return uniform(step, rng)
+        return random_actions(step, rng)
 
     return act
 
