@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-marlbench_api = 1
+marlbench_api = 2
 
 
 def build_vector(task: str, config: Config, num_envs: int) -> VectorEnv:
@@ -49,7 +49,7 @@ def marlbench_suites() -> Iterable[Suite]:
             build=None,
             build_vector=build_vector,
             default_task="3v3",
-            picture_tasks=tuple(GATHERINGS),
+            observes_images=lambda task, config: task in GATHERINGS,
             config=Config,
             copyable=True,
             render=render,

@@ -14,7 +14,7 @@ NOTHING = "nothing but marlbench"
 
 
 def checked(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
-    """Say what a suite needs, a line each, and whether all is there; raises UnknownNameError."""
+    """Say what a suite needs, a line each, and whether all is there."""
     suite = catalogue.suite(name)
     try:
         findings = list(suite.examine() if suite.examine else tried(suite))
