@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from marlbench.plugin import Env, Step, Suite
+from marlbench.plugin import Config, Env, Step, Suite
 from marlbench.testing.sameness import difference
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
 from marlbench.vecenv.checks import check_spec, check_step
@@ -53,9 +53,14 @@ class World:
     task: str
     settings: dict[str, Any]
 
+    @property
+    def config(self) -> Config:
+        """The suite's settings."""
+        return self.suite.config(**self.settings)
+
     def make(self) -> Env:
         """Build one copy."""
-        return build_single(self.suite, self.task, self.suite.config(**self.settings))
+        return build_single(self.suite, self.task, self.config)
 
     def builds(self) -> str:
         """It builds, closes, and its spec makes sense."""
@@ -71,8 +76,7 @@ class World:
         low, high = spec.return_bounds or (0.0, 1.0)
         require(low < high, f"return_bounds are {spec.return_bounds}")
         check_spec(spec)
-        config = self.suite.config(**self.settings)
-        images = self.suite.observes_images(self.task, config)
+        images = self.suite.observes_images(self.task, self.config)
         says = f"Suite.observes_images({self.task!r}) is {images}"
         require(images == (spec.obs_dtype == "uint8"), f"{says}, observations {spec.obs_dtype}")
         pickle.dumps(spec)
@@ -206,8 +210,7 @@ class World:
         """The suite's vector form gives, copy by copy, the episodes that it gives with one copy."""
         count = 3
         assert self.suite.build_vector is not None
-        config = self.suite.config(**self.settings)
-        vector = self.suite.build_vector(self.task, config, count)
+        vector = self.suite.build_vector(self.task, self.config, count)
         singles = [self.make() for _ in range(count)]
         seeds = np.arange(count)
         together = vector.reset(seeds)
