@@ -41,7 +41,7 @@ def copies_of(spec: RunSpec, suite: Suite) -> CheckedVectorEnv:
     """Build the copies that evaluate a run, each of which can be drawn."""
     config = suite.config(**spec.suite_config)
     make = partial(build_single, suite, spec.task, config)
-    return CheckedVectorEnv(SyncVectorEnv(make, evaluation.copies(spec.run.evaluation)))
+    return CheckedVectorEnv(SyncVectorEnv(make, evaluation.num_envs(spec.run.evaluation)))
 
 
 @dataclass(frozen=True)

@@ -57,23 +57,23 @@ def attempt(spec: RunSpec, folder: Path, entries: Entries, stop: Stop) -> int:
 
 def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
     """Train to the end and write `DONE`; on a stop take a checkpoint first."""
-    algorithm, suite = entries()
+    found = entries()
     device = prepare_torch(spec.run, spec.seed)
     keep_freed_memory()
     journal.event("attempt", device=device, pid=os.getpid())
 
-    from marlbench.run.loop import train
-    from marlbench.run.session import Job, Session
+    from marlbench.run.loop import save, train
+    from marlbench.run.start import start
 
-    session = Session(Job(spec, algorithm, suite), journal, device, stop)
+    run = start(spec, found, journal, device, stop)
     try:
-        train(session.run, session.now)
+        train(run)
     except Interrupted:
-        session.save(session.now)
+        save(run)
         raise
     finally:
-        session.close()
-    journal.done({"env_steps": session.now.env_steps, "updates": session.now.updates})
+        run.close()
+    journal.done({"env_steps": run.position.env_steps, "updates": run.position.updates})
 
 
 def prepare_torch(run: RunConfig, seed: int) -> str:

@@ -57,7 +57,7 @@ def restore(door: CheckedVectorEnv, blob: bytes, step: Step) -> None:
     door.resume(content, step)
 
 
-def drain_crashes(door: CheckedVectorEnv) -> list[dict[str, Any]]:
+def take_crashes(door: CheckedVectorEnv) -> list[dict[str, Any]]:
     """Take the crashes since the last call: copy and error of each."""
     inside: VectorEnv = door.inside
     if not isinstance(inside, SyncVectorEnv):
