@@ -15,7 +15,7 @@ import numpy as np
 from marlbench.run import evaluation
 from marlbench.vecenv.checks import CheckedVectorEnv
 from marlbench.vecenv.seeding import step_rng
-from marlbench.vecenv.single import build_single, draw
+from marlbench.vecenv.single import build_single, render
 from marlbench.vecenv.statistics import EpisodeStatistics
 from marlbench.vecenv.synchronous import SyncVectorEnv
 
@@ -66,10 +66,10 @@ class Playback:
         for number in range(episodes):
             copy, turn = number % self.env.num_envs, number // self.env.num_envs
             said = f"episode {number + 1}" if episodes > 1 else ""
-            drawn = Drawn(self.suite, copies, copy)
+            camera = Camera(self.suite, copies, copy)
             statistics = EpisodeStatistics(self.env.spec, self.env.num_envs)
             for step in episode(self.steps(), copy, turn, statistics):
-                if (picture := drawn()) is not None:
+                if (picture := camera()) is not None:
                     line = caption(said, step, copy, statistics)
                     yield Frame(picture, line, bool(step.last[copy]))
 
@@ -124,7 +124,7 @@ def outcome(step: Step, copy: int, spec: EnvSpec) -> str:
     return "end" if step.terminal[copy] else "time is up"
 
 
-class Drawn:
+class Camera:
     """Draws one of the copies; after a crash there is none, and the last picture stays."""
 
     _picture: NDArray[np.uint8] | None = None
@@ -135,5 +135,5 @@ class Drawn:
     def __call__(self) -> NDArray[np.uint8] | None:
         """Give the picture (height, width, 3); None as long as there was no copy."""
         if (env := self._copies.envs[self._copy]) is not None:
-            self._picture = draw(self._suite, env)
+            self._picture = render(self._suite, env)
         return self._picture

@@ -273,5 +273,5 @@ def _after(trial: Trial, past: list[Step], explore: bool) -> Any:
 
 def _wild(step: Step, seed: int) -> NDArray[Any]:
     """Give other observations of the same shape, large ones."""
-    draws = np.random.default_rng(seed)
-    return (100 * draws.normal(size=step.obs.shape)).astype(step.obs.dtype)
+    rng = np.random.default_rng(seed)
+    return (100 * rng.normal(size=step.obs.shape)).astype(step.obs.dtype)

@@ -15,7 +15,7 @@ from marlbench.testing.sameness import difference
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
 from marlbench.vecenv.checks import check_spec, check_step
 from marlbench.vecenv.random_play import random_actions, random_episode, random_steps
-from marlbench.vecenv.single import build_single, draw
+from marlbench.vecenv.single import build_single, render
 from marlbench.vecenv.synchronous import unstack
 
 EPISODES = 8
@@ -26,7 +26,7 @@ def check_suite(
     suite: Suite, task: str | None = None, settings: Mapping[str, Any] | None = None
 ) -> list[Verdict]:
     """Check one task of a suite (its default) by random play; never raises for its fault."""
-    subject = World(suite, task or suite.default_task, dict(settings or {}))
+    subject = TaskChecks(suite, task or suite.default_task, dict(settings or {}))
     checks: dict[str, Check] = {
         "builds": subject.builds,
         "steps are as the spec says": subject.steps_are_as_specified,
@@ -46,8 +46,8 @@ def check_suite(
 
 
 @dataclass(frozen=True)
-class World:
-    """A task that is checked."""
+class TaskChecks:
+    """A task and what it must keep to: every check says what it found, or raises `Unkept`."""
 
     suite: Suite
     task: str
@@ -194,7 +194,7 @@ class World:
         pictures, steps = [], []
         for step in random_episode(drawn, 4):
             steps.append(step)
-            pictures.append(draw(self.suite, drawn))
+            pictures.append(render(self.suite, drawn))
         place = _differ(steps, list(random_episode(plain, 4)))
         require(place is None, f"an episode that is drawn differs at {place}")
         shape = pictures[0].shape

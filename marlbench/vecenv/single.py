@@ -22,8 +22,8 @@ def build_single(suite: Suite, task: str, config: Any) -> Env:
     return suite.build(task, config)
 
 
-def draw(suite: Suite, env: Env) -> NDArray[np.uint8]:
-    """Draw a copy that `build_single` gave, (height, width, 3); the suite must have `render`."""
+def render(suite: Suite, env: Env) -> NDArray[np.uint8]:
+    """Draw a copy that `build_single` gave, (height, width, 3), by `Suite.render`."""
     assert suite.render is not None, f"{suite.name} cannot be drawn"
     return suite.render(env.vector if isinstance(env, SingleEnv) else env)
 

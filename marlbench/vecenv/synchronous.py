@@ -42,24 +42,24 @@ def build(suite: Suite, task: str, config: Any, num_envs: int) -> CheckedVectorE
     return CheckedVectorEnv(SyncVectorEnv(partial(suite.build, task, config), num_envs))
 
 
-def snapshot(door: CheckedVectorEnv) -> bytes:
+def snapshot(env: CheckedVectorEnv) -> bytes:
     """Pickle copies mid-episode (`Suite.copyable`)."""
-    inside = door.inside
+    inside = env.inside
     return pickle.dumps(inside.envs if isinstance(inside, SyncVectorEnv) else inside)
 
 
-def restore(door: CheckedVectorEnv, blob: bytes, step: Step) -> None:
+def restore(env: CheckedVectorEnv, blob: bytes, step: Step) -> None:
     """Go on with pickled copies that stand on this step."""
     content = pickle.loads(blob)
-    if isinstance(door.inside, SyncVectorEnv):
-        door.inside.resume(content, step)
-        content = door.inside
-    door.resume(content, step)
+    if isinstance(env.inside, SyncVectorEnv):
+        env.inside.resume(content, step)
+        content = env.inside
+    env.resume(content, step)
 
 
-def take_crashes(door: CheckedVectorEnv) -> list[dict[str, Any]]:
+def take_crashes(env: CheckedVectorEnv) -> list[dict[str, Any]]:
     """Take the crashes since the last call: copy and error of each."""
-    inside: VectorEnv = door.inside
+    inside: VectorEnv = env.inside
     if not isinstance(inside, SyncVectorEnv):
         return []
     crashes, inside.crashes = inside.crashes, []

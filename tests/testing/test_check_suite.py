@@ -172,7 +172,7 @@ class Forgetful(Broken):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave something out."""
-        return {**self.__dict__, "_draws": np.random.default_rng(0)}
+        return {**self.__dict__, "_rng": np.random.default_rng(0)}
 
 
 @pytest.mark.parametrize(
