@@ -12,11 +12,11 @@ from typing import Annotated
 import typer
 
 from marlbench.errors import UserError
+from marlbench.exit_codes import ExitCode
 
 __all__ = ["app", "main"]
 
 RESULTS = Path("results")
-USAGE, INTERRUPTED = 2, 130
 USAGE_ERRORS: tuple[type[Exception], ...] = typer.BadParameter.__mro__[1:3]
 """Click's `UsageError` and `ClickException`, for which typer exports no name."""
 
@@ -46,16 +46,17 @@ def main() -> None:
     try:
         code = app(standalone_mode=False, prog_name="marlbench")
     except USAGE_ERRORS as error:
-        _end(_usage_line(error), USAGE)
+        _end(_usage_line(error), ExitCode.USAGE)
     except UserError as error:
-        _end(str(error), USAGE)
+        _end(str(error), ExitCode.USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        _end("interrupted; the same command goes on where it stopped", INTERRUPTED)
+        _end("interrupted; the same command goes on where it stopped", ExitCode.INTERRUPTED)
     except BrokenPipeError:  # `marlbench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:  # a folder that is closed to us, a full disk
-        _end(": ".join(filter(None, [error.filename, error.strerror or str(error)])), USAGE)
+        said = filter(None, [error.filename, error.strerror or str(error)])
+        _end(": ".join(said), ExitCode.USAGE)
     sys.exit(code or 0)
 
 
@@ -189,7 +190,7 @@ def check(
 
     lines, passed = checked(load_catalogue(), name, task)
     _print(lines)
-    return 0 if passed else 1
+    return _code(passed)
 
 
 @env.command("check")
@@ -200,7 +201,7 @@ def env_check(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 
     lines, ready = checked(load_catalogue(), name)
     _print(lines)
-    return 0 if ready else 1
+    return _code(ready)
 
 
 @env.command("install")
@@ -211,7 +212,7 @@ def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 
     lines, ready = installed(load_catalogue(), name)
     _print(lines)
-    return 0 if ready else 1
+    return _code(ready)
 
 
 @app.command()
@@ -256,6 +257,11 @@ def _split(option: str, values: list[str] | None) -> list[str]:
             f"{option} names nothing: give a name or leave {option} out (marlbench list)"
         )
     return names
+
+
+def _code(well: bool) -> ExitCode:
+    """Give the exit code of a check."""
+    return ExitCode.OK if well else ExitCode.FAILED
 
 
 def _print(lines: Iterable[str]) -> None:

@@ -255,6 +255,12 @@ def _twice(kind: str, name: str, first: str, second: str) -> str:
     return f"the {kind} {name!r} is offered by {first} and by {second}; uninstall one of them"
 
 
+def require_installed(suite: Suite) -> None:
+    """Raise UserError with the remedy if a suite lacks what it requires."""
+    if lack := missing(suite):
+        raise UserError(lack)
+
+
 def missing(suite: Suite) -> str | None:
     """Say what a suite lacks, with the remedy, without importing its simulator."""
     absent = [name for name in suite.requires if not importable(name)]
@@ -296,9 +302,13 @@ def check_open_tasks(suite: Suite, tasks: Iterable[str], config: Any) -> None:
 
     Only a building can tell whether such a name means something; other suites list theirs.
     """
-    for task in tasks if suite.open_tasks else ():
+    if not suite.open_tasks:
+        return
+    from marlbench.vecenv.single import build_single  # with numpy, which listing plugins spares
+
+    for task in tasks:
         try:
-            suite.build(task, config).close()
+            build_single(suite, task, config).close()
         except Exception as error:  # a plugin may raise anything
             raise UnknownNameError(
                 f"the suite {suite.name!r} cannot build the task {task!r}: {one_line(error)}"

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from marlbench.errors import UserError
 from marlbench.executors import Resources
+from marlbench.exit_codes import ExitCode
 from marlbench.grid.launch import announcement, play, prepare, summary
 from marlbench.grid.plan import Plan, Request, make_plan
-from marlbench.host import Catalogue, load_catalogue, missing
+from marlbench.host import Catalogue, load_catalogue, require_installed
 from marlbench.overrides import Override, parse_set, read_file
 
 __all__ = ["Options", "run_grid"]
-
-OK, FAILED, INTERRUPTED = 0, 1, 130
 
 
 @dataclass(frozen=True)
@@ -50,14 +49,13 @@ def run_grid(options: Options) -> int:
     for line in summary(grid, outcome):
         print(line, flush=True)
     if outcome.interrupted:
-        return INTERRUPTED
-    return FAILED if outcome.failures else OK
+        return ExitCode.INTERRUPTED
+    return ExitCode.FAILED if outcome.failures else ExitCode.OK
 
 
 def _plan(catalogue: Catalogue, options: Options) -> Plan:
     """Plan the runs; raises UserError, also for a suite whose simulator is not installed."""
-    if lack := missing(catalogue.suite(options.suite)):
-        raise UserError(lack)
+    require_installed(catalogue.suite(options.suite))
     overrides = [parse_set(text) for text in options.sets]
     if options.steps is not None:
         overrides.append(Override("run.steps", options.steps, "--steps"))

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from marlbench.config import RunSpec
 from marlbench.errors import UserError, did_you_mean
-from marlbench.grid.executors.local import Slot
-from marlbench.host import Catalogue, missing
+from marlbench.grid.slots import Slot
+from marlbench.host import Catalogue, require_installed
 from marlbench.store import read_spec
 from marlbench.store.folder import CHECKPOINTS, SPEC
 
@@ -70,8 +70,7 @@ def check_run(catalogue: Catalogue, folder: Path) -> None:
     if suite.render is None:
         drawn = ", ".join(name for name, each in catalogue.suites.items() if each.render)
         raise UserError(f"the suite {suite.name!r} cannot be drawn; these can: {drawn}")
-    if lack := missing(suite):
-        raise UserError(lack)
+    require_installed(suite)
     if not any((folder / CHECKPOINTS).glob("*.json")):
         raise UserError(f"{folder} has no checkpoint yet: marlbench status says how far it is")
 

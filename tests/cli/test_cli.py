@@ -124,7 +124,7 @@ marlbench_api = 2
 @hookimpl
 def marlbench_suites():
     """Offer it."""
-    return [Suite("far", ("a",), None, "a", extra="far", requires=("absent_thing",))]
+    return [Suite("far", ("a",), print, "a", extra="far", requires=("absent_thing",))]
 '''
     install(tmp_path / "site", "acme", {"far": source})
     monkeypatch.syspath_prepend(tmp_path / "site")
@@ -172,9 +172,9 @@ def marlbench_algorithms():
 def marlbench_suites():
     """Offer a closed and an open one, and one whose only task has a long name."""
     return [
-        Suite("big", TASKS, None, TASKS[0], observes_images=lambda task, config: task != TASKS[0]),
-        Suite("open", TASKS, None, TASKS[0], open_tasks=True),
-        Suite("long", ("x" * 200, "y"), None, "y"),
+        Suite("big", TASKS, print, TASKS[0], observes_images=lambda task, config: task != TASKS[0]),
+        Suite("open", TASKS, print, TASKS[0], open_tasks=True),
+        Suite("long", ("x" * 200, "y"), print, "y"),
     ]
 '''
 

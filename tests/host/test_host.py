@@ -168,6 +168,8 @@ def test_an_algorithm_with_a_config_of_another_kind_is_refused(
         ("None, None, '3v3', open_tasks=True", "with the tasks None, which is no tuple"),
         ("('3v3',), None, None", "with the default_task None, which is not among its tasks"),
         ("('3v3',), None, '3v3', config=dict", "with the config dict, which is no Config: derive"),
+        ("('3v3',), None, '3v3'", "with neither build nor build_vector: give one of the two"),
+        ("('3v3',), id, '3v3', build_vector=id", "with both build and build_vector: give one"),
     ],
 )
 def test_a_suite_whose_tasks_contradict_each_other_is_refused(
@@ -184,7 +186,7 @@ def test_a_suite_whose_tasks_contradict_each_other_is_refused(
 
 
 def test_a_suite_of_open_tasks_may_name_others_than_it_lists(site: Path) -> None:
-    offer = "'any', ['a'], None, 'b', paper_tasks=('c',), open_tasks=True"
+    offer = "'any', ['a'], print, 'b', paper_tasks=('c',), open_tasks=True"
     body = f"@hookimpl\ndef marlbench_suites():\n    return [Suite({offer})]"
     install(site, "acme", {"thing": plugin(body)})
     catalogue = load_catalogue()

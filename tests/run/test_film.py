@@ -69,8 +69,8 @@ def test_the_filmed_episodes_are_those_of_the_last_evaluation(battle: Path) -> N
     spec = battle_spec()
     env = playback.copies_of(spec, SUITE)  # 4 episodes in 3 copies: the first copy plays two
     agent, point = agent_of(battle, spec), spec.run.steps
-    filmed = list(playback.Playback(agent, env, SUITE.render, spec, point).frames(4))
-    other = list(playback.Playback(agent, env, SUITE.render, spec, point + 1).frames(4))
+    filmed = list(playback.Playback(agent, env, SUITE, spec, point).frames(4))
+    other = list(playback.Playback(agent, env, SUITE, spec, point + 1).frames(4))
     ends = [frame.caption for frame in filmed if frame.last]
     row = files.read_rows(battle / "eval.jsonl")[-1]
     order = [0, 2, 3, 1]  # rows go copy by copy, films episode by episode
@@ -155,7 +155,7 @@ def test_an_episode_that_crashes_ends_there_with_its_last_picture() -> None:
     spec = small_spec()
     env = playback.copies_of(spec, suite)
     agent = linear.algorithm.build(linear.Config(), env.spec, 0, "cpu")
-    filmed = list(playback.Playback(agent, env, picture, spec, 0).frames(1))
+    filmed = list(playback.Playback(agent, env, suite, spec, 0).frames(1))
     assert [frame.picture[0, 0, 0] for frame in filmed] == [0, 1, 2, 2]
     assert filmed[-1].caption.endswith("crashed")
     assert [frame.last for frame in filmed] == [False, False, False, True]
