@@ -150,7 +150,7 @@ def natural(name: str) -> tuple[tuple[int, str], ...]:
 
 def place(record: RunRecord) -> tuple[str, str, str]:
     """Suite, task and label of a run."""
-    return record.spec.suite, record.spec.task, record.spec.label
+    return record.spec.suite, record.spec.row, record.spec.label
 
 
 def first_metrics(records: Iterable[RunRecord]) -> dict[tuple[str, str], Metric]:
@@ -158,7 +158,7 @@ def first_metrics(records: Iterable[RunRecord]) -> dict[tuple[str, str], Metric]
     metrics: dict[tuple[str, str], Metric] = {}
     for record in records:
         named = (recorded(record, "env") or {}).get("metrics")
-        task = record.spec.suite, record.spec.task
+        task = record.spec.suite, record.spec.row
         metrics[task] = named[0] if named else metrics.get(task, "return")
     return metrics
 
