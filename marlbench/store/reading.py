@@ -184,5 +184,8 @@ def _lives_elsewhere(progress: dict[str, Any] | None, provenance: dict[str, Any]
 def _order(record: RunRecord) -> list[Any]:
     """Sort `seed_10` behind `seed_9` and `5_vs_5` before `10_vs_11`."""
     spec = record.spec
-    text = f"{spec.suite}/{spec.row}/{spec.label}/{spec.seed:06d}"
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
+    return [*map(_natural, (spec.suite, spec.row, spec.label)), spec.seed]
+
+
+def _natural(name: str) -> list[Any]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
