@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("tiny")
 def grid_of(results: Path, *sets: str, task: str = "2v2", **request: Any) -> Grid:
     catalogue = load_catalogue()
     overrides = [parse_set(text) for text in sets]
-    asked = {"algorithms": ["tiny"], "presets": ["quick"], "seeds": [0]} | request
+    asked: dict[str, Any] = {"algorithms": ["tiny"], "presets": ["quick"], "seeds": [0]} | request
     plan = make_plan(
         catalogue, Request(suite="skirmish", tasks=[task], overrides=overrides, **asked)
     )
