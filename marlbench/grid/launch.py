@@ -64,18 +64,18 @@ def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources)
     folders = tuple(run_folder(results, spec) for spec in plan.specs)
     found = runs(results)
     refuse_old_places(results, folders, found)
-    refuse_shared_labels(plan.specs, found)
+    refuse_shared_labels(plan.specs, [(each.folder, plan.today(each.spec)) for each in found])
     records = {record.folder: record for record in found if record.folder in set(folders)}
     for folder, spec in zip(folders, plan.specs, strict=True):
         if (folder / SPEC).exists():
-            _same(results, spec)
+            _same(plan, results, spec)
     return Grid(plan, results, executor, resources, slots, folders, records)
 
 
-def _same(results: Path, spec: RunSpec) -> None:
+def _same(plan: Plan, results: Path, spec: RunSpec) -> None:
     """Raise UserError if the run that is there has other settings, or none that can be read."""
     try:
-        create(results, spec)
+        create(results, spec, plan.today)
     except SpecConflict as error:
         raise UserError(str(error)) from error
     except ValueError as error:
@@ -181,7 +181,7 @@ def play(grid: Grid) -> Outcome:
     """Write the runs' documents and play those that are open."""
     try:
         for spec in grid.plan.specs:
-            create(grid.results, spec)
+            create(grid.results, spec, grid.plan.today)
     except OSError as error:
         raise UserError(
             f"--results {grid.results}: {error.strerror}; name another folder"

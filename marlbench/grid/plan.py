@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from marlbench import labels
 from marlbench.config import RunConfig, RunSpec
 from marlbench.errors import UserError
 from marlbench.host import Catalogue, check_task
 from marlbench.overrides import Override, Sections
-from marlbench.plugin import Algorithm, Preset, Suite
+from marlbench.plugin import Algorithm, Config, Preset, Suite
 from marlbench.settings import (
     Resolved,
     defaults_of,
@@ -63,6 +65,27 @@ class Plan:
     """First seeds first, so that every algorithm has a result early."""
     tasks_by_preset: bool = False
     """Whether the user named no task and the presets chose the suite's default one."""
+
+    def today(self, stored: RunSpec) -> RunSpec:
+        """Give a stored document as today's configs read it, with today's names and defaults.
+
+        So would a worker that goes on with the run. What they cannot read is left as it is.
+        """
+        configs: dict[str, type[Config]] = {}
+        if stored.suite == self.suite.name:
+            configs["suite_config"] = self.suite.config
+        for algorithm in self.algorithms:
+            if algorithm.name == stored.algorithm:
+                configs["algorithm_config"] = algorithm.config
+        try:
+            return stored.model_copy(
+                update={
+                    name: config.model_validate(getattr(stored, name)).model_dump(mode="json")
+                    for name, config in configs.items()
+                }
+            )
+        except ValidationError:
+            return stored
 
 
 @dataclass(frozen=True)
@@ -124,8 +147,7 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
         resolve("run", RunConfig, [*host_by_presets(presets), *own["run"]]),
         [catalogue.presets[PAPER]] if PAPER in catalogue.presets else [],
     )
-    config = suite.config(**shared.suite_config.values())
-    seen = {task: suite.observes_images(task, config) for task in tasks}
+    seen = {task: suite.observes_images(task, shared.suite_config.config) for task in tasks}
     laid = {pictures: _laid(catalogue, presets, pictures) for pictures in set(seen.values())}
     first = {
         pictures: [shared.spec(each, over, own[each.name]) for each in algorithms]

@@ -18,13 +18,13 @@ def meanings(specs: Iterable[RunSpec]) -> list[str]:
     return list(dict.fromkeys(spec.meaning for spec in specs if spec.meaning))
 
 
-def refuse_shared_labels(planned: Iterable[RunSpec], found: Iterable[RunRecord]) -> None:
+def refuse_shared_labels(planned: Iterable[RunSpec], found: Iterable[tuple[Path, RunSpec]]) -> None:
     """Raise UserError if a planned label stands for other settings elsewhere.
 
     That is in the same plan, or in a run of the results folder on whatever task: a column of a
     report is one setting.
     """
-    stored = {record.spec.label: (str(record.folder), record.spec) for record in found}
+    stored = {spec.label: (str(folder), spec) for folder, spec in found}
     for spec in planned:
         where, there = stored.setdefault(spec.label, ("the same command", spec))
         if difference := learner_difference(there, spec):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -74,16 +74,19 @@ def picture_file(folder: Path, name: str, step: int) -> Path:
     return folder / PICTURES / f"{_folder_name(name)}-{step:09d}.png"
 
 
-def create(results: Path, spec: RunSpec) -> Path:
+def create(
+    results: Path, spec: RunSpec, today: Callable[[RunSpec], RunSpec] = lambda stored: stored
+) -> Path:
     """Write the run's document unless it is there already; give the run's folder.
 
     Device and threads may change between attempts: a run that is not done takes the new ones.
-    Raises `SpecConflict` where any other setting differs.
+    Raises `SpecConflict` where any other setting differs from those that are there, as `today`
+    understands them.
     """
     folder = run_folder(results, spec)
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / SPEC).exists():
-        there = read_spec(folder)
+        there = today(read_spec(folder))
         _refuse_difference(folder, there, spec)
         if there.run == spec.run or (folder / DONE).exists():
             return folder

@@ -7,25 +7,35 @@ import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import AliasChoices, Field
 
 from marlbench.errors import UserError
 from marlbench.executors import Resources
 from marlbench.grid.launch import Grid, announcement, prepare
 from marlbench.grid.plan import Request, make_plan
 from marlbench.grid.status import overview
-from marlbench.host import load_catalogue
+from marlbench.grid.variants import refuse_shared_labels
+from marlbench.host import Catalogue, load_catalogue
 from marlbench.overrides import parse_set
+from marlbench.plugin import AlgorithmConfig
 from marlbench.store import create, runs
 
 pytestmark = pytest.mark.usefixtures("tiny")
 
 
-def grid_of(results: Path, *sets: str, task: str = "2v2", **request: Any) -> Grid:
-    catalogue = load_catalogue()
+def grid_of(
+    results: Path,
+    *sets: str,
+    task: str = "2v2",
+    catalogue: Catalogue | None = None,
+    **request: Any,
+) -> Grid:
+    catalogue = catalogue or load_catalogue()
     overrides = [parse_set(text) for text in sets]
     asked: dict[str, Any] = {"algorithms": ["tiny"], "presets": ["quick"], "seeds": [0]} | request
     plan = make_plan(
@@ -130,3 +140,37 @@ def test_a_run_of_format_1_does_not_count_beside_the_same_run_of_today(tmp_path:
         (record,) = runs(tmp_path)
     assert record.folder == folder
     assert shlex.quote(str(folder)) != str(folder)  # brackets: shown commands must quote them
+
+
+def test_a_setting_that_was_renamed_or_added_since_is_no_other_setting(tmp_path: Path) -> None:
+    grid = grid_of(tmp_path, "gain=0.75", label="loud")
+    (spec,) = grid.plan.specs
+    stored = {"loudness": 0.75, "num_envs": 8, "mood": "well"}
+    folder = create(tmp_path, spec.model_copy(update={"algorithm_config": stored}))
+    document = (folder / "spec.json").read_bytes()
+    with pytest.raises(UserError, match=r"algorithm\.gain = None, asked was 0\.75"):
+        grid_of(tmp_path, "gain=0.75", label="loud")
+
+    class Renamed(AlgorithmConfig):
+        gain: float = Field(default=0.5, validation_alias=AliasChoices("gain", "loudness"))
+        mood: str = "well"
+        new: int = 3
+
+    catalogue = load_catalogue()
+    catalogue.algorithms["tiny"] = replace(catalogue.algorithms["tiny"], config=Renamed)
+    again = grid_of(tmp_path, "gain=0.75", label="loud", catalogue=catalogue)
+    assert (again.records.keys(), create(tmp_path, again.plan.specs[0], again.plan.today)) == (
+        {folder},
+        folder,
+    )
+    assert (folder / "spec.json").read_bytes() == document
+    for sets in (["gain=0.7"], ["gain=0.75", "new=4"]):
+        with pytest.raises(UserError, match="--label NAME gives this one a label of its own"):
+            grid_of(tmp_path, *sets, label="loud", catalogue=catalogue)
+
+
+def test_two_settings_under_one_label_are_refused_in_one_command(tmp_path: Path) -> None:
+    (spec,) = grid_of(tmp_path).plan.specs
+    other = spec.model_copy(update={"task": "3v3", "algorithm_config": {"gain": 7.0}})
+    with pytest.raises(UserError, match=r"tiny-quick is in the same command with gain = 0\.25"):
+        refuse_shared_labels([spec, other], [])
