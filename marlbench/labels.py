@@ -15,6 +15,8 @@ __all__ = ["LONGEST", "check_name", "in_words", "label", "row", "spelt", "task_s
 
 LONGEST = 60
 """Characters of a label, and of the settings in the name of a task's folder."""
+LONGEST_NAME = 40
+"""Characters of what a user calls a variant: the algorithm's name stands before it."""
 PLAIN = re.compile(r"[\w.,=+-]+", re.ASCII)
 """What a label is made of."""
 PLAIN_SUFFIX = re.compile(r"[\w.,=+\[\]-]+", re.ASCII)
@@ -38,8 +40,10 @@ def label(algorithm: str, presets: Sequence[str], changes: Mapping[str, Any]) ->
 
 def check_name(name: str) -> None:
     """Raise ValueError if a name that the user chose for a variant cannot be part of a label."""
-    if len(name) > LONGEST or not PLAIN.fullmatch(name):
-        raise ValueError(f"it is letters, digits and any of _ . , = + -, at most {LONGEST} of them")
+    if len(name) > LONGEST_NAME or not PLAIN.fullmatch(name):
+        raise ValueError(
+            f"it is letters, digits and any of _ . , = + -, at most {LONGEST_NAME} of them"
+        )
 
 
 def row(task: str, changes: Mapping[str, Any]) -> str:

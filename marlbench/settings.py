@@ -36,16 +36,12 @@ class Resolved:
     section: str
     config: BaseModel
     """The frozen model."""
-    origins: Mapping[str, str]
+    document: dict[str, Any]
+    """The model as JSON values, nested."""
+    flat: dict[str, Any]
+    """The same by dotted key."""
+    origins: dict[str, str]
     """For every dotted key where its value comes from."""
-
-    def values(self) -> dict[str, Any]:
-        """Give the model as JSON values, nested."""
-        return self.config.model_dump(mode="json")
-
-    def flat(self) -> dict[str, Any]:
-        """Give the model as JSON values by dotted key."""
-        return flatten(settings_of(type(self.config)), self.values())
 
 
 def defaults_of(algorithm: Algorithm) -> list[Override]:
@@ -90,14 +86,16 @@ def resolve(section: str, model: type[BaseModel], overrides: Iterable[Override])
         values[override.key] = override.value
         origins[override.key] = override.origin
     try:
-        return Resolved(section, model.model_validate(nest(values)), origins)
+        config = model.model_validate(nest(values))
     except ValidationError as error:
         raise UserError(_complaint(section, known, origins, error)) from error
+    document = config.model_dump(mode="json")
+    return Resolved(section, config, document, flatten(known, document), origins)
 
 
 def suite_changes(resolved: Resolved) -> dict[str, Any]:
     """Give the suite's settings that are not its defaults, by dotted key."""
-    return _differences(_laid(resolved, []), resolved.flat())
+    return _differences(_laid(resolved, []), resolved.flat)
 
 
 def variant(
@@ -107,23 +105,23 @@ def variant(
 
     Nothing of either where all is as in the paper.
     """
-    own, flat = defaults_of(algorithm), resolved.flat()
+    own = defaults_of(algorithm)
     by_paper, by_presets = (
         _laid(resolved, [*own, *learner_by_presets(algorithm, each)]) for each in (paper, presets)
     )
-    if flat == by_paper:
+    if resolved.flat == by_paper:
         return [], {}
     names = [each.name for each in presets if any(_words_on(algorithm, each))]
-    return names if by_presets != by_paper else [], _differences(by_presets, flat)
+    return names if by_presets != by_paper else [], _differences(by_presets, resolved.flat)
 
 
 def _laid(resolved: Resolved, overrides: Sequence[Override]) -> dict[str, Any]:
     """Give what these overrides alone make of a section; what only the user can say is left out."""
-    model, flat = type(resolved.config), resolved.flat()
+    model = type(resolved.config)
     said = {override.key for override in overrides}
     left = {key for key, each in settings_of(model).items() if each.required} - said
-    given = [Override(key, value, "--set") for key, value in flat.items() if key in left]
-    laid = resolve(resolved.section, model, [*given, *overrides]).flat()
+    given = [Override(key, value, "--set") for key, value in resolved.flat.items() if key in left]
+    laid = resolve(resolved.section, model, [*given, *overrides]).flat
     return {key: value for key, value in laid.items() if key not in left}
 
 

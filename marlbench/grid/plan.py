@@ -114,9 +114,9 @@ class Shared:
             seed=0,
             presets=tuple(preset.name for preset in presets),
             run=_checked(self.run),
-            algorithm_config=resolved.values(),
+            algorithm_config=resolved.document,
             algorithm_changes=changes,
-            suite_config=self.suite_config.values(),
+            suite_config=self.suite_config.document,
             suite_changes=suite_changes(self.suite_config),
             origins=_origins(run=self.run, suite=self.suite_config, algorithm=resolved),
         )

@@ -329,7 +329,7 @@ def test_the_user_may_name_the_variants(catalogue: Catalogue) -> None:
     assert {spec.label for spec in specs} == {"qmix-big", "ppo-big"}
 
 
-@pytest.mark.parametrize("name", ["", "a b", "../up", "a/b", "x" * 61, "é"])
+@pytest.mark.parametrize("name", ["", "a b", "../up", "a/b", "x" * 41, "é"])
 def test_a_name_that_cannot_be_a_label_is_told(catalogue: Catalogue, name: str) -> None:
     said = refusal(catalogue, label=name)
     assert said.startswith(f"--label {name}: it is letters, digits and any of _ . , = + -")
