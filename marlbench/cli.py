@@ -122,7 +122,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     ] = None,
     label: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Call the variants ALGORITHM-NAME; else it is spelt."),
+        typer.Option(metavar="NAME", help="Call variants ALGORITHM-NAME; else settings are spelt."),
     ] = None,
     results: Results = RESULTS,
     workers: Annotated[
