@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field
 
+from marlbench.appearance import Appearance
 from marlbench.metrics import Metric, episode_return, win_rate
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ __all__ = [
     "Agent",
     "Algorithm",
     "AlgorithmConfig",
+    "Appearance",
     "Config",
     "DrawingAgent",
     "Env",
@@ -279,6 +281,8 @@ class Algorithm:
     """Settings per preset name; a preset that is not listed changes nothing."""
     actions: tuple[Literal["discrete"], ...] = ("discrete",)
     """Kinds of actions that it can choose (`EnvSpec.actions`); the host refuses other tasks."""
+    appearance: Appearance = field(default_factory=Appearance)
+    """Its name for readers, its place in tables and its look in figures."""
     wants_gpu: bool = False
     """Whether the paper's settings take days without a GPU, so that the host can say so."""
 

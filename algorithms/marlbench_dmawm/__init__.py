@@ -5,7 +5,7 @@ Equations, tables and appendices are cited by the numbers of the anonymous revie
 
 from collections.abc import Iterable
 
-from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
+from marlbench.plugin import Agent, Algorithm, Appearance, EnvSpec, hookimpl
 from marlbench_dmawm.config import PRESETS, Config
 
 marlbench_api = 2
@@ -28,6 +28,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             build=build,
             execution="decentralised",
             paper="Learning Disentangled Multi-Agent World Model for Decentralized Control, 2026",
+            appearance=Appearance("DMAWM", True, 30, "#B2182B", "solid", "circle"),
             presets=PRESETS,
             wants_gpu=True,
         )
