@@ -1,13 +1,12 @@
-"""Writes a report: every section of it, one below the other, on one Markdown page."""
+"""Writes a report: one HTML page, and every section of it, one below the other, as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from marlbench import store
 from marlbench.errors import one_line
-from marlbench.report.scores import cells
+from marlbench.report.scores import cells, read_runs
 from marlbench.report.sections import Material, Part, ReportError, ReportPaths, Section
 
 
@@ -16,16 +15,20 @@ def write(results: Path, out: Path, sections: Sequence[Section] = ()) -> ReportP
 
     Raises `ReportError` where there is no run to report or nowhere to write.
     """
-    material = Material(results, cells(store.runs(results)))
+    material = Material(results, cells(read_runs(results)))
     if not material.cells:
         raise ReportError(f"no runs under {results}: start some with `marlbench run`")
     make_folder(out)
+    from marlbench.report.webpage import webpage
+
     parts = [(each.name, each.render(material, out)) for each in own_sections()]
     parts += [(each.name, contained(each, material, out)) for each in sections]
-    page = out / "report.md"
+    page, markdown = out / "report.html", out / "report.md"
     texts = [f"## {name}\n\n{part.markdown.strip()}\n" for name, part in parts]
-    page.write_text("\n".join(["# marlbench report\n", *texts]), encoding="utf-8")
-    return ReportPaths(page, tuple(path for _, part in parts for path in part.files))
+    markdown.write_text("\n".join(["# marlbench report\n", *texts]), encoding="utf-8")
+    own = len(own_sections())
+    page.write_text(webpage(material, out, parts[own:]), encoding="utf-8")
+    return ReportPaths(page, markdown, tuple(path for _, part in parts for path in part.files))
 
 
 def own_sections() -> tuple[Section, ...]:

@@ -1,15 +1,17 @@
 """A run's folder: who may write it, what is in it, and how to read many of them."""
 
 from marlbench.store.folder import SpecConflict, create, learner_difference, read_spec, run_folder
-from marlbench.store.reading import RunRecord, load, runs
+from marlbench.store.reading import History, RunRecord, histories, load, runs
 from marlbench.store.writing import Journal, Superseded
 
 __all__ = [
+    "History",
     "Journal",
     "RunRecord",
     "SpecConflict",
     "Superseded",
     "create",
+    "histories",
     "learner_difference",
     "load",
     "read_spec",

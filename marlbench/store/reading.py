@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from marlbench.config import RunSpec
 from marlbench.metrics import Metric, recorded
@@ -18,6 +18,7 @@ from marlbench.store.folder import (
     DONE,
     EVALUATIONS,
     EVENTS,
+    EXCLUDED,
     FAILED,
     PROGRESS,
     PROVENANCE,
@@ -56,6 +57,8 @@ class RunRecord:
     progress: dict[str, Any] | None
     failure: dict[str, Any] | None
     provenance: dict[str, Any] | None
+    excluded: dict[str, Any] | None = None
+    """Why no report counts it, where a user said so: `why` and `time`."""
 
     def evaluations(self) -> list[dict[str, Any]]:
         """Give the rows of `eval.jsonl`, those of older runs in today's form."""
@@ -103,14 +106,27 @@ def _todays(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class History(NamedTuple):
+    """A run with its rows, read once; not kept, so that thousands of runs fit into memory."""
+
+    record: RunRecord
+    evaluations: list[dict[str, Any]]
+    crashes: Counter[str]
+
+
 def runs(results: Path) -> list[RunRecord]:
     """Give every run below a results folder, in the order of suite, task, label and seed.
 
     A folder that is not where its settings belong is left out: moved aside, it would count twice.
     """
+    return sorted((each.record for each in histories(results)), key=_order)
+
+
+def histories(results: Path) -> Iterator[History]:
+    """Give the runs of `runs` one by one, in no order, with what was read to judge them."""
     results = Path(results)
-    found = (_record(results, path.parent) for path in results.glob(f"*/*/*/seed_*/{SPEC}"))
-    return sorted((record for record in found if record), key=_order)
+    found = (_history(results, path.parent) for path in results.glob(f"*/*/*/seed_*/{SPEC}"))
+    yield from (each for each in found if each)
 
 
 def read(folder: Path) -> RunRecord:
@@ -118,8 +134,8 @@ def read(folder: Path) -> RunRecord:
     progress = _progress(folder)
     failure = files.read_json(folder / FAILED)
     provenance = files.read_json(folder / PROVENANCE)
-    status = _status(folder, progress, provenance)
-    return RunRecord(folder, read_spec(folder), status, progress, failure, provenance)
+    status, excluded = _status(folder, progress, provenance), files.read_json(folder / EXCLUDED)
+    return RunRecord(folder, read_spec(folder), status, progress, failure, provenance, excluded)
 
 
 def _progress(folder: Path) -> dict[str, Any] | None:
@@ -164,12 +180,11 @@ def _table_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
         yield row | constant | {"wall": row["wall"]["seconds"]}
 
 
-def _record(results: Path, folder: Path) -> RunRecord | None:
+def _history(results: Path, folder: Path) -> History | None:
     """Read a run, warning of one that is damaged, misplaced or of another version."""
     try:
         record = read(folder)
-        record.evaluations()  # one with damaged rows would count for what it is not
-        record.crashes()
+        history = History(record, record.evaluations(), record.crashes())
     except ValueError as error:
         _leave_out(f"{folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
         return None
@@ -177,7 +192,7 @@ def _record(results: Path, folder: Path) -> RunRecord | None:
     if folder != place:
         _leave_out(f"{folder} is left out, its settings belong in {place}: {AWAY}, or back")
         return None
-    return record
+    return history
 
 
 def _leave_out(said: str) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from marlbench import store
 from marlbench.report.curves import band, draw, looks_of
 from marlbench.report.scores import Cell, cells
 
@@ -16,7 +15,7 @@ Record = Callable[..., Path]
 
 
 def the_cells(results: Path) -> tuple[Cell, ...]:
-    return cells(store.runs(results))
+    return cells(read_runs(results))
 
 
 def test_the_band_is_mean_and_sample_std_at_each_grid_point(results: Path, record: Record) -> None:

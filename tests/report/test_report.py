@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from marlbench import store
 from marlbench.metrics import Metric
 from marlbench.report import Part, ReportError, Section, write
 from marlbench.report.curves import draw
-from marlbench.report.scores import cells
+from marlbench.report.scores import cells, read_runs
 
 Record = Callable[..., Path]
 
@@ -40,14 +39,14 @@ def test_a_cell_is_mean_and_sample_std_over_seeds_of_the_last_five_evaluations(
     assert float(row["std"]) == 2.0  # ((3-5)^2 + 0 + (7-5)^2) / (3 - 1) = 4
     assert float(row["last_mean"]) == pytest.approx(19 / 3, rel=1e-15)  # one rounding
     assert (row["ddof"], row["evaluations_averaged"]) == ("1", "5")
-    assert "5.00 (2.00) 3/3" in paths.page.read_text()
+    assert "5.00 (2.00) 3/3" in paths.markdown.read_text()
     assert "$5.00$ ($2.00$)" in (results / "report" / "table.tex").read_text()
 
 
 def test_a_task_scored_by_wins_is_shown_in_percent(results: Path, record: Record) -> None:
     for seed, value in enumerate([0.25, 0.75]):
         record("qmix", seed, [value] * 5, metric="win")
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert "| skirmish/3m | win % | 50.0 (35.4) 2/2 |" in text  # std: 25 * sqrt(2)
     (row,) = rows_of(results / "report" / "table.csv")
     assert float(row["win_mean"]) == 50.0
@@ -60,18 +59,18 @@ def test_a_metric_of_a_third_party_is_shown_as_it_is_declared(
     delivered = Metric("delivered", "deliveries", info="delivered", digits=1, unit="per hour")
     for seed, value in enumerate([2.0, 4.0]):
         record("qmix", seed, [value] * 5, metric=delivered)
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert "| skirmish/3m | delivered per hour | 3.0 (1.4) 2/2 |" in text
     (row,) = rows_of(results / "report" / "table.csv")
     assert (row["metric"], float(row["delivered_mean"])) == ("delivered per hour", 3.0)
     assert "return_mean" not in row
-    (axis,) = draw(cells(store.runs(results))).axes
+    (axis,) = draw(cells(read_runs(results))).axes
     assert axis.get_ylabel() == "deliveries (per hour)"
 
 
 def test_one_seed_has_no_std(results: Path, record: Record) -> None:
     record("qmix", 0, [1.0] * 5)
-    assert "| 1.00 (—) 1/1 |" in write(results, results / "report").page.read_text()
+    assert "| 1.00 (—) 1/1 |" in write(results, results / "report").markdown.read_text()
     (row,) = rows_of(results / "report" / "table.csv")
     assert row["std"] == ""
 
@@ -82,7 +81,7 @@ def test_unfinished_and_failed_seeds_are_shown_but_not_counted(
     record("qmix", 0, [1.0] * 11)
     record("qmix", 1, [50.0] * 4, ended="no")
     record("qmix", 2, [70.0] * 3, ended="failed")
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert "| 1.00 (—) 1/3 |" in text
     assert "skirmish/3m, qmix: seed 1 unfinished at 3000 of 10000 env steps." in text
     assert "seed 2 failed at 2000 of 10000 env steps (the loss is not finite)." in text
@@ -98,14 +97,14 @@ def test_a_run_whose_rows_are_cut_short_is_not_counted_though_it_is_done(
     record("qmix", 0, [1.0] * 5)
     rows = record("qmix", 1, [9.0] * 5) / "eval.jsonl"
     rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:3]))
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert "| 1.00 (—) 1/2 |" in text
     assert "qmix: seed 1 is done, but its rows end at 2000 of 4000 env steps" in text
 
 
 def test_a_label_without_a_finished_run_has_no_number(results: Path, record: Record) -> None:
     record("qmix", 0, [1.0] * 3, ended="no")
-    assert "| — 0/1 |" in write(results, results / "report").page.read_text()
+    assert "| — 0/1 |" in write(results, results / "report").markdown.read_text()
 
 
 def test_runs_without_any_evaluation_are_reported_without_a_figure(
@@ -113,7 +112,7 @@ def test_runs_without_any_evaluation_are_reported_without_a_figure(
 ) -> None:
     record("qmix", 0, [], ended="no")
     paths = write(results, results / "report")
-    assert "No run has been evaluated yet." in paths.page.read_text()
+    assert "No run has been evaluated yet." in paths.markdown.read_text()
     assert not (results / "report" / "curves.png").exists()
 
 
@@ -127,7 +126,7 @@ def test_evaluations_without_a_scored_episode_are_left_out(results: Path, record
 def test_crashed_episodes_are_told(results: Path, record: Record) -> None:
     record("qmix", 0, [1.0] * 5)
     record("qmix", 1, [1.0] * 5, crashed=2)
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert "qmix: seed 1 with 10 crashed episodes that are not scored." in text
 
 
@@ -136,13 +135,13 @@ def test_crashes_in_training_are_told(results: Path, record: Record) -> None:
         folder = record("qmix", seed, [1.0] * 5)
         events = [{"event": "env_crash", "during": during} for during in crashes]
         (folder / "events.jsonl").write_text("".join(json.dumps(row) + "\n" for row in events))
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert "qmix: seeds 0, 3 with 4 crashes of the environment in training." in text
 
 
 def test_short_runs_say_that_fewer_evaluations_are_averaged(results: Path, record: Record) -> None:
     record("qmix", 0, [1.0, 3.0])
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert "| 2.00 (—) 1/1 |" in text
     assert "qmix: seed 0 with fewer than 5 evaluations, all averaged." in text
 
@@ -150,7 +149,7 @@ def test_short_runs_say_that_fewer_evaluations_are_averaged(results: Path, recor
 def test_tasks_of_two_suites_are_rows_and_gaps_stay_empty(results: Path, record: Record) -> None:
     record("qmix", 0, [1.0] * 5)
     record("mat", 0, [2.0] * 5, task="mpe/simple_spread_v3")
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert "| task | metric | mat (decentralised) | qmix (decentralised) |" in text
     assert r"| mpe/simple\_spread\_v3 | return | 2.00 (—) 1/1 |  |" in text
     assert "| skirmish/3m | return |  | 1.00 (—) 1/1 |" in text
@@ -173,7 +172,7 @@ def test_runs_that_do_not_compare_are_marked(
 ) -> None:
     record("qmix", 0, [1.0] * 5)
     record("qmix", 1, **{"values": [2.0] * 5} | change)
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert said in text
     assert ("| skirmish/3m † |" in text) == bool(said)  # a key that only one run has is no clash
 
@@ -183,16 +182,16 @@ def test_settings_of_the_algorithm_may_differ_between_labels_but_not_within_one(
 ) -> None:
     record("qmix", 0, [1.0] * 5, config={"gamma": 0.9})
     record("qmix+x", 0, [1.0] * 5, config={"gamma": 0.8})
-    assert "†" not in write(results, results / "report").page.read_text()
+    assert "†" not in write(results, results / "report").markdown.read_text()
     record("qmix", 1, [1.0] * 5, config={"gamma": 0.7})
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert "algorithm.gamma is 0.9 (qmix seed 0), 0.7 (qmix seed 1)" in text
 
 
 def test_machine_settings_do_not_matter(results: Path, record: Record) -> None:
     record("qmix", 0, [1.0] * 5, run={"steps": 10_000, "threads": 1})
     record("qmix", 1, [1.0] * 5, run={"steps": 10_000, "threads": 4, "device": "cpu"})
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert "†" not in text.replace("† rows", "")
 
 
@@ -220,7 +219,7 @@ def test_a_third_partys_section_is_on_the_page_and_its_failure_costs_nothing(
         raise ZeroDivisionError("no seeds")
 
     sections = [Section("Count", lambda m, _: Part(f"{len(m.cells)} cell")), Section("Bad", broken)]
-    text = write(results, results / "report", sections).page.read_text()
+    text = write(results, results / "report", sections).markdown.read_text()
     assert "## Count\n\n1 cell\n" in text
     assert "## Bad\n\nThis section failed: `ZeroDivisionError: no seeds`" in text
 
@@ -248,7 +247,7 @@ def test_a_section_that_gives_the_wrong_thing_costs_its_own_part_alone(
         return given
 
     sections = [Section("Bad", render), Section("Good", lambda *_: Part("well"))]
-    text = write(results, results / "report", sections).page.read_text()
+    text = write(results, results / "report", sections).markdown.read_text()
     assert "## Results\n" in text
     assert f"## Bad\n\nThis section failed: `{said}" in text
     assert text.endswith("## Good\n\nwell\n")
@@ -272,7 +271,7 @@ ODD = r"q_mix & 50% $x^2$ {a}|<b>*~#\ _"
 def test_odd_characters_are_literal_everywhere(results: Path, record: Record) -> None:
     record(ODD, 0, [1.0] * 5)
     record("_hidden", 0, [2.0] * 5)
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert r"q\_mix & 50% \$x^2\$ {a}\|\<b\>\*~\#\\ \_ (decentralised)" in text
     tex = (results / "report" / "table.tex").read_text()
     assert (
