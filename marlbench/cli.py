@@ -207,10 +207,10 @@ def env_check(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 @env.command("install")
 def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
     """Install what pip alone cannot, or say which pip command is enough."""
-    from marlbench.commands.environment import installed
+    from marlbench.commands.environment import install
     from marlbench.host import load_catalogue
 
-    lines, ready = installed(load_catalogue(), name)
+    lines, ready = install(load_catalogue(), name)
     _print(lines)
     return _code(ready)
 

@@ -47,7 +47,7 @@ class Checkpoints:
 
         Rings are looked for in `content["agent"]` alone.
         """
-        self._journal.own()
+        self._journal.require_newest()
         number = max(self._numbers(), default=0) + 1
         buffers: dict[str, ReplayBuffer] = {}
         state = content | {"agent": take_buffers(content["agent"], buffers)}
@@ -57,10 +57,10 @@ class Checkpoints:
             torch.save(state, file)
         document |= {"state": {"file": path.name, "crc": checksum(path)}}
         document |= {"offsets": self._journal.offsets()}
-        self._journal.own()
+        self._journal.require_newest()
         files.replace_json(self._manifest(number), document)
         self._collect_garbage()
-        self._journal.event("checkpoint", env_steps=env_steps, number=number)
+        self._journal.append_event("checkpoint", env_steps=env_steps, number=number)
 
     def load(self) -> tuple[dict[str, Any] | None, list[str]]:
         """Give the newest usable content, None without one, and why newer ones were passed over.
@@ -74,7 +74,7 @@ class Checkpoints:
                 content = self._read(document)
             except Damaged as damage:
                 damages.append(f"checkpoint {number}: {damage}")
-                self._journal.own()
+                self._journal.require_newest()
                 self._manifest(number).unlink()
                 continue
             self._journal.rewind(document["offsets"])

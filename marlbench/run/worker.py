@@ -60,7 +60,7 @@ def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
     found = entries()
     device = prepare_torch(spec.run, spec.seed)
     keep_freed_memory()
-    journal.event("attempt", device=device, pid=os.getpid())
+    journal.append_event("attempt", device=device, pid=os.getpid())
 
     from marlbench.run.loop import save, train
     from marlbench.run.start import start
@@ -73,7 +73,7 @@ def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
         raise
     finally:
         run.close()
-    journal.done({"env_steps": run.position.env_steps, "updates": run.position.updates})
+    journal.write_done({"env_steps": run.position.env_steps, "updates": run.position.updates})
 
 
 def prepare_torch(run: RunConfig, seed: int) -> str:
@@ -107,7 +107,7 @@ def fail(journal: Journal, error: Exception) -> int:
     trace = "".join(traceback.format_exception(error))
     print(f"marlbench: {journal.folder} failed: {why}", file=sys.stderr)
     try:
-        journal.failed(why, trace)
+        journal.write_failed(why, trace)
     except Superseded:
         return ExitCode.SUPERSEDED
     except OSError:  # a full disk, say: later there may be room
