@@ -16,7 +16,8 @@ from marlbench.testing.verdict import Check, Verdict, carry_out, require
 from marlbench.vecenv.checks import check_spec, check_step
 from marlbench.vecenv.random_play import random_actions, random_episode, random_steps
 from marlbench.vecenv.single import build_single, render
-from marlbench.vecenv.synchronous import unstack
+from marlbench.vecenv.statistics import EpisodeStatistics
+from marlbench.vecenv.synchronous import stack, unstack
 
 EPISODES = 8
 """Episodes of random play that a check looks at."""
@@ -73,8 +74,6 @@ class TaskChecks:
         require(spec.episode_limit >= 1, f"episode_limit is {spec.episode_limit}")
         inside = spec.noop is None or 0 <= spec.noop < spec.num_actions
         require(inside, f"noop is {spec.noop} of {spec.num_actions} actions")
-        low, high = spec.return_bounds or (0.0, 1.0)
-        require(low < high, f"return_bounds are {spec.return_bounds}")
         check_spec(spec)
         images = self.suite.observes_images(self.task, self.config)
         says = f"Suite.observes_images({self.task!r}) is {images}"
@@ -109,6 +108,9 @@ class TaskChecks:
             require(steps[-1].last, f"an episode went on behind its limit of {limit} steps")
             firsts = [time for time, step in enumerate(steps) if step.first]
             require(firsts == [0], f"the steps at times {firsts} of an episode are first")
+            statistics = EpisodeStatistics(env.spec, 1)
+            for step in steps:
+                statistics.add(stack([step]))  # raises where a metric cannot be read
             if "win" in env.spec.metrics:
                 won = steps[-1].info.get("won")
                 flag = isinstance(won, bool | np.bool_)
@@ -237,7 +239,7 @@ def _differ(one: list[Step], other: list[Step], observations_only: bool = False)
     """Give where two sequences of steps differ."""
     names = ["obs"] if observations_only else [f.name for f in fields(Step) if f.name != "info"]
     both = [[[getattr(step, name) for name in names] for step in steps] for steps in (one, other)]
-    wons = [[bool(step.info.get("won", False)) for step in steps] for steps in (one, other)]
+    infos = [[stack([step]).info for step in steps] for steps in (one, other)]
     return difference(both[0], both[1], f"[time][{', '.join(names)}]") or difference(
-        wons[0], wons[1], "won"
+        infos[0], infos[1], "info"
     )
