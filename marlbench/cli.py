@@ -80,7 +80,9 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"marlbench {version('marlbench')}")
+        from marlbench.installation import DISTRIBUTION
+
+        print(f"marlbench {version(DISTRIBUTION)}")
         raise typer.Exit
 
 
