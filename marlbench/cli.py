@@ -13,6 +13,7 @@ import typer
 
 from marlbench.errors import UserError
 from marlbench.exit_codes import ExitCode
+from marlbench.installation import DISTRIBUTION, clash
 
 __all__ = ["app", "main"]
 
@@ -43,6 +44,8 @@ Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are
 def main() -> None:
     """Run the command line; every mistake is one line on stderr and exit code 2."""
     warnings.showwarning = _warn  # type: ignore[assignment]
+    if other := clash():
+        _end(other, ExitCode.WRONG_USAGE)
     try:
         code = app(standalone_mode=False, prog_name="marlbench")
     except USAGE_ERRORS as error:
@@ -79,8 +82,6 @@ def _warn(message: Warning | str, *_: object) -> None:
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
-
-        from marlbench.installation import DISTRIBUTION
 
         print(f"marlbench {version(DISTRIBUTION)}")
         raise typer.Exit

@@ -1,4 +1,4 @@
-"""How this copy of marlbench came here: the command that installs more of it, and who is in its way."""
+"""How this copy of marlbench was installed: the command for more of it, and who is in its way."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _has_our_package(distribution: metadata.Distribution) -> bool:
     if names is not None:
         return PACKAGE in names.split()
     files = distribution.read_text("RECORD") or ""
-    return any(line.startswith(f"{PACKAGE}/") for line in files.splitlines())
+    return f"\n{PACKAGE}/" in f"\n{files}"
 
 
 def _removal(other: metadata.Distribution, name: str) -> str:
