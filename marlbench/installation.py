@@ -47,12 +47,12 @@ def _source(extras: str) -> list[str]:
         return _from_checkout(here, extras, "-e")
     origin = _origin()
     url = origin.get("url", "")
-    if "vcs_info" in origin:
-        vcs = origin["vcs_info"]
-        return [shlex.quote(f"{DISTRIBUTION}{extras} @ {vcs['vcs']}+{url}@{vcs['commit_id']}")]
     path = Path(url2pathname(urlsplit(url).path)) if url.startswith("file:") else None
     if path is not None and _is_checkout(path):
         return _from_checkout(path, extras)
+    if "vcs_info" in origin:
+        vcs = origin["vcs_info"]
+        return [shlex.quote(f"{DISTRIBUTION}{extras} @ {vcs['vcs']}+{url}@{vcs['commit_id']}")]
     if url and (path is None or path.is_file()):
         return [shlex.quote(f"{DISTRIBUTION}{extras} @ {url}")]
     return [shlex.quote(DISTRIBUTION + extras)]
