@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +13,7 @@ import typer
 
 from marlbench.errors import UserError
 from marlbench.exit_codes import ExitCode
+from marlbench.installation import DISTRIBUTION, clash
 
 __all__ = ["app", "main"]
 
@@ -43,6 +44,8 @@ Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are
 def main() -> None:
     """Run the command line; every mistake is one line on stderr and exit code 2."""
     warnings.showwarning = _warn  # type: ignore[assignment]
+    if other := clash():
+        _end(other, ExitCode.WRONG_USAGE)
     try:
         code = app(standalone_mode=False, prog_name="marlbench")
     except USAGE_ERRORS as error:
@@ -80,7 +83,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"marlbench {version('marlbench')}")
+        print(f"marlbench {version(DISTRIBUTION)}")
         raise typer.Exit
 
 
@@ -121,6 +124,10 @@ def run(  # noqa: PLR0913 - one parameter per option
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Settings file (TOML).")
     ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Call variants ALGORITHM-NAME; else settings are spelt."),
+    ] = None,
     results: Results = RESULTS,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Runs at a time; else as many as fit.")
@@ -131,24 +138,31 @@ def run(  # noqa: PLR0913 - one parameter per option
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
 ) -> int:
     """Train algorithms on tasks; the same command again goes on where it stopped."""
-    from marlbench.commands.run import Options, run_grid
+    from marlbench.commands.run import run_grid
+    from marlbench.grid.plan import Request
+    from marlbench.overrides import Override, parse_set, read_file
 
-    options = Options(
+    request = Request(
         algorithms=_split("--algo", algo),
         suite=suite,
         tasks=_split("--task", task),
-        seeds=seeds,
-        seed=seed or [],
-        steps=steps,
+        seeds=_seeds(seeds, seed),
         presets=_split("--preset", preset) or ["paper"],
-        sets=set_ or [],
-        config=config,
-        results=results,
-        workers=workers,
-        runs_per_gpu=runs_per_gpu,
-        executor=executor,
+        overrides=[
+            *(read_file(config) if config else []),
+            *map(parse_set, set_ or []),
+            *([] if steps is None else [Override("run.steps", steps, "--steps")]),
+        ],
+        label=label,
     )
-    return run_grid(options)
+    return run_grid(request, results, executor, workers, runs_per_gpu)
+
+
+def _seeds(number: int | None, named: list[int] | None) -> Sequence[int] | None:
+    """Give the seeds that two options name; None: the presets decide."""
+    if number is not None and named:
+        raise UserError("--seeds N means seeds 0 to N-1, --seed K one seed: give one of the two")
+    return range(number) if number is not None else named or None
 
 
 @app.command()

@@ -16,6 +16,7 @@ from PIL import Image
 
 from marlbench.config import RunSpec
 from marlbench.host import load_catalogue
+from marlbench.installation import pip_install
 from marlbench.plugin import Step
 from marlbench.run import film, playback, watch, worker
 from marlbench.run.checkpoint import newest_agent
@@ -191,14 +192,14 @@ def test_a_gif_has_every_frame_in_its_colours_and_holds_the_end(tmp_path: Path) 
 @pytest.mark.parametrize("name", ["a.gif", "a.mp4"])
 def test_a_film_that_fails_leaves_no_file(tmp_path: Path, name: str) -> None:
     if name.endswith("mp4") and find_spec("imageio_ffmpeg") is None:
-        pytest.skip("mp4 needs imageio-ffmpeg: pip install 'marlbench[video]'")
+        pytest.skip(f"mp4 needs imageio-ffmpeg: {pip_install('video')}")
     with pytest.raises(OSError, match="no more"):
         film.write(tmp_path / name, moving(6, broken=True), fps=10)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_mp4_has_every_frame_and_holds_the_end(tmp_path: Path) -> None:
-    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="pip install 'marlbench[video]'")
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason=pip_install("video"))
     path = tmp_path / "a.mp4"
     assert film.write(path, moving(6), fps=10) == 5 + 12
     # not imageio-ffmpeg's own reader: it forks, of which jax, if it is loaded here, warns
@@ -214,6 +215,6 @@ def test_an_mp4_has_every_frame_and_holds_the_end(tmp_path: Path) -> None:
 
 
 def test_an_mp4_that_cannot_be_written_says_what_ffmpeg_says(tmp_path: Path) -> None:
-    pytest.importorskip("imageio_ffmpeg", reason="pip install 'marlbench[video]'")
+    pytest.importorskip("imageio_ffmpeg", reason=pip_install("video"))
     with pytest.raises(OSError, match=r"^ffmpeg cannot write .*: .*[Nn]o such file"):
         film.write(tmp_path / "no" / "a.mp4", moving(6), fps=10)

@@ -47,7 +47,7 @@ def test_a_run_leaves_all_that_readers_need(tmp_path: Path) -> None:
     assert provenance["env"]["num_agents"] == 2
     assert provenance["execution"] == "decentralised"
     assert provenance["device"] == "cpu"
-    assert {"python", "torch", "numpy", "marlbench"} <= provenance["versions"].keys()
+    assert {"python", "torch", "numpy", "marlbench-suite"} <= provenance["versions"].keys()
     progress: Any = record.progress
     assert progress["env_steps"] >= progress["steps"] == 300
     assert progress["updates"] == record.training()[-1]["update"]
