@@ -45,7 +45,7 @@ class Checkpoints:
     def save(self, content: dict[str, Any], env_steps: int) -> None:
         """Write the next checkpoint, then let go of all but the newest two.
 
-        Rings are looked for in `content["agent"]` alone.
+        Replay buffers are looked for in `content["agent"]` alone.
         """
         self._journal.require_newest()
         number = max(self._numbers(), default=0) + 1
@@ -118,8 +118,8 @@ class Checkpoints:
 def newest_agent(folder: Path) -> tuple[dict[str, Any], int]:
     """Give the agent's state in a run's newest usable checkpoint, for the CPU, and its env steps.
 
-    It can act: its buffers are empty, for nothing of the replay is read. Changes nothing, whoever
-    works on the run meanwhile. Raises `Damaged` where there is none.
+    The agent can act, but its buffers are empty: nothing of the replay is read. No file is changed,
+    so another process may work on the run meanwhile. Raises `Damaged` where there is no such agent.
     """
     place, damage = folder / CHECKPOINTS, Damaged("it has no checkpoint yet")
     for manifest in sorted(place.glob("*.json"), reverse=True):

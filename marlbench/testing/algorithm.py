@@ -129,7 +129,7 @@ def acts_without_its_replay(subject: Subject) -> str:
 
 
 def evaluating_disturbs_nothing(subject: Subject) -> str:
-    """Acting for somebody else, and drawing what is seen, leaves training untouched."""
+    """Acting in an evaluation, and giving pictures, leaves training untouched."""
     trial, twin = subject.trial(), subject.trial()
     for each in (trial, twin):
         each.learn()
@@ -144,7 +144,7 @@ def evaluating_disturbs_nothing(subject: Subject) -> str:
     place = difference(before, trial.agent.state())
     require(place is None, f"pictures changes {place}")
     place = difference(carried, trial.policy_state, "policy_state")
-    require(place is None, f"act for somebody else changes {place} of training")
+    require(place is None, f"act in an evaluation changes {place} of training")
     place = difference(_until_update(trial), _until_update(twin), "turns")
     require(place is None, f"after an evaluation training differs at {place}")
     return ""
