@@ -45,7 +45,7 @@ def main() -> None:
     """Run the command line; every mistake is one line on stderr and exit code 2."""
     warnings.showwarning = _warn  # type: ignore[assignment]
     if other := clash():
-        _end(other, ExitCode.WRONG_USAGE)
+        _end(other, ExitCode.USAGE)
     try:
         code = app(standalone_mode=False, prog_name="marlbench")
     except USAGE_ERRORS as error:
