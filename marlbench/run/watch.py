@@ -22,23 +22,19 @@ if TYPE_CHECKING:
 def film(folder: Path, path: Path, episodes: int, fps: int) -> str:
     """Film a run's newest agent on its evaluation episodes; give a line that says what it is."""
     from marlbench.run import playback
-    from marlbench.run.checkpoint import newest_agent
     from marlbench.run.film import write
+    from marlbench.run.trained import trained
     from marlbench.run.worker import from_catalogue, prepare_torch
-    from marlbench.vecenv.seeding import purpose_seed
 
     spec = read_spec(folder)
     algorithm, suite = from_catalogue(spec)
     prepare_torch(spec.run.model_copy(update={"device": "cpu"}), spec.seed)
-    state, env_steps = newest_agent(folder)
     env = playback.copies_of(spec, suite)
-    evaluated = [row for row in read(folder).evaluations() if row["env_steps"] == env_steps]
-    point = evaluated[-1]["step"] if evaluated else env_steps
-    config = algorithm.config(**spec.algorithm_config)
-    agent = algorithm.build(config, env.spec, purpose_seed(spec.seed, "agent"), "cpu")
-    agent.load(state)
-    frames = playback.Playback(agent, env, suite, spec, point).frames(episodes)
     try:
+        agent, env_steps = trained(folder, spec, algorithm, env.spec)
+        evaluated = [row for row in read(folder).evaluations() if row["env_steps"] == env_steps]
+        point = evaluated[-1]["step"] if evaluated else env_steps
+        frames = playback.Playback(agent, env, suite, spec, point).frames(episodes)
         count = write(path, told(frames), fps)
     finally:
         env.close()
