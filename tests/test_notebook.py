@@ -82,14 +82,19 @@ def test_the_options_are_those_of_the_command() -> None:
     assert sorted(inspect.signature(marlbench.run).parameters) == sorted(options)
 
 
+@pytest.mark.usefixtures("tiny")
 def test_training_frames_have_a_column_per_metric(tmp_path: Path) -> None:
     small = {**SMALL, "num_envs": 2}
-    marlbench.run("qmix,ippo", "probe", preset="smoke", seed=3, results=tmp_path, set=small)
+    marlbench.run(
+        "qmix,tiny", "probe", preset="smoke", seed=3, steps=60, results=tmp_path, set=small
+    )
     rows = marlbench.load(tmp_path).training
-    assert set(rows["algorithm"]) == {"qmix", "ippo"}
+    by_learner = rows.set_index("algorithm")
+    assert set(by_learner.index) == {"qmix", "tiny"}
     assert (rows["seed"] == 3).all()
-    assert rows.loc[rows["algorithm"] == "qmix", "td_error"].notna().all()
-    assert rows.loc[rows["algorithm"] == "ippo", "td_error"].isna().all()
+    for learner, its, others in (("qmix", "td_error", "updates"), ("tiny", "updates", "td_error")):
+        assert by_learner.loc[learner, its].notna().all()
+        assert by_learner.loc[learner, others].isna().all()
     assert (rows.groupby("folder")["env_steps"].diff().dropna() >= 0).all()
 
 
@@ -102,6 +107,14 @@ def test_the_readmes_five_lines_play_an_episode(desk: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout in ("won\n", "lost\n")
+
+
+@pytest.mark.usefixtures("frames", "desk")
+def test_the_page_of_results_reads_them(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.S | re.M)
+    exec(block, {})
+    assert re.search(r"skirmish +3v3 +dmawm-quick +-?\d", capsys.readouterr().out)
 
 
 def test_the_readmes_grid_is_one_that_can_be_asked_for() -> None:
