@@ -231,9 +231,10 @@ def report(
 ) -> None:
     """Turn results into tables, figures and one page."""
     from marlbench.commands.report import reported
+    from marlbench.commands.run import names
     from marlbench.host import load_catalogue
 
-    _print(reported(load_catalogue(), results, out, _split("--against", against)))
+    _print(reported(load_catalogue(), results, out, names("--against", against or [])))
 
 
 @app.command()

@@ -13,7 +13,7 @@ from marlbench.grid.plan import PAPER, Request, make_plan
 from marlbench.host import load_catalogue, require_installed
 from marlbench.overrides import Override, read_file
 
-__all__ = ["play_grid", "requested", "run_grid"]
+__all__ = ["names", "play_grid", "requested", "run_grid"]
 
 
 def requested(  # noqa: PLR0913 - one parameter per option
@@ -36,11 +36,11 @@ def requested(  # noqa: PLR0913 - one parameter per option
     if seeds is not None and seed:
         raise UserError("--seeds N means seeds 0 to N-1, --seed K one seed: give one of the two")
     return Request(
-        algorithms=_names("--algo", algo),
+        algorithms=names("--algo", algo),
         suite=suite,
-        tasks=_names("--task", task),
+        tasks=names("--task", task),
         seeds=range(seeds) if seeds is not None else seed or None,
-        presets=_names("--preset", preset) or [PAPER],
+        presets=names("--preset", preset) or [PAPER],
         overrides=[
             *(read_file(config) if config else []),
             *overrides,
@@ -50,7 +50,7 @@ def requested(  # noqa: PLR0913 - one parameter per option
     )
 
 
-def _names(option: str, values: Sequence[str]) -> list[str]:
+def names(option: str, values: Sequence[str]) -> list[str]:
     """Open `a,b` into its names; an option that is given must name something."""
     names = [name.strip() for value in values for name in value.split(",") if name.strip()]
     if values and not names:

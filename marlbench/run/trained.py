@@ -34,8 +34,8 @@ def trained(
 class TrainedAgent:
     """A trained learner and one copy of its task: `act` answers the steps that `env` gives.
 
-    The policy's state it keeps itself, and makes the randomness of every step anew, as the host does.
-    It plays greedily, and an episode of the same seed the same way again.
+    The policy's state it keeps itself, and makes the randomness of every step anew, as the host
+    does. It plays greedily, and an episode of the same seed the same way again.
     """
 
     def __init__(self, spec: RunSpec, env: Env, agent: Agent, env_steps: int, seed: int) -> None:
