@@ -22,8 +22,8 @@ from marlbench.store.folder import COMMAND
 if TYPE_CHECKING:
     import pandas as pd
 
-    from marlbench.run.trained import TrainedAgent
     from marlbench.testing import Verdict
+    from marlbench.training.trained import TrainedAgent
 
 __all__ = ["Frames", "catalogue", "check", "load", "load_agent", "run"]
 
@@ -111,8 +111,8 @@ def load_agent(folder: str | Path, seed: int = 0) -> TrainedAgent:
     algorithm, suite = found.algorithm(spec.algorithm), found.suite(spec.suite)
     require_installed(suite)
 
-    from marlbench.run.replay_segments import Damaged
-    from marlbench.run.trained import TrainedAgent, trained
+    from marlbench.training.replay_segments import Damaged
+    from marlbench.training.trained import TrainedAgent, trained
     from marlbench.vecenv.single import build_single
 
     env = build_single(suite, spec.task, suite.config(**spec.suite_config))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from marlbench.run.checkpoint import newest_agent
+from marlbench.training.checkpoint import newest_agent
 from marlbench.vecenv.seeding import purpose_seed, step_rng
 from marlbench.vecenv.synchronous import stack
 
