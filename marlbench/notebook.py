@@ -34,7 +34,7 @@ class Frames(NamedTuple):
     """What runs measured, a row each; both frames say whose run it is in their first columns."""
 
     evaluations: pd.DataFrame
-    """A row per evaluation; `returns`, `lengths` and `wins` are lists, an episode each."""
+    """A row per evaluation: the mean of every metric, and in `values` its episodes' own by name."""
     training: pd.DataFrame
     """A row per update, with the metrics of the learner; NaN where another learner has them."""
 

@@ -155,7 +155,7 @@ def test_an_agent_that_draws_nothing_plays_the_episodes_of_its_last_evaluation(
     (row,) = rows.to_dict("records")
     played = [episode(row["folder"], evaluation_seed(copy, 0))[1] for copy in range(2)]
     # float32 rewards, summed here in another order than over the copies
-    np.testing.assert_allclose(played, row["returns"], rtol=1e-5)
+    np.testing.assert_allclose(played, row["values"]["return"], rtol=1e-5)
 
 
 @pytest.mark.usefixtures("tiny")
