@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marlbench.plugin import Algorithm, ReplayBuffer, Step
-from marlbench.run.loop import shows_pictures
-from marlbench.run.replay_segments import put_buffers, take_buffers
 from marlbench.testing.execution import depends_on_others
 from marlbench.testing.generators import Guarded
 from marlbench.testing.sameness import difference, leaves, through_disk
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.trial import SEED, Subject, Trial, episode
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
+from marlbench.training.loop import shows_pictures
+from marlbench.training.replay_segments import put_buffers, take_buffers
 from marlbench.vecenv.seeding import step_rng
 
 AHEAD = 30

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from marlbench.plugin import Agent, Algorithm, EnvSpec, ReplayBuffer
-from marlbench.run.replay_segments import take_buffers
+from marlbench.training.replay_segments import take_buffers
 
 GIB = 2**30
 REMEDY = "set the algorithm's replay_gib lower"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from marlbench.run import evaluation
+from marlbench.training import evaluation
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.checks import SpecViolation
 from marlbench.vecenv.seeding import step_rng
@@ -18,11 +18,11 @@ from marlbench.vecenv.seeding import step_rng
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
     from marlbench.plugin import Agent, DrawingAgent
-    from marlbench.run.checkpoint import Checkpoints
-    from marlbench.run.interrupt import Stop
-    from marlbench.run.position import Position
-    from marlbench.run.progress import Progress
     from marlbench.store import Journal
+    from marlbench.training.checkpoint import Checkpoints
+    from marlbench.training.interrupt import Stop
+    from marlbench.training.position import Position
+    from marlbench.training.progress import Progress
     from marlbench.vecenv.checks import CheckedVectorEnv
 
 

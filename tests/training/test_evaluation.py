@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from marlbench.config import Evaluation
 from marlbench.plugin import EnvSpec, Step
-from marlbench.run.evaluation import REPLAYS, Quota, evaluate, score
 from marlbench.testing.synthetic import Synthetic
+from marlbench.training.evaluation import REPLAYS, Quota, evaluate, score
 from marlbench.vecenv.seeding import TrainingSeeds, evaluation_seed, further_seed, training_seed
 from marlbench.vecenv.statistics import Episode
 from marlbench.vecenv.synchronous import EnvironmentFailure, SyncVectorEnv

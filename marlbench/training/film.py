@@ -13,8 +13,8 @@ from subprocess import PIPE
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from marlbench.run.playback import Frame
 from marlbench.store import files
+from marlbench.training.playback import Frame
 
 LINE = 24
 """Pixels of the line under a picture that says where the episode stands."""

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marlbench.run import evaluation, memory_budget
-from marlbench.run.checkpoint import Checkpoints
-from marlbench.run.loop import Run
-from marlbench.run.position import Position
-from marlbench.run.progress import Progress
-from marlbench.run.provenance import provenance
+from marlbench.training import evaluation, memory_budget
+from marlbench.training.checkpoint import Checkpoints
+from marlbench.training.loop import Run
+from marlbench.training.position import Position
+from marlbench.training.progress import Progress
+from marlbench.training.provenance import provenance
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.seeding import TrainingSeeds, purpose_seed, step_rng
 from marlbench.vecenv.statistics import EpisodeStatistics, crashed
@@ -21,8 +21,8 @@ from marlbench.vecenv.statistics import EpisodeStatistics, crashed
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
     from marlbench.plugin import Agent, Algorithm, Step, Suite
-    from marlbench.run.interrupt import Stop
     from marlbench.store import Journal
+    from marlbench.training.interrupt import Stop
     from marlbench.vecenv.checks import CheckedVectorEnv
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from marlbench.run.replay_segments import (
+from marlbench.store import files
+from marlbench.store.folder import CHECKPOINTS
+from marlbench.training.replay_segments import (
     Damaged,
     Segments,
     checksum,
@@ -17,8 +19,6 @@ from marlbench.run.replay_segments import (
     take_buffers,
     verify,
 )
-from marlbench.store import files
-from marlbench.store.folder import CHECKPOINTS
 
 if TYPE_CHECKING:
     from marlbench.plugin import ReplayBuffer
