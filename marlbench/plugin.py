@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import pluggy
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,8 +58,20 @@ class Config(BaseModel):
 class AlgorithmConfig(Config):
     """What every algorithm's settings have in common: the host reads nothing else of them."""
 
+    former_names: ClassVar[Mapping[str, str]] = {}
+    """Names that settings had before, to today's: so the documents of stored runs are still read."""
+
     num_envs: int = Field(default=8, ge=1)
     """Copies of the environment that are played in lockstep [ours]."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def rename_former(cls, values: Any) -> Any:
+        """Give settings their names of today; a former name beside today's stays, and is refused."""
+        if not isinstance(values, Mapping):
+            return values
+        today = {old: new for old, new in cls.former_names.items() if new not in values}
+        return {today.get(name, name): value for name, value in values.items()}
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec, ReplayBuffer, Step
-from marlbench.toolbox.generators import restore_generator, saved_generator
 from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import strip
 from marlbench.toolbox.policies import gumbel_noise
+from marlbench.toolbox.saving import restore_generator, saved_generator
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import advantages, imagine
 from marlbench_mamba.networks import Actor, Critic

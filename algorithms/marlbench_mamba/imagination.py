@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from marlbench.toolbox.class_rows import class_rows
-from marlbench.toolbox.latents import sample_classes
+from marlbench.toolbox.latents import class_rows, sample_classes
 from marlbench.toolbox.linear import product
 from marlbench.toolbox.policies import gumbel, log_prob, sample
 from marlbench.toolbox.returns import gae

@@ -21,12 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.class_rows import class_rows
-from marlbench.toolbox.gru_gates import gru_gates
+from marlbench.toolbox.gru import gru_gates
+from marlbench.toolbox.latents import class_rows
 from marlbench.toolbox.linear import linear
 from marlbench.toolbox.policies import masked_log_probs
-from marlbench.toolbox.post_norm import PostNormTransformer
 from marlbench.toolbox.vision import ImageDecoder, ImageEncoder
+from marlbench_mamba.attention import PostNormTransformer
 from marlbench_mamba.config import MambaConfig
 
 

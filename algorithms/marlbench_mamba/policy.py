@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from marlbench.toolbox.policies import entropy, log_prob
-from marlbench.toolbox.policy_losses import ppo_clip
+from marlbench.toolbox.ppo import ppo_clip
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import Rollout
 from marlbench_mamba.networks import Actor, Critic

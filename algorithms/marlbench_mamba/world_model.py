@@ -17,9 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.class_rows import class_rows, straight_through_rows
-from marlbench.toolbox.gru_gates import gru_gates
-from marlbench.toolbox.latents import sample_classes
+from marlbench.toolbox.gru import gru_gates
+from marlbench.toolbox.latents import class_rows, sample_classes, straight_through_rows
 from marlbench.toolbox.linear import linear
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.divergence import balanced_divergence

@@ -23,9 +23,8 @@ from torch import Tensor, nn
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.normalise import ValueNorm, standardise
 from marlbench.toolbox.policies import entropy, gumbel_noise, log_prob, masked_log_probs, sample
-from marlbench.toolbox.policy_losses import ppo_clip
+from marlbench.toolbox.ppo import clipped_huber, ppo_clip
 from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_gae
-from marlbench.toolbox.value_losses import clipped_huber
 from marlbench_mappo.config import MappoConfig
 from marlbench_mappo.networks import Network, RecurrentNetwork
 from marlbench_mappo.sequences import Sequences

@@ -25,9 +25,8 @@ from marlbench.toolbox.policies import (
     log_prob,
     masked_log_probs,
 )
-from marlbench.toolbox.policy_losses import ppo_clip
+from marlbench.toolbox.ppo import clipped_huber, ppo_clip
 from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_gae
-from marlbench.toolbox.value_losses import clipped_huber
 from marlbench_mat.config import MatConfig
 from marlbench_mat.networks import Decoder, Encoder, Prepared
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from marlbench.plugin import EnvSpec, Step
-from marlbench.toolbox.class_rows import class_rows
+from marlbench.toolbox.latents import class_rows
 from marlbench_mamba import world_model
 from marlbench_mamba.agent import Mamba, PolicyState
 from marlbench_mamba.config import MambaConfig

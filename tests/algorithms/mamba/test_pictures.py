@@ -12,7 +12,7 @@ import torch
 
 from marlbench.plugin import EnvSpec, Step
 from marlbench.testing.sameness import difference, through_disk
-from marlbench.toolbox.class_rows import class_rows
+from marlbench.toolbox.latents import class_rows
 from marlbench_mamba.agent import Mamba
 from marlbench_mamba.config import MambaConfig
 

@@ -1,8 +1,25 @@
-"""What the leaf promises, against its definition."""
+"""PPO's losses against their definitions."""
+
+from __future__ import annotations
 
 import torch
 
-from marlbench.toolbox.value_losses import clipped_huber
+from marlbench.toolbox.ppo import clipped_huber, ppo_clip
+
+
+def test_ratio_is_clipped_only_where_that_is_pessimistic() -> None:
+    ratio = torch.tensor([0.5, 0.5, 1.5, 1.5])
+    advantage = torch.tensor([1.0, -1.0, 1.0, -1.0])
+    loss = ppo_clip(ratio.log(), torch.zeros(4), advantage, clip=0.2)
+    torch.testing.assert_close(loss, torch.tensor([-0.5, 0.8, -1.2, 1.5]))
+
+
+def test_clipped_decisions_get_no_gradient() -> None:
+    new = torch.tensor([0.5, 1.5]).log().requires_grad_()
+    (gradient,) = torch.autograd.grad(
+        ppo_clip(new, torch.zeros(2), torch.tensor([-1.0, 1.0]), clip=0.2).sum(), new
+    )
+    assert gradient.eq(0).all()
 
 
 def test_the_loss_is_the_worse_of_the_two_errors_in_every_region() -> None:

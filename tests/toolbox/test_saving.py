@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from marlbench.toolbox.generators import restore_generator, saved_generator
+from marlbench.toolbox.saving import restore_generator, saved_generator
 
 
 def draws(generator: torch.Generator) -> list[float]:
