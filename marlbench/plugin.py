@@ -59,7 +59,7 @@ class AlgorithmConfig(Config):
     """What every algorithm's settings have in common: the host reads nothing else of them."""
 
     former_names: ClassVar[Mapping[str, str]] = {}
-    """Names that settings had before, to today's: so the documents of stored runs are still read."""
+    """Names that settings had before, to today's: so stored runs are still read."""
 
     num_envs: int = Field(default=8, ge=1)
     """Copies of the environment that are played in lockstep [ours]."""
@@ -67,7 +67,7 @@ class AlgorithmConfig(Config):
     @model_validator(mode="before")
     @classmethod
     def rename_former(cls, values: Any) -> Any:
-        """Give settings their names of today; a former name beside today's stays, and is refused."""
+        """Give settings today's names; a former name beside today's stays, and is refused."""
         if not isinstance(values, Mapping):
             return values
         today = {old: new for old, new in cls.former_names.items() if new not in values}

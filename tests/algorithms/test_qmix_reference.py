@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec
 from marlbench.toolbox.episodes import Episodes
 from marlbench.toolbox.value_learning import ValueAgent, ValueNetworks
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import QmixConfig
+from tests.algorithms.recorded import Oracle, close, steps_of
 
-Oracle = dict[str, NDArray[Any]]
 AGENTS, ACTIONS, LIMIT = 3, 7, 12
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
 FORWARD = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums in another order, values near 1
@@ -74,38 +74,12 @@ def played(agent: ValueAgent[Qmix], oracle: Oracle) -> Episodes:
     return agent.replay.packed(np.arange(8))
 
 
-def steps_of(oracle: Oracle, episode: int) -> list[tuple[Step, NDArray[np.int64]]]:
-    batch = {key: oracle[f"batch/{key}"][episode] for key in ("obs", "state", "reward")}
-    avail = oracle["batch/avail_actions"][episode].astype(bool)
-    length = int(oracle["batch/length"][episode])
-    terminal = bool(oracle["batch/terminated"][episode].any())
-    rewards = np.concatenate([[[0.0]], batch["reward"]]).astype(np.float32)  # as it arrives
-    found = []
-    for t in range(length + 1):
-        step = Step(
-            obs=batch["obs"][t][None],
-            avail=avail[t][None],
-            alive=np.ones((1, AGENTS), bool),
-            reward=np.full((1, AGENTS), rewards[t], np.float32),
-            first=np.array([t == 0]),
-            last=np.array([t == length]),
-            terminal=np.array([t == length and terminal]),
-            state=batch["state"][t][None],
-        )
-        found.append((step, oracle["batch/actions"][episode, t, :, 0].astype(np.int64)[None]))
-    return found
-
-
 def padded(rows: Tensor, episodes: Episodes, oracle: Oracle) -> NDArray[Any]:
     """Lay packed rows (N, ...) out as the oracle's (8, 13, ...), zeros in the padding."""
     order = np.argsort(-oracle["batch/length"], kind="stable")
     laid = np.zeros((8, LIMIT + 1, *rows.shape[1:]), rows.numpy().dtype)
     laid[order[episodes.episode], episodes.time] = rows.numpy()
     return laid
-
-
-def close(ours: Any, theirs: Any, rtol: float, atol: float) -> None:
-    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=rtol, atol=atol)
 
 
 def test_one_step_of_the_network(agent: ValueAgent[Qmix], oracle: Oracle) -> None:

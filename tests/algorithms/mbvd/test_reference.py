@@ -16,16 +16,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec
 from marlbench.toolbox.episodes import Batch, Episodes
 from marlbench.toolbox.value_learning import ValueAgent
 from marlbench_mbvd.agent import Mbvd, greedy
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_mbvd.losses import Noise, priors, transitions
+from tests.algorithms.recorded import Oracle, close, steps_of
 
-Oracle = dict[str, NDArray[Any]]
 AGENTS, ACTIONS, EPISODES, LIMIT = 3, 7, 6, 11
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
+Agent = ValueAgent[Mbvd]
 CONFIG = MbvdConfig(batch_episodes=EPISODES, model_hidden=24)
 FORWARD = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums in another order, values near 1
 TERMS = {
@@ -70,7 +71,7 @@ def oracle() -> Oracle:
 
 
 @pytest.fixture
-def agent(oracle: Oracle) -> ValueAgent[Mbvd]:
+def agent(oracle: Oracle) -> Agent:
     agent = ValueAgent(Mbvd(CONFIG, SPEC, seed=0, device="cpu"))
     modules = (
         (agent.learner.online, "init"),
@@ -84,7 +85,7 @@ def agent(oracle: Oracle) -> ValueAgent[Mbvd]:
 
 
 @pytest.fixture
-def episodes(agent: ValueAgent[Mbvd], oracle: Oracle) -> Episodes:
+def episodes(agent: Agent, oracle: Oracle) -> Episodes:
     """The recorded episodes, shown to the agent one copy after the other and all drawn."""
     for episode in range(EPISODES):
         for step, action in steps_of(oracle, episode):
@@ -114,33 +115,11 @@ def decoders(oracle: Oracle, prefix: str, name: str) -> Tensor:
     return torch.stack([part.t() if name == "weight" else part for part in each])
 
 
-def parameters(agent: ValueAgent[Mbvd]) -> dict[str, Tensor]:
+def parameters(agent: Agent) -> dict[str, Tensor]:
     return {
         **dict(agent.learner.online.named_parameters()),
         **dict(agent.learner.model.named_parameters()),
     }
-
-
-def steps_of(oracle: Oracle, episode: int) -> list[tuple[Step, NDArray[np.int64]]]:
-    batch = {key: oracle[f"batch/{key}"][episode] for key in ("obs", "state", "reward")}
-    avail = oracle["batch/avail_actions"][episode].astype(bool)
-    length = int(oracle["batch/length"][episode])
-    terminal = bool(oracle["batch/terminated"][episode].any())
-    rewards = np.concatenate([[[0.0]], batch["reward"]]).astype(np.float32)  # as it arrives
-    found = []
-    for t in range(length + 1):
-        step = Step(
-            obs=batch["obs"][t][None],
-            avail=avail[t][None],
-            alive=np.ones((1, AGENTS), bool),
-            reward=np.full((1, AGENTS), rewards[t], np.float32),
-            first=np.array([t == 0]),
-            last=np.array([t == length]),
-            terminal=np.array([t == length and terminal]),
-            state=batch["state"][t][None],
-        )
-        found.append((step, oracle["batch/actions"][episode, t, :, 0].astype(np.int64)[None]))
-    return found
 
 
 def packed(array: NDArray[Any], episodes: Episodes, oracle: Oracle, later: int = 0) -> Tensor:
@@ -153,9 +132,7 @@ def packed(array: NDArray[Any], episodes: Episodes, oracle: Oracle, later: int =
     return torch.as_tensor(found)
 
 
-def recorded_noise(
-    agent: ValueAgent[Mbvd], episodes: Episodes, oracle: Oracle, update: int
-) -> Noise:
+def recorded_noise(agent: Agent, episodes: Episodes, oracle: Oracle, update: int) -> Noise:
     origins = transitions(agent.batch(episodes), past_end=True)
     posterior = packed(oracle[f"update{update}/posterior_noise"], episodes, oracle)
     prior = packed(oracle[f"update{update}/prior_noise"], episodes, oracle, later=1)[origins.row]
@@ -163,20 +140,14 @@ def recorded_noise(
     return Noise(posterior, prior)
 
 
-def close(ours: Any, reference: Any, rtol: float, atol: float) -> None:
-    np.testing.assert_allclose(np.asarray(ours), np.asarray(reference), rtol=rtol, atol=atol)
-
-
-def seen(agent: ValueAgent[Mbvd], batch: Batch) -> tuple[Tensor, Tensor]:
+def seen(agent: Agent, batch: Batch) -> tuple[Tensor, Tensor]:
     """Online values (N, A, U) and what the online networks read (N, A, I)."""
     utility = agent.learner.online.utility
     inputs = utility.inputs(batch.obs, batch.last_action)
     return utility.unroll(inputs, batch.sizes).detach(), inputs
 
 
-def test_values_and_recurrent_states(
-    agent: ValueAgent[Mbvd], episodes: Episodes, oracle: Oracle
-) -> None:
+def test_values_and_recurrent_states(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
     batch = agent.batch(episodes)
     q, inputs = seen(agent, batch)
     past = agent.learner.target_pass(batch, inputs)
@@ -187,7 +158,7 @@ def test_values_and_recurrent_states(
     np.testing.assert_array_equal(greedy(q, batch.avail), best)
 
 
-def test_latent_states(agent: ValueAgent[Mbvd], episodes: Episodes, oracle: Oracle) -> None:
+def test_latent_states(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
     noise = recorded_noise(agent, episodes, oracle, 1)
     posterior = agent.learner.model.posterior(packed(oracle["out/target_hidden"], episodes, oracle))
     latent = posterior.sample(noise.posterior).detach()
@@ -204,7 +175,7 @@ def test_latent_states(agent: ValueAgent[Mbvd], episodes: Episodes, oracle: Orac
     close(first.sample(begun).detach(), oracle["out/prior_sample"][:, 0], **FORWARD)
 
 
-def test_imagination(agent: ValueAgent[Mbvd], episodes: Episodes, oracle: Oracle) -> None:
+def test_imagination(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
     batch = agent.batch(episodes)
     q, _ = seen(agent, batch)
     mean = packed(oracle["out/posterior_mu"], episodes, oracle)
@@ -221,9 +192,7 @@ def test_imagination(agent: ValueAgent[Mbvd], episodes: Episodes, oracle: Oracle
     close(foresight, packed(oracle["out/trajectory_code"], episodes, oracle), **FORWARD)
 
 
-def test_joint_values_and_targets(
-    agent: ValueAgent[Mbvd], episodes: Episodes, oracle: Oracle
-) -> None:
+def test_joint_values_and_targets(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
     batch = agent.batch(episodes)
     q, inputs = seen(agent, batch)
     foresight = packed(oracle["out/trajectory_code"], episodes, oracle)
@@ -243,7 +212,7 @@ def test_joint_values_and_targets(
     assert mask[batch.steps].all()
 
 
-def test_losses_and_gradients(agent: ValueAgent[Mbvd], episodes: Episodes, oracle: Oracle) -> None:
+def test_losses_and_gradients(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
     terms = agent.learner.loss(agent.batch(episodes), recorded_noise(agent, episodes, oracle, 1))
     for name, term in terms.items():
         # ten float32 roundings
@@ -256,7 +225,7 @@ def test_losses_and_gradients(agent: ValueAgent[Mbvd], episodes: Episodes, oracl
         close(weight.grad, reference, rtol=0, atol=1e-6 * reference.abs().max().item())
 
 
-def test_two_updates(agent: ValueAgent[Mbvd], episodes: Episodes, oracle: Oracle) -> None:
+def test_two_updates(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
     for update in (1, 2):
         noise = recorded_noise(agent, episodes, oracle, update)
         metrics = agent.learner.descend(agent.learner.loss(agent.batch(episodes), noise))
