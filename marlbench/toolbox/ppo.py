@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol, Self, TypeVar
+from typing import Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["PPOBatch", "Rows", "clipped_huber", "equal_parts", "minibatches", "ppo_clip"]
+__all__ = ["PPOBatch", "clipped_huber", "equal_parts", "minibatches", "ppo_clip"]
 
 
 def ppo_clip(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> Tensor:
@@ -46,21 +46,6 @@ def clipped_huber(value: Tensor, old: Tensor, target: Tensor, clip: float, delta
         F.huber_loss(value, target, reduction="none", delta=delta),
         F.huber_loss(near, target, reduction="none", delta=delta),
     )
-
-
-class Rows(Protocol):
-    """Data whose rows can be chosen: what minibatches are made of."""
-
-    def __len__(self) -> int:
-        """N."""
-        ...
-
-    def rows(self, index: Tensor) -> Self:
-        """Give the rows of these numbers (M,), which may lie on another device."""
-        ...
-
-
-Data = TypeVar("Data", bound=Rows)
 
 
 @dataclass(frozen=True)
@@ -99,23 +84,23 @@ class PPOBatch:
         return type(self)(**{name: field[index] for name, field in present.items()})
 
 
-def minibatches(data: Data, epochs: int, size: int, generator: torch.Generator) -> Iterator[Data]:
-    """Give so many passes over all rows, each in an order of its own, `size` rows at a time.
+def minibatches(count: int, epochs: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Give so many passes over the numbers of all rows, each in an order of its own.
 
-    What is left at the end of a pass is a smaller minibatch.
+    `size` (M,) at a time, on the generator's device; what is left at a pass's end is a smaller one.
     """
     for _ in range(epochs):
-        order = torch.randperm(len(data), generator=generator, device=generator.device)
-        yield from map(data.rows, order.split(size))
+        order = torch.randperm(count, generator=generator, device=generator.device)
+        yield from order.split(size)
 
 
-def equal_parts(data: Data, parts: int, generator: torch.Generator) -> Iterator[Data]:
-    """Give one pass over the rows in random order, in `parts` parts of one size.
+def equal_parts(count: int, parts: int, generator: torch.Generator) -> Iterator[Tensor | slice]:
+    """Give one pass over the numbers of all rows in random order, in `parts` parts of one size.
 
-    What does not divide is left out of this pass. One part is the data in its own order.
+    What does not divide is left out of this pass. One part is all rows in their own order.
     """
     if parts == 1:
-        yield data
+        yield slice(None)
         return
-    order = torch.randperm(len(data), generator=generator)
-    yield from map(data.rows, order[: len(data) // parts * parts].chunk(parts))
+    order = torch.randperm(count, generator=generator, device=generator.device)
+    yield from order[: count // parts * parts].chunk(parts)
