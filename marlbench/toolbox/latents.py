@@ -9,7 +9,8 @@ K (C - 1) times of K C, and so does the product for its weight's gradient. `clas
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from marlbench.toolbox.networks import initialise
 
 __all__ = [
     "LatentLinear",
+    "LatentState",
     "balanced_kl",
     "class_rows",
     "latent_kl",
@@ -142,3 +144,26 @@ class LatentLinear(nn.Module):
         if probs is None:
             return class_rows(classes, self.weight)
         return straight_through_rows(classes, probs, self.weight)
+
+
+@dataclass(frozen=True)
+class LatentState:
+    """What a policy carries from step to step where a world model says what the agents know."""
+
+    h: Tensor
+    """(E, A, D) deterministic states."""
+    z: Tensor
+    """(E, A, K) class indices of the stochastic ones."""
+    action: Tensor
+    """(E, A) taken last."""
+
+    @classmethod
+    def zeros(cls, num_envs: int, agents: int, deter: int, latents: int, device: str) -> Self:
+        """Give what copies carry that stand on a first step, where all of it is forgotten."""
+        h = torch.zeros(num_envs, agents, deter, device=device)
+        z = torch.zeros(num_envs, agents, latents, dtype=torch.int64, device=device)
+        return cls(h, z, torch.zeros_like(z[..., 0]))
+
+    def on(self, device: str) -> Self:
+        """The same on a device: a run may go on elsewhere than where it was saved."""
+        return type(self)(*(part.to(device) for part in vars(self).values()))
