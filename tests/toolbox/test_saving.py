@@ -33,6 +33,7 @@ class Small:
         self.updates, self.carried = 0, torch.zeros(2)
 
     def parts(self) -> dict[str, Part]:
+        """What a checkpoint holds."""
         names = ("network", "optimiser", "generator", "rng")
         own = Attributes(self, "updates", "carried")
         return {**{name: getattr(self, name) for name in names}, "own": own}
@@ -46,7 +47,7 @@ class Small:
         self.optimiser.step()
         self.updates += 1
         self.carried = self.carried + self.updates
-        return float(loss)
+        return float(loss.detach())
 
 
 def test_a_learner_goes_on_as_if_it_had_not_been_saved() -> None:
