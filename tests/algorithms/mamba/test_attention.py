@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from marlbench.toolbox.post_norm import PostNormTransformer, keep_factors, sinusoids
+from marlbench_mamba.attention import PostNormTransformer, keep_factors, sinusoids
 
 AGENTS, WIDTH, HEADS, INNER = 5, 8, 2, 12
 

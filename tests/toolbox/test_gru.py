@@ -1,4 +1,4 @@
-"""The packed GRU is torch's cell played over each episode alone, gradients included."""
+"""A packed GRU and a GRU step are torch's cell, played over each episode alone, gradients too."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from marlbench.toolbox.packed_gru import PackedGRU
+from marlbench.toolbox.gru import PackedGRU, gru_gates
 
 # float64: a few dozen operations of 1e-16 each, some sums in another order
 EXACT = 1e-11
@@ -73,3 +73,20 @@ def test_single_precision_at_the_size_of_a_batch() -> None:
 def test_rows_that_do_not_fit_the_sizes_are_refused() -> None:
     with pytest.raises(AssertionError, match="5 rows, but the steps have 4"):
         PackedGRU(2, 3).unroll(torch.zeros(5, 2), [3, 1])
+
+
+def test_a_step_and_its_gradients_are_torchs() -> None:
+    """In double precision: the order of sums does not show (tolerance: torch's 1e-7)."""
+    torch.manual_seed(0)
+    cell = torch.nn.GRUCell(5, 4).double()
+    x = torch.randn(6, 5, dtype=torch.double, requires_grad=True)
+    h = torch.randn(6, 4, dtype=torch.double, requires_grad=True)
+    from_x = x @ cell.weight_ih.T + cell.bias_ih
+    from_h = h @ cell.weight_hh.T + cell.bias_hh
+    ours, theirs = gru_gates(from_x, from_h, h), cell(x, h)
+    torch.testing.assert_close(ours, theirs)
+    up = torch.randn_like(theirs)
+    inputs = [x, h, *cell.parameters()]
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, inputs, up), torch.autograd.grad(theirs, inputs, up)
+    )

@@ -1,4 +1,4 @@
-"""A GRU over episodes of different lengths that computes no padding.
+"""GRUs whose products are made as the caller wants: over packed episodes, or a single step's gates.
 
 Rows are packed time-major: first row 0 of every episode, then row 1 of those that have one,
 and so on, longest episode first; `sizes[t]` says how many rows step t has.
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from marlbench.toolbox.linear import product
 
-__all__ = ["PackedGRU"]
+__all__ = ["PackedGRU", "gru_gates"]
 
 
 class PackedGRU(nn.GRUCell):
@@ -107,3 +107,34 @@ def cell_gradient(to_h: Tensor, h: Tensor, *gates: Tensor) -> tuple[Tensor, Tens
     part = (to_n * shift).mul_(r)
     torch.addcmul(part, part, r, value=-1, out=to_r)
     return to_gates, kept_share
+
+
+def gru_gates(from_x: Tensor, from_h: Tensor, h: Tensor) -> Tensor:
+    """Give the next state (N, D) of products `W x + b`, `U h + c` (N, 3 D) and the state (N, D).
+
+    Rows are ordered reset, update, new: `h' = n + u (h - n)`, `n = tanh(W_n x + r (U_n h))`
+    [Cho et al. 2014, arXiv:1406.1078v3, as torch.nn.GRU has it].
+    """
+    return Gates.apply(from_x, from_h, h)  # type: ignore[no-untyped-call]
+
+
+class Gates(torch.autograd.Function):
+    """The step and, from the gates that it kept, its gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, *arguments: Any) -> Tensor:
+        """Give the next state."""
+        from_x, from_h, h = arguments
+        r, u, n, shift = cell(from_x, from_h)
+        ctx.save_for_backward(h, r, u, n, shift)
+        return torch.lerp(n, h, u)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Give the gradients of both products and of the state."""
+        h, r, u, n, shift = ctx.saved_tensors
+        to_x, to_h = cell_gradient(grad, h, r, u, n, shift)
+        to_products = to_x.clone()
+        to_products[:, 2 * h.shape[1] :] *= r
+        return to_x, to_products, to_h
