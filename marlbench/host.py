@@ -13,6 +13,7 @@ import pluggy
 from marlbench import hookspecs
 from marlbench.errors import UserError, did_you_mean, one_line
 from marlbench.executors import Executor
+from marlbench.installation import DISTRIBUTION, pip_install
 from marlbench.plugin import API_VERSION, Algorithm, Preset, Suite
 from marlbench.validation import NAMED, UNNAMED, flaw
 
@@ -136,7 +137,7 @@ def _installed() -> Iterator[tuple[importlib.metadata.EntryPoint, str]]:
     for entry_point in importlib.metadata.entry_points(group=GROUP):
         dist = entry_point.dist
         found.append((entry_point, f"{dist.name} {dist.version}" if dist else "unknown"))
-    ours = f"{GROUP} "
+    ours = f"{DISTRIBUTION} "
     yield from sorted(found, key=lambda pair: (not pair[1].startswith(ours), pair[1], pair[0].name))
 
 
@@ -271,7 +272,7 @@ def missing(suite: Suite) -> str | None:
 
 def remedy(suite: Suite, absent: Iterable[str]) -> str:
     """Give the one line that installs what a suite lacks, or that says more of it."""
-    steps = [f"pip install 'marlbench[{suite.extra}]'"] if suite.extra else []
+    steps = [pip_install(suite.extra)] if suite.extra else []
     if suite.install is not None:
         steps.append(f"marlbench env install {suite.name}")
     if not steps and suite.examine is not None:

@@ -11,6 +11,7 @@ from marlbench.config import RunSpec
 from marlbench.errors import UserError, did_you_mean
 from marlbench.grid.slots import Slot
 from marlbench.host import Catalogue, require_installed
+from marlbench.installation import pip_install
 from marlbench.store import read_spec
 from marlbench.store.folder import CHECKPOINTS, SPEC
 
@@ -28,7 +29,7 @@ def watched(  # noqa: PLR0913 - one parameter per option
     check_film(path)
     check_run(catalogue, folder)
     print(f"filming {folder}", flush=True)
-    command = [sys.executable, "-m", "marlbench.run.watch"]
+    command = [sys.executable, "-m", "marlbench.training.watch"]
     command += [str(folder), str(path), str(episodes), str(fps)]
     # a film needs one copy and no learning: one thread, no GPU
     return subprocess.run(command, env=Slot("film", "", 1).environment(), check=False).returncode
@@ -57,9 +58,7 @@ def check_film(path: Path) -> None:
     if not path.parent.is_dir():
         raise UserError(f"--out {path}: there is no folder {path.parent}")
     if path.suffix == ".mp4" and find_spec("imageio_ffmpeg") is None:
-        raise UserError(
-            "mp4 needs imageio-ffmpeg: pip install 'marlbench[video]', or --out FILE.gif"
-        )
+        raise UserError(f"mp4 needs imageio-ffmpeg: {pip_install('video')}, or --out FILE.gif")
 
 
 def check_run(catalogue: Catalogue, folder: Path) -> None:

@@ -31,7 +31,7 @@ def code(record: RunRecord) -> dict[str, str]:
     """The commit and the versions that a run was computed with; what is not known is left out."""
     found = _git(record)
     commit = {"commit": str(found["commit"])[:10]} if found.get("commit") else {}
-    return commit | flat("version of", (record.provenance or {}).get("versions") or {})
+    return commit | flat("version", (record.provenance or {}).get("versions") or {})
 
 
 def _git(record: RunRecord) -> dict[str, Any]:

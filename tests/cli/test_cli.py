@@ -17,6 +17,7 @@ from distributions import install
 
 from marlbench.builtin import QUICK
 from marlbench.cli import main
+from marlbench.installation import pip_install
 from marlbench.store import runs
 
 PROGRAM = [sys.executable, "-c", "from marlbench.cli import main; main()"]
@@ -132,8 +133,8 @@ def marlbench_suites():
     for arguments in (["run", "--algo", "qmix", "--suite", "far"], ["check", "far"]):
         code, _, err = call(*arguments)
         assert (code, err.count("\n")) == (2, 1)
-        assert "needs absent_thing: pip install 'marlbench[far]'" in err
-    assert "far not installed: pip install 'marlbench[far]'" in " ".join(call("list")[1].split())
+        assert f"needs absent_thing: {pip_install('far')}" in err
+    assert f"far not installed: {pip_install('far')}" in " ".join(call("list")[1].split())
     assert list(empty.iterdir()) == []
 
 

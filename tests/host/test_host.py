@@ -18,6 +18,7 @@ from marlbench.host import (
     load_catalogue,
     missing,
 )
+from marlbench.installation import pip_install
 from marlbench.plugin import Suite
 
 DESK = plugin("""from marlbench.executors import Executor, Outcome
@@ -212,7 +213,7 @@ def test_a_second_plugin_of_a_name_is_refused_naming_both_distributions(site: Pa
     install(site, "acme", {"qmix": offering("squatter")})
     catalogue = load_catalogue()
     line = only_broken(catalogue)
-    assert "the plugin 'qmix' is offered by marlbench " in line
+    assert "the plugin 'qmix' is offered by marlbench-suite " in line
     assert "and by acme 1.0; uninstall one of them" in line
     assert "squatter" not in catalogue.algorithms
 
@@ -251,7 +252,7 @@ def test_a_missing_simulator_is_named_with_its_remedy() -> None:
 
     assert missing(suite(requires=("json", "email.mime"))) is None
     lack = missing(suite(requires=("json", "absent_thing.deep"), extra="far"))
-    assert lack == "the suite 'far' needs absent_thing.deep: pip install 'marlbench[far]'"
+    assert lack == f"the suite 'far' needs absent_thing.deep: {pip_install('far')}"
 
 
 def test_an_unknown_task_is_answered_with_the_nearest() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from marlbench.report.curves import band, draw, looks_of
-from marlbench.report.scores import Cell, cells
+from marlbench.report.scores import Cell, cells, read_runs
 
 Record = Callable[..., Path]
 

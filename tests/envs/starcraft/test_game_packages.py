@@ -18,6 +18,7 @@ import pytest
 from game.installation import install, launched
 from numpy.typing import NDArray
 
+from marlbench.installation import pip_install
 from marlbench.plugin import Env, Step
 from marlbench.vecenv.random_play import random_actions
 from marlbench_starcraft import build, build_v2
@@ -97,7 +98,7 @@ def play_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
         if reason := lack(package):
             pytest.skip(reason)
         if util.find_spec("pysc2") is None:
-            pytest.skip("pysc2 is not installed: pip install 'marlbench[sc2]'")
+            pytest.skip(f"pysc2 is not installed: {pip_install('sc2')}")
         for key, value in faults.items():
             monkeypatch.setenv(f"STANDIN_{key}", value)
         config = config or Config(launch_spacing=0)
