@@ -20,9 +20,9 @@ from marlbench.report.caveats import by_task, mixed
 from marlbench.report.comparisons import Comparison, corrected, welch
 from marlbench.report.exhibits import Exhibit, Panel
 from marlbench.report.forest import said_of
+from marlbench.report.results_table import leaders
 from marlbench.report.scores import Cell
 from marlbench.report.svg import Plane, area, fitted, line, tag, text
-from marlbench.report.tables import leaders
 
 __all__ = ["Scores", "aggregate_rows", "common", "compared", "profiles"]
 

@@ -72,7 +72,7 @@ def band(cell: Cell, metric: Metric | None = None) -> Band | None:
 
 
 def horizon(row: Sequence[Cell]) -> int:
-    """Give the env steps that the axis of a task shows: those of most runs, of several the most.
+    """Give the env steps that the axis of a task shows: those of most runs, of several the fewest.
 
     What was trained for longer is drawn as a line at its value, as in the paper's Figure 2.
 
@@ -80,7 +80,7 @@ def horizon(row: Sequence[Cell]) -> int:
     0
     """
     steps = [run.record.spec.run.steps for cell in row for run in cell.runs]
-    return max(steps, key=lambda each: (steps.count(each), each)) if steps else 0
+    return max(steps, key=lambda each: (steps.count(each), -each)) if steps else 0
 
 
 def span(row: Sequence[Cell], metric: Metric | None = None) -> tuple[float, float]:

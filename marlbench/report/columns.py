@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from marlbench.report.scores import Cell, labels_of
+from marlbench.report.scores import Cell, by_label
 
 __all__ = ["MARKS", "Column", "columns", "kinds", "short"]
 
@@ -40,18 +40,18 @@ def columns(cells: Sequence[Cell], names: Mapping[str, str] | None = None) -> tu
 
     Where two labels come to the same name, each has its label behind it.
     """
-    own = {label: [c for c in cells if c.label == label] for label in labels_of(cells)}
-    given = names or {}
-    said = {label: given.get(label) or _name(each[0], cells) for label, each in own.items()}
+    own, given = by_label(cells), names or {}
+    said = {label: given.get(label) or _name(cell, cells) for label, cell in own.items()}
+    acting = {cell.label: cell.execution for cell in cells if cell.execution}
     count = list(said.values()).count
     return tuple(
         Column(
             label=label,
             name=said[label] if count(said[label]) == 1 else f"{said[label]} [{label}]",
-            kind=KINDS[each[0].appearance.model_based],
-            execution=next((c.execution for c in each if c.execution), ""),
+            kind=KINDS[cell.appearance.model_based],
+            execution=acting.get(label, ""),
         )
-        for label, each in own.items()
+        for label, cell in own.items()
     )
 
 

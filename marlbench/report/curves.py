@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from math import ceil
 from pathlib import Path
@@ -94,7 +95,9 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
         ".svg": {"metadata": {"Date": None}},
         ".png": {"dpi": 300},
     }
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "marlbench"}):
+    fixed = {"svg.fonttype": "none", "svg.hashsalt": "marlbench"}
+    with matplotlib.rc_context(fixed), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # a box is drawn in its place
         for path in paths:
             figure.savefig(path, **dates[path.suffix])
 

@@ -9,11 +9,11 @@ from marlbench.report.columns import columns, short
 from marlbench.report.efficiency import area, to_thresholds
 from marlbench.report.exhibits import Exhibit, Panel
 from marlbench.report.looks import Look, looks_of
+from marlbench.report.results_table import number_of, seeds_of
 from marlbench.report.scores import Cell
 from marlbench.report.statistics import FRACTIONS
 from marlbench.report.svg import Plane, fitted, mark, tag, text
 from marlbench.report.svg import short as px
-from marlbench.report.tables import number_of, seeds_of
 
 __all__ = ["efficiency", "forests"]
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from marlbench.report.caveats import meanings
 from marlbench.report.columns import Column, kinds
+from marlbench.report.results_table import Entry, Table
 from marlbench.report.scores import Cell
-from marlbench.report.tables import Entry, Table
 
 TEXT_WIDTH = 397.0
 """Points in 5.5 inches: what a page of most conferences has."""

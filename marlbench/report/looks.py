@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from zlib import crc32
 
 from marlbench.appearance import Appearance, Dash, Marker
-from marlbench.report.scores import Cell, labels_of
+from marlbench.report.scores import Cell, by_label
 
 __all__ = ["DASHES", "Look", "dark", "looks_of", "mixed_colour"]
 
@@ -49,7 +49,7 @@ class Look:
 
 def looks_of(cells: Sequence[Cell]) -> dict[str, Look]:
     """Give a look per label, decided by the algorithm and its place among that one's variants."""
-    own = {label: next(c for c in cells if c.label == label) for label in labels_of(cells)}
+    own = by_label(cells)
     bases: dict[str, Appearance] = {}
     for cell in sorted(own.values(), key=lambda cell: cell.algorithm):
         if cell.algorithm not in bases:

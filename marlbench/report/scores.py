@@ -213,9 +213,16 @@ def standing(cell: Cell) -> tuple[Any, ...]:
     return kind, cell.appearance.position, natural(cell.algorithm), natural(cell.label)
 
 
-def labels_of(cells: Iterable[Cell]) -> list[str]:
-    """Every label once, in the order in which tables and figures show them."""
-    return list({cell.label: None for cell in sorted(cells, key=standing)})
+def by_label(cells: Iterable[Cell]) -> dict[str, Cell]:
+    """Every label once, in the order in which tables and figures show them, with a cell of it.
+
+    Where its runs recorded different appearances, an older version's none, the cell is of the
+    foremost.
+    """
+    found: dict[str, Cell] = {}
+    for cell in sorted(cells, key=standing):
+        found.setdefault(cell.label, cell)
+    return found
 
 
 def natural(name: str) -> tuple[tuple[int, str], ...]:

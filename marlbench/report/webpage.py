@@ -20,11 +20,12 @@ from marlbench.report.exhibits import Exhibit, table
 from marlbench.report.forest import efficiency, forests
 from marlbench.report.latex import latex
 from marlbench.report.looks import dark, looks_of
+from marlbench.report.results_table import Entry, Table, notes, results_table
 from marlbench.report.runs import runs_table
-from marlbench.report.scores import labels_of
+from marlbench.report.scores import by_label
 from marlbench.report.sections import Material, Part
 from marlbench.report.svg import tag
-from marlbench.report.tables import Entry, Table, csv_text, notes, results_table
+from marlbench.report.tables import csv_text
 from marlbench.report.verdict import alarms, excluded_sentences, verdict
 
 __all__ = ["webpage"]
@@ -72,7 +73,7 @@ def _title(material: Material) -> str:
 def _style(material: Material) -> str:
     """The page's style with the colours of labels, for light and dark."""
     looks = looks_of(material.cells)
-    colours = [looks[label].colour for label in labels_of(material.cells)]
+    colours = [looks[label].colour for label in by_label(material.cells)]
     light = "".join(f".l{k}{{--c:{colour}}}" for k, colour in enumerate(colours))
     night = "".join(f".l{k}{{--c:{dark(colour)}}}" for k, colour in enumerate(colours))
     style = (HERE / "report.css").read_text(encoding="utf-8")

@@ -133,7 +133,7 @@ def test_a_metric_that_our_task_has_not_does_not_compare(results: Path, record: 
 
 
 def test_settings_that_are_not_the_papers_do_not_compare(results: Path, record: Record) -> None:
-    folder = record("qmix-quick", 0, [0.5] * 5, metric="win")
+    folder = record("qmix-quick", 0, [0.5] * 5, metric="win", algorithm="qmix")
     spec = folder / "spec.json"
     origins = (
         '"origins": {"algorithm.lr": "preset quick", "algorithm.gamma": "preset paper", '
