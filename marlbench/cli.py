@@ -221,20 +221,82 @@ def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 
 
 @app.command()
-def report(
-    results: Results = RESULTS,
+def report(  # noqa: PLR0913 - one parameter per option
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Folder of runs; may be repeated.  [default: results]"),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the pages.")] = None,
+    suite: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Suites alone."),
+    ] = None,
+    task: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Tasks alone.")] = None,
+    algo: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Algorithms alone.")
+    ] = None,
+    label: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Labels alone.")] = None,
+    metric: Annotated[
+        str, typer.Option(metavar="NAME", help="What tables show; else a task's first metric.")
+    ] = "",
+    name: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL=TEXT", help="What to call a label.")
+    ] = None,
+    include_unfinished: Annotated[
+        bool, typer.Option("--include-unfinished", help="Count unfinished runs too, as they are.")
+    ] = False,
     against: Annotated[
         list[str] | None,
         typer.Option(metavar="paper|published", help="Whose numbers to put beside these."),
     ] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write it again while runs are running.")
+    ] = False,
 ) -> None:
     """Turn results into tables, figures and one page."""
-    from marlbench.commands.report import reported
+    from marlbench.commands.report import renamed, reported, watched
     from marlbench.commands.run import names
     from marlbench.host import load_catalogue
 
-    _print(reported(load_catalogue(), results, out, names("--against", against or [])))
+    lines = (watched if watch else reported)(
+        load_catalogue(),
+        results or [RESULTS],
+        out,
+        names("--against", against or []),
+        suites=tuple(names("--suite", suite or [])),
+        tasks=tuple(names("--task", task or [])),
+        algorithms=tuple(names("--algo", algo or [])),
+        labels=tuple(names("--label", label or [])),
+        metric=metric,
+        names=renamed(name or []),
+        include_unfinished=include_unfinished,
+    )
+    _print(lines)
+
+
+@app.command()
+def exclude(
+    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
+    why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, shown in reports.")] = "",
+    back: Annotated[bool, typer.Option("--back", help="Take it back into reports.")] = False,
+    results: Results = RESULTS,
+) -> None:
+    """Leave a run out of every report, which show it with the reason."""
+    from marlbench.commands.exclude import excluded
+
+    _print(excluded(run, results, why, back))
+
+
+@app.command()
+def diff(
+    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
+    other: Annotated[str, typer.Argument(help="Another one.")],
+    results: Results = RESULTS,
+) -> None:
+    """Show in what two runs differ: settings, packages, machine and code."""
+    from marlbench.commands.diff import differences
+
+    _print(differences(run, other, results))
 
 
 @app.command()

@@ -70,6 +70,8 @@ class Run:
     """Evaluations of which no episode was scored, or the mean is no number."""
     evaluated: int
     """Up to which step of its evaluation grid it has rows, scored or not."""
+    taken: bool = False
+    """Whether it counts though it may not be finished, because the reader asked for it."""
 
     @property
     def seed(self) -> int:
@@ -111,9 +113,11 @@ class Cell:
 
     @cached_property
     def counted(self) -> tuple[Run, ...]:
-        """The finished runs that have a value, which alone enter the table."""
+        """The finished runs that have a value, and those that were asked for: the table's."""
         return tuple(
-            run for run in self.runs if run.finished and run.value(self.metric) is not None
+            run
+            for run in self.runs
+            if (run.finished or run.taken) and run.value(self.metric) is not None
         )
 
     @property

@@ -20,6 +20,7 @@ from marlbench.report.exhibits import Exhibit, table
 from marlbench.report.forest import efficiency, forests
 from marlbench.report.latex import latex
 from marlbench.report.looks import dark, looks_of
+from marlbench.report.markdown import as_html
 from marlbench.report.results_table import Entry, Table, notes, results_table
 from marlbench.report.runs import runs_table
 from marlbench.report.scores import by_label
@@ -35,8 +36,10 @@ LONG = 12
 """Sentences of the banner that are on the page at once; the others unfold."""
 
 
-def webpage(material: Material, out: Path, others: Sequence[tuple[str, Part]]) -> str:
-    """Give the page; `others` are further sections, whose text is shown as it is."""
+def webpage(
+    material: Material, out: Path, others: Sequence[tuple[str, Part]], refresh: int = 0
+) -> str:
+    """Give the page; `others` are further sections, `refresh` the seconds until it loads itself."""
     cells = material.cells
     names = {column.label: column.name for column in columns(cells, material.names)}
     title = _title(material)
@@ -54,11 +57,12 @@ def webpage(material: Material, out: Path, others: Sequence[tuple[str, Part]]) -
         tag("h2", "Runs") + runs_table(cells, names, out),
         tag("h2", "Method") + (HERE / "method.html").read_text(encoding="utf-8"),
     ]
+    again = f'<meta http-equiv="refresh" content="{refresh}">' if refresh else ""
     script = (HERE / "report.js").read_text(encoding="utf-8")
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        '<link rel="icon" href="data:,">'
+        f'<link rel="icon" href="data:,">{again}'
         f"<title>{escape(title)}</title><style>{_style(material)}</style></head>\n<body>"
         + "\n".join(filter(None, parts))
         + f"\n<script>{script}</script></body></html>\n"
@@ -169,5 +173,5 @@ def _entry(entry: Entry | None, label: str) -> str:
 
 
 def _other(name: str, part: Part) -> str:
-    """A further section: its Markdown as it is."""
-    return tag("h2", escape(name)) + tag("pre", escape(part.markdown.strip()))
+    """A further section."""
+    return tag("h2", escape(name)) + as_html(part.markdown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -111,6 +112,15 @@ def read_spec(folder: Path) -> RunSpec:
         key = ".".join(str(part) for part in first["loc"])
         said = ": ".join(filter(None, [SPEC, key, first["msg"]]))
         raise ValueError(said) from error
+
+
+def exclude(folder: Path, why: str) -> None:
+    """Leave a run out of every report from now on, with the reason; an empty one takes it back."""
+    if why:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        replace_json(folder / EXCLUDED, {"why": why, "time": now})
+    else:
+        (folder / EXCLUDED).unlink(missing_ok=True)
 
 
 def learner_difference(there: RunSpec, asked: RunSpec) -> tuple[str, Any, Any] | None:
