@@ -35,6 +35,8 @@ WIDTH = 5.5
 """Inches: the text width of most conferences, so that letters are printed as large as they are."""
 LETTERS = 7.5
 """Points."""
+MOST = 20
+"""Panels of a figure."""
 FEW = 20
 """Thin lines of single seeds in one panel, at most: more is a hairball."""
 BANDS = 8
@@ -74,9 +76,14 @@ def render(material: Material, out: Path) -> Part:
     cells = material.cells
     if not any(drawn(cell) for cell in cells):
         return Part("No run has been evaluated yet.")
+    rows = [row for _, row in by_task(cells)]
+    if len(rows) > MOST:
+        return Part(
+            f"The page has the curves of all {len(rows)} tasks. A figure for a paper is drawn of at "
+            f"most {MOST}: choose with `--suite` or `--task`."
+        )
     paths = tuple(out / f"curves.{kind}" for kind in ("png", "pdf", "svg"))
     save(draw(cells, material.names), paths)
-    rows = [row for _, row in by_task(cells)]
     said = {
         LEGEND: True,
         CROWDED: any(len(row) > BANDS or many(row) for row in rows),
@@ -98,6 +105,8 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
     fixed = {"svg.fonttype": "none", "svg.hashsalt": "marlbench"}
     with matplotlib.rc_context(fixed), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box is drawn in its place
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # it is laid out now, once for all files
         for path in paths:
             figure.savefig(path, **dates[path.suffix])
 
@@ -218,21 +227,9 @@ def draw_names(axis: Axes, wanted: Sequence[Wanted], end: int) -> None:
     gap = (high - low) * (LETTERS + 1) / 72 / tall
     heights = spread_labels([height for height, _, _ in wanted], gap, low, high)
     for (height, text, look), at in zip(wanted, heights, strict=True):
-        axis.annotate(
-            text,
-            (end, min(max(height, low), high)),
-            xytext=(1.04, (at - low) / (high - low)),
-            textcoords="axes fraction",
-            fontsize=LETTERS,
-            color=look.colour,
-            va="center",
-            annotation_clip=False,
-            parse_math=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": look.colour,
-                "lw": 0.4,
-                "shrinkA": 0,
-                "relpos": (0, 0.5),
-            },
-        )
+        ends = [min(max(height, low), high), at]
+        axis.plot([end, 1.03 * end], ends, c=look.colour, lw=0.4, clip_on=False)
+        place = {"fontsize": LETTERS, "color": look.colour, "va": "center", "parse_math": False}
+        axis.text(1.04 * end, at, text, **place)
+    axis.set_xlim(0, end)
+    axis.set_ylim(low, high)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
@@ -296,21 +296,34 @@ def episodes(row: Mapping[str, Any], metric: Metric) -> NDArray[np.float64]:
 
 def curve(rows: Sequence[Mapping[str, Any]], metric: Metric) -> Curve:
     """One metric of evaluation rows, as it is shown."""
-    points = list(scored(rows, metric))
+    name = metric.name
+    points = [row for row in rows if row["metrics"].get(name) is not None]
     if not points:
         return EMPTY
-    steps, *others = zip(*points, strict=True)
-    return Curve(np.array(steps, np.int64), *(np.array(each, np.float64) for each in others))
+    walls = ((row.get("wall") or {}).get("seconds") for row in points)
+    return Curve(
+        steps=np.array([row["step"] for row in points], np.int64),
+        values=metric.scale * np.array([row["metrics"][name] for row in points], np.float64),
+        noise=metric.scale * noise([(row.get("values") or {}).get(name) or () for row in points]),
+        seconds=np.array([np.nan if wall is None else wall for wall in walls], np.float64),
+    )
 
 
-def scored(
-    rows: Iterable[Mapping[str, Any]], metric: Metric
-) -> Iterator[tuple[int, float, float, float]]:
-    """Step, value, noise and seconds of every evaluation that scored an episode."""
-    for row in rows:
-        mean = row["metrics"].get(metric.name)
-        if mean is not None:
-            played = episodes(row, metric)
-            noise = played.std(ddof=DDOF) / len(played) ** 0.5 if len(played) > DDOF else 0.0
-            seconds = (row.get("wall") or {}).get("seconds")
-            yield row["step"], metric.scale * mean, noise, np.nan if seconds is None else seconds
+def noise(played: Sequence[Sequence[float | None]]) -> NDArray[np.float64]:
+    """Give the standard error (T,) of the mean of each evaluation's episodes.
+
+    0 where fewer than two are known. All at once where evaluations have equally many.
+
+    >>> noise([[0.0, 2.0], [3.0]])
+    array([1., 0.])
+    """
+    counts = {len(each) for each in played}
+    if len(counts) == 1 and min(counts) > DDOF and not any(None in each for each in played):
+        table = np.array(played, np.float64)
+        return np.asarray(table.std(1, ddof=DDOF) / table.shape[1] ** 0.5)
+    found = np.zeros(len(played))
+    for k, each in enumerate(played):
+        there = np.array([value for value in each if value is not None], np.float64)
+        if len(there) > DDOF:
+            found[k] = there.std(ddof=DDOF) / len(there) ** 0.5
+    return found

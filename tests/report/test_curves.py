@@ -145,7 +145,7 @@ def test_a_label_that_was_trained_for_longer_is_a_dashed_level_line(
         record("mappo", seed, [float(seed)] * 31)
     (axis,) = draw(the_cells(results)).axes
     assert axis.get_xlim() == (0, 2000)
-    (level,) = [line for line in axis.lines if len(line.get_xdata()) == 2]
+    (level,) = [line for line in axis.lines if line.get_linewidth() == 1.0]
     np.testing.assert_array_equal(np.asarray(level.get_ydata()), [0.5, 0.5])
     assert [text.get_text() for text in axis.texts] == ["mappo, 30k steps", "qmix"]
 
