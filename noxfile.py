@@ -1,4 +1,4 @@
-"""Every check of the project by name: `nox -s lint types tests slow page starcraft wheel demo bench`."""
+"""Every check by name: `nox -s lint types tests slow page starcraft wheel demo bench`."""
 
 from __future__ import annotations
 

@@ -265,7 +265,7 @@ class _Drawing:
             return ""
         k, digits = int(found[0]), self.metric.digits
         said = f"{middle.mean[k]:z.{digits}f}"
-        if middle.n[k] > 1:
+        if middle.low[k] < middle.high[k]:
             said += f" [{middle.low[k]:z.{digits}f}, {middle.high[k]:z.{digits}f}]"
         said += f" n={middle.n[k]}"
         return f"{said} at {middle.seconds[k]:.0f} s" if self.axis == "clock" else said

@@ -79,8 +79,8 @@ def render(material: Material, out: Path) -> Part:
     rows = [row for _, row in by_task(cells)]
     if len(rows) > MOST:
         return Part(
-            f"The page has the curves of all {len(rows)} tasks. A figure for a paper is drawn of at "
-            f"most {MOST}: choose with `--suite` or `--task`."
+            f"The page has the curves of all {len(rows)} tasks. A figure for a paper is drawn of "
+            f"{MOST} at most: choose with `--suite` or `--task`."
         )
     paths = tuple(out / f"curves.{kind}" for kind in ("png", "pdf", "svg"))
     save(draw(cells, material.names), paths)

@@ -80,7 +80,7 @@ function hover(svg) {
     const box = document.getElementById("hover") || document.body.appendChild(make("div", { id: "hover" }));
     box.replaceChildren(`at ${at.toLocaleString("en")}`, ...near.sort((a, b) => b.point[1] - a.point[1]).map(({ group, point }) => {
       const [, mean, from, to, n] = point;
-      const band = n > 1 ? ` [${from.toFixed(digits)}, ${to.toFixed(digits)}]` : "";
+      const band = n > 1 && from < to ? ` [${from.toFixed(digits)}, ${to.toFixed(digits)}]` : "";
       return make("div", { className: group.classList[1], textContent: `${group.dataset.name} ${mean.toFixed(digits)}${band} n=${n}` });
     }));
     box.style.left = `${Math.min(event.pageX + 14, scrollX + innerWidth - box.offsetWidth - 8)}px`;

@@ -9,8 +9,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from marlbench.report import Section, Wanted, write
 from marlbench.report.sections import Part
 
