@@ -1,4 +1,4 @@
-"""Made-up episodes in a value learner's replay, for the benchmarks of QMIX and MBVD."""
+"""Made-up episodes in a value learner's replay, for benchmarks."""
 
 import numpy as np
 

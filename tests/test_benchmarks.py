@@ -34,20 +34,12 @@ def rows(printed: str) -> list[str]:
     return [name for name, _ in measured]
 
 
-def test_qmix(capsys: pytest.CaptureFixture[str]) -> None:
-    import qmix
+def test_value_learners(capsys: pytest.CaptureFixture[str]) -> None:
+    import value_learners
 
-    qmix.main(episodes=2, repeats=1, policy_steps=1)
+    value_learners.main(qmix=2, mbvd=2, repeats=1, policy_steps=1)
     kinds = [f"{act}, {name} lengths" for name in ("mixed", "equal") for act in ("update", "draw")]
-    assert rows(capsys.readouterr().out) == kinds + ACTING
-
-
-def test_mbvd(capsys: pytest.CaptureFixture[str]) -> None:
-    import mbvd
-
-    mbvd.main(episodes=2, repeats=1, policy_steps=1)
-    kinds = [f"update, {name} lengths" for name in ("mixed", "equal")]
-    assert rows(capsys.readouterr().out) == kinds + ACTING
+    assert rows(capsys.readouterr().out) == (kinds + ACTING) * 2
 
 
 def test_on_policy(capsys: pytest.CaptureFixture[str]) -> None:
