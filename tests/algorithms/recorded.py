@@ -1,17 +1,28 @@
-"""Episodes recorded from a reference of a value learner, as steps of the host."""
+"""What was recorded from public references (tests/oracles), as our learners take it."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from marlbench.plugin import Step
+from marlbench.toolbox.normalise import ValueNorm
+from marlbench.toolbox.rollout import Stream
 
-__all__ = ["Oracle", "close", "steps_of"]
+__all__ = ["Oracle", "close", "load_moments", "recorded", "steps_of", "stream", "theirs"]
 
 Oracle = dict[str, NDArray[Any]]
+
+
+def recorded(name: str) -> Oracle:
+    """All arrays of a file of recorded numbers."""
+    with np.load(Path(__file__).parents[1] / "oracles" / f"{name}.npz") as file:
+        return dict(file)
 
 
 def steps_of(oracle: Oracle, episode: int) -> list[tuple[Step, NDArray[np.int64]]]:
@@ -37,6 +48,48 @@ def steps_of(oracle: Oracle, episode: int) -> list[tuple[Step, NDArray[np.int64]
     return found
 
 
-def close(ours: Any, theirs: Any, rtol: float, atol: float) -> None:
-    """Equal but for what the tolerances allow."""
-    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=rtol, atol=atol)
+def stream(oracle: Oracle, **more: NDArray[Any]) -> Stream:
+    """A reference's rollout buffer as our stream, which has no rows of last steps."""
+    buffer = {k.removeprefix("buffer/"): v for k, v in oracle.items() if k.startswith("buffer/")}
+    first = buffer["masks"][:, :, 0, 0] == 0  # (T + 1, E)
+    value = buffer["value_preds"][..., 0]
+    now = {
+        "obs": buffer["obs"],
+        "avail": buffer["available_actions"] == 1,
+        "alive": buffer["active_masks"][..., 0] == 1,
+        "action": buffer["actions"][..., 0].astype(np.int64),
+        "log_prob": buffer["action_log_probs"][..., 0],
+        "value": value,
+        "first": first,
+        **more,
+    }
+    after = {
+        "reward": buffer["rewards"][..., 0],
+        "value": value[1:],
+        "last": first[1:],
+        "terminal": first[1:],
+    }
+    goes_on = ~first[1:]
+    goes_on[-1] = False
+    steps = len(goes_on)
+    return Stream({name: field[:steps] for name, field in now.items()}, after, goes_on)
+
+
+def load_moments(norm: ValueNorm, oracle: Oracle) -> None:
+    """Give a value normaliser the reference's moments of the start."""
+    norm.mean.copy_(torch.as_tensor(oracle["valuenorm/init/running_mean"][0]))
+    norm.mean_square.copy_(torch.as_tensor(oracle["valuenorm/init/running_mean_sq"][0]))
+    norm.weight.copy_(torch.as_tensor(oracle["valuenorm/init/debiasing_term"]))
+
+
+def theirs(oracle: Oracle, key: str) -> Tensor:
+    """A recorded array."""
+    return torch.from_numpy(oracle[key])
+
+
+def close(ours: Any, theirs: Any, rtol: float = 2e-6, atol: float = 1e-6) -> None:
+    """Equal but for float32 summed in another order, a few units in the last place."""
+    found = torch.as_tensor(ours).detach()
+    torch.testing.assert_close(
+        found, torch.as_tensor(theirs), rtol=rtol, atol=atol, check_dtype=False
+    )

@@ -135,20 +135,6 @@ def test_advantages_by_hand_at_every_kind_of_border(bootstrap: bool) -> None:
     assert value.flatten().tolist() == [1, 2, 3, 4, 5, 6]
 
 
-def test_a_rollout_holds_real_transitions_of_the_host_and_no_others() -> None:
-    agent, copies = build(Counting)
-    play(agent, copies, 40)
-    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    data = agent.rollout.take(["reward", "value", "last", "terminal"])
-    time = data.now["obs"][..., 0]  # (T, E, A): the step of the episode
-    assert np.array_equal(data.next["reward"], time + 1)
-    assert np.array_equal(data.now["first"], time[..., 0] == 0)
-    assert (data.now["state"][..., 0] == time[..., 0]).all()
-    seed = data.now["obs"][..., 0, 2]
-    assert np.array_equal(data.next["last"], time[..., 0] + 1 == 3 + seed % 5)
-    assert np.array_equal(data.next["terminal"], data.next["last"] & (seed % 2 == 0))
-
-
 def test_a_crash_is_no_transition() -> None:
     agent, copies = build(TimeOut, num_envs=1)
     step = copies.reset(np.zeros(1, int))

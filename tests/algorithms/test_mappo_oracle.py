@@ -6,7 +6,6 @@ the last place: 1e-6 relative for outputs, returns and losses, 1e-6 for gradient
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
 from marlbench_mappo.networks import Network
 from marlbench_mappo.sequences import Sequences
+from tests.algorithms.recorded import Oracle, close, load_moments, recorded, stream, theirs
 
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50, state_shape=(30,))
 OWN = replace(SPEC, state_shape=(3, 30))
@@ -38,13 +38,10 @@ NAMES = {
     "v_out": "head",
 }
 
-Oracle = dict[str, np.ndarray]
-
 
 @pytest.fixture(scope="module")
 def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[1] / "oracles" / "mappo.npz") as file:
-        return dict(file)
+    return recorded("mappo")
 
 
 def weights(oracle: Oracle, prefix: str) -> dict[str, torch.Tensor]:
@@ -64,47 +61,20 @@ def build(oracle: Oracle, **settings: int) -> Mappo:
     agent = Mappo(config, OWN, seed=0, device="cpu")
     agent.actor.load_state_dict(weights(oracle, "init/actor"))
     agent.critic.load_state_dict(weights(oracle, "init/critic"))
-    agent.value_norm.mean.copy_(torch.as_tensor(oracle["valuenorm/init/running_mean"][0]))
-    mean_square = oracle["valuenorm/init/running_mean_sq"][0]
-    agent.value_norm.mean_square.copy_(torch.as_tensor(mean_square))
-    agent.value_norm.weight.copy_(torch.as_tensor(oracle["valuenorm/init/debiasing_term"]))
+    load_moments(agent.value_norm, oracle)
     return agent
 
 
-def stream(oracle: Oracle) -> Stream:
-    """The reference's buffer as our stream: there, no rows of last steps."""
-    buffer = {k.removeprefix("buffer/"): v for k, v in oracle.items() if k.startswith("buffer/")}
-    first = buffer["masks"][:, :, 0, 0] == 0  # (T + 1, E)
-    now = {
-        "obs": buffer["obs"],
-        "state": buffer["share_obs"],
-        "avail": buffer["available_actions"] == 1,
-        "alive": buffer["active_masks"][..., 0] == 1,
-        "action": buffer["actions"][..., 0].astype(np.int64),
-        "log_prob": buffer["action_log_probs"][..., 0],
-        "actor_state": buffer["rnn_states"][..., 0, :],
-        "critic_state": buffer["rnn_states_critic"][..., 0, :],
-        "value": buffer["value_preds"][..., 0],
-        "first": first,
-    }
-    after = {
-        "reward": buffer["rewards"][..., 0],
-        "value": buffer["value_preds"][1:, ..., 0],
-        "last": first[1:],
-        "terminal": first[1:],
-    }
-    goes_on = ~first[1:]
-    goes_on[-1] = False
-    return Stream({name: field[:20] for name, field in now.items()}, after, goes_on)
+def played(oracle: Oracle) -> Stream:
+    """The reference's buffer, with its states and its networks' own."""
+    networks = {"actor_state": "rnn_states", "critic_state": "rnn_states_critic"}
+    states = {name: oracle[f"buffer/{key}"][..., 0, :] for name, key in networks.items()}
+    return stream(oracle, state=oracle["buffer/share_obs"], **states)
 
 
 def batch(agent: Mappo, oracle: Oracle) -> Sequences:
     """What the learner trains on."""
-    return agent.sequences(stream(oracle))
-
-
-def theirs(oracle: Oracle, key: str) -> torch.Tensor:
-    return torch.from_numpy(oracle[key])
+    return agent.sequences(played(oracle))
 
 
 def test_one_step_gives_the_references_policy_value_and_states(oracle: Oracle) -> None:
@@ -127,14 +97,9 @@ def test_one_step_gives_the_references_policy_value_and_states(oracle: Oracle) -
     close(states[0].view(4, 3, 64), theirs(oracle, "step/hidden_critic_out"))
 
 
-def close(ours: torch.Tensor, theirs: torch.Tensor, rtol: float = 2e-6, atol: float = 1e-6) -> None:
-    """Equal but for float32 summed in another order (see the module's docstring)."""
-    torch.testing.assert_close(ours.detach(), theirs, rtol=rtol, atol=atol)
-
-
 def test_returns_are_the_references(oracle: Oracle) -> None:
     agent = build(oracle)
-    advantage, value = agent.advantages(stream(oracle))
+    advantage, value = agent.advantages(played(oracle))
     close((advantage + value).flatten(2), theirs(oracle, "out/returns")[..., 0], atol=5e-6)
 
 
@@ -142,7 +107,7 @@ def test_returns_of_a_fresh_normaliser_are_the_references(oracle: Oracle) -> Non
     agent = build(oracle)
     for buffer in agent.value_norm.buffers():
         buffer.zero_()
-    advantage, value = agent.advantages(stream(oracle))
+    advantage, value = agent.advantages(played(oracle))
     close((advantage + value).flatten(2), theirs(oracle, "out/returns_fresh_valuenorm")[..., 0])
 
 
@@ -221,7 +186,7 @@ def test_two_minibatches_give_the_references_losses(
 def test_a_shared_view_is_computed_once_and_equals_one_per_agent(oracle: Oracle) -> None:
     config = MappoConfig(num_envs=4, rollout_steps=20)
     shared = Mappo(config, SPEC, seed=0, device="cpu")
-    data = stream(oracle)
+    data = played(oracle)
     rng = np.random.default_rng(0)
     data.now["state"] = rng.normal(size=(20, 4, 30)).astype(np.float32)
     for rows in (data.now, data.next):

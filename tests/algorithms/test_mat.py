@@ -155,17 +155,6 @@ def test_actions_are_drawn_with_the_policys_probabilities() -> None:
         assert abs(count / 3000 - chance) < 5 * spread  # five standard deviations
 
 
-def test_a_rollout_holds_real_transitions_of_the_host_and_no_others() -> None:
-    agent, copies = build(Counting)
-    play(agent, copies, 40)
-    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    data = agent.rollout.take(["reward", "value", "last", "terminal"])
-    time = data.now["obs"][..., 0]  # (T, E, A): the step of the episode
-    assert np.array_equal(data.next["reward"], time + 1)
-    seed = data.now["obs"][..., 0, 2]
-    assert np.array_equal(data.next["last"], time[..., 0] + 1 == 3 + seed % 5)
-
-
 @pytest.mark.parametrize("bootstrap", [False, True])
 def test_only_a_time_out_depends_on_the_setting(bootstrap: bool) -> None:
     agent, copies = build(Counting, bootstrap_timeouts=bootstrap)

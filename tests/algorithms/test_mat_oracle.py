@@ -6,7 +6,6 @@ the last place: 1e-6 relative for outputs, returns and losses, 1e-6 for gradient
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +14,9 @@ from torch import Tensor
 
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.policies import entropy, log_prob
-from marlbench.toolbox.rollout import Stream
 from marlbench_mat.agent import Batch, Mat, weighed
 from marlbench_mat.config import MatConfig
+from tests.algorithms.recorded import Oracle, close, load_moments, recorded, stream, theirs
 
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50)
 NAMES = {
@@ -35,13 +34,10 @@ NAMES = {
     "ln": "norm",
 }
 
-Oracle = dict[str, np.ndarray]
-
 
 @pytest.fixture(scope="module")
 def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[1] / "oracles" / "mat.npz") as file:
-        return dict(file)
+    return recorded("mat")
 
 
 def weights(oracle: Oracle, prefix: str) -> dict[str, Tensor]:
@@ -58,8 +54,8 @@ def weights(oracle: Oracle, prefix: str) -> dict[str, Tensor]:
 
 def renamed(name: str) -> str:
     """The reference's name of a parameter, in our words."""
-    for theirs, ours in NAMES.items():
-        name = re.sub(rf"\b{re.escape(theirs)}\b", ours, name)
+    for recorded_name, our_name in NAMES.items():
+        name = re.sub(rf"\b{re.escape(recorded_name)}\b", our_name, name)
     return re.sub("^decoder", "1", re.sub("^encoder", "0", name))
 
 
@@ -67,42 +63,8 @@ def build(oracle: Oracle, **settings: int) -> Mat:
     """Our learner with the reference's weights and normaliser."""
     agent = Mat(MatConfig(num_envs=4, rollout_steps=20, **settings), SPEC, seed=0, device="cpu")
     agent.transformer.load_state_dict(weights(oracle, "init"))
-    agent.value_norm.mean.copy_(torch.as_tensor(oracle["valuenorm/init/running_mean"][0]))
-    agent.value_norm.mean_square.copy_(torch.as_tensor(oracle["valuenorm/init/running_mean_sq"][0]))
-    agent.value_norm.weight.copy_(torch.as_tensor(oracle["valuenorm/init/debiasing_term"]))
+    load_moments(agent.value_norm, oracle)
     return agent
-
-
-def stream(oracle: Oracle) -> Stream:
-    """The reference's buffer as our stream: there, no rows of last steps."""
-    first = oracle["buffer/masks"][:, :, 0, 0] == 0  # (T + 1, E)
-    value = oracle["buffer/value_preds"][..., 0]
-    now = {
-        "obs": oracle["buffer/obs"],
-        "avail": oracle["buffer/available_actions"] == 1,
-        "alive": oracle["buffer/active_masks"][..., 0] == 1,
-        "action": oracle["buffer/actions"][..., 0].astype(np.int64),
-        "log_prob": oracle["buffer/action_log_probs"][..., 0],
-        "value": value,
-    }
-    after = {
-        "reward": oracle["buffer/rewards"][..., 0],
-        "value": value[1:],
-        "last": first[1:],
-        "terminal": first[1:],
-    }
-    goes_on = ~first[1:]
-    goes_on[-1] = False
-    return Stream({name: field[:20] for name, field in now.items()}, after, goes_on)
-
-
-def theirs(oracle: Oracle, key: str) -> Tensor:
-    return torch.from_numpy(oracle[key])
-
-
-def close(ours: Tensor, theirs: Tensor, rtol: float = 2e-6, atol: float = 1e-6) -> None:
-    """Equal but for float32 summed in another order (see the module's docstring)."""
-    torch.testing.assert_close(ours.detach(), theirs, rtol=rtol, atol=atol)
 
 
 def rows(oracle: Oracle) -> Step:

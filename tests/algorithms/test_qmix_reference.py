@@ -5,7 +5,6 @@ The numbers were recorded from hijkzzz/pymarl2 at 8ccac7c on made-up episodes, f
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from marlbench.toolbox.episodes import Episodes
 from marlbench.toolbox.value_learning import ValueAgent, ValueNetworks
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import QmixConfig
-from tests.algorithms.recorded import Oracle, close, steps_of
+from tests.algorithms.recorded import Oracle, close, recorded, steps_of
 
 AGENTS, ACTIONS, LIMIT = 3, 7, 12
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
@@ -28,8 +27,7 @@ FORWARD = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums in another order, values 
 
 @pytest.fixture(scope="module")
 def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[1] / "oracles" / "qmix.npz") as file:
-        return dict(file)
+    return recorded("qmix")
 
 
 @pytest.fixture

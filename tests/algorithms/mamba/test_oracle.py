@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +24,7 @@ from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import Rollout, advantages, imagine
 from marlbench_mamba.replay import Batch, ChainedReplay
 from marlbench_mamba.world_model import States
+from tests.algorithms.recorded import Oracle, close, recorded, theirs
 
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50)
 WIDTH, STOCHASTIC = 32, 48
@@ -74,13 +74,10 @@ NAMES = {
 }
 HEADS = ("observation_decoder.fc1", "av_action.model", "reward_model.model", "pcont.model")
 
-Oracle = dict[str, np.ndarray]
-
 
 @pytest.fixture(scope="module")
 def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[2] / "oracles" / "mamba.npz") as file:
-        return dict(file)
+    return recorded("mamba")
 
 
 def weights(oracle: Oracle, prefix: str, part: str) -> dict[str, Tensor]:
@@ -119,8 +116,8 @@ def reader(found: dict[str, Tensor], heads: list[str]) -> dict[str, Tensor]:
 
 def renamed(name: str) -> str:
     """The reference's name of a parameter, in our words."""
-    for theirs, ours in NAMES.items():
-        name = re.sub(re.escape(theirs), ours, name)
+    for recorded_name, our_name in NAMES.items():
+        name = re.sub(re.escape(recorded_name), our_name, name)
     return name
 
 
@@ -138,15 +135,6 @@ def build(oracle: Oracle) -> Mamba:
 
 def networks(agent: Mamba) -> dict[str, torch.nn.Module]:
     return {"model": agent.model, "actor": agent.policy.actor, "critic": agent.policy.critic}
-
-
-def theirs(oracle: Oracle, key: str) -> Tensor:
-    return torch.from_numpy(oracle[key])
-
-
-def close(ours: Tensor, theirs: Tensor, rtol: float = 2e-6, atol: float = 1e-6) -> None:
-    """Equal but for float32 summed in another order (see the module's docstring)."""
-    torch.testing.assert_close(ours.detach(), theirs, rtol=rtol, atol=atol)
 
 
 def memory(oracle: Oracle) -> dict[str, np.ndarray]:

@@ -7,7 +7,6 @@ float32, one thread, with the latent model's layers 24 wide.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from marlbench.toolbox.value_learning import ValueAgent
 from marlbench_mbvd.agent import Mbvd, greedy
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_mbvd.losses import Noise, priors, transitions
-from tests.algorithms.recorded import Oracle, close, steps_of
+from tests.algorithms.recorded import Oracle, close, recorded, steps_of
 
 AGENTS, ACTIONS, EPISODES, LIMIT = 3, 7, 6, 11
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
@@ -66,8 +65,7 @@ LAYERS = {
 
 @pytest.fixture(scope="module")
 def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[2] / "oracles" / "mbvd.npz") as file:
-        return dict(file)
+    return recorded("mbvd")
 
 
 @pytest.fixture
