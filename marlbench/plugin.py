@@ -298,7 +298,7 @@ class Suite:
     The host builds single copies anew when they raise; a vector form that raises fails the run.
     """
     extra: str | None = None
-    """The pip extra that installs the simulator: `pip_install` in installation.py says how."""
+    """Which of marlbench's own pip extras installs the simulator; None: what `requires` names."""
     requires: tuple[str, ...] = ()
     """Module names that must be importable; a missing one makes the suite `not installed`."""
     open_tasks: bool = False

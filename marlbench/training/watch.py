@@ -1,4 +1,4 @@
-"""The process that films a run: `python -m marlbench.run.watch FOLDER FILE EPISODES FPS`.
+"""The process that films a run: `python -m marlbench.training.watch FOLDER FILE EPISODES FPS`.
 
 It ends with an `ExitCode`; where the run cannot be filmed, a line says why.
 """
@@ -16,29 +16,25 @@ from marlbench.store import read_spec
 from marlbench.store.reading import read
 
 if TYPE_CHECKING:
-    from marlbench.run.playback import Frame
+    from marlbench.training.playback import Frame
 
 
 def film(folder: Path, path: Path, episodes: int, fps: int) -> str:
     """Film a run's newest agent on its evaluation episodes; give a line that says what it is."""
-    from marlbench.run import playback
-    from marlbench.run.checkpoint import newest_agent
-    from marlbench.run.film import write
-    from marlbench.run.worker import from_catalogue, prepare_torch
-    from marlbench.vecenv.seeding import purpose_seed
+    from marlbench.training import playback
+    from marlbench.training.film import write
+    from marlbench.training.trained import trained
+    from marlbench.training.worker import from_catalogue, prepare_torch
 
     spec = read_spec(folder)
     algorithm, suite = from_catalogue(spec)
     prepare_torch(spec.run.model_copy(update={"device": "cpu"}), spec.seed)
-    state, env_steps = newest_agent(folder)
     env = playback.copies_of(spec, suite)
-    evaluated = [row for row in read(folder).evaluations() if row["env_steps"] == env_steps]
-    point = evaluated[-1]["step"] if evaluated else env_steps
-    config = algorithm.config(**spec.algorithm_config)
-    agent = algorithm.build(config, env.spec, purpose_seed(spec.seed, "agent"), "cpu")
-    agent.load(state)
-    frames = playback.Playback(agent, env, suite, spec, point).frames(episodes)
     try:
+        agent, env_steps = trained(folder, spec, algorithm, env.spec)
+        evaluated = [row for row in read(folder).evaluations() if row["env_steps"] == env_steps]
+        point = evaluated[-1]["step"] if evaluated else env_steps
+        frames = playback.Playback(agent, env, suite, spec, point).frames(episodes)
         count = write(path, told(frames), fps)
     finally:
         env.close()
@@ -57,7 +53,7 @@ def told(frames: Iterator[Frame]) -> Iterator[Frame]:
 def main(arguments: list[str]) -> int:
     """Film the run that the command line names."""
     if len(arguments) != 4:
-        print("usage: python -m marlbench.run.watch FOLDER FILE EPISODES FPS", file=sys.stderr)
+        print("usage: python -m marlbench.training.watch FOLDER FILE EPISODES FPS", file=sys.stderr)
         return ExitCode.USAGE
     folder, path = Path(arguments[0]), Path(arguments[1])
     try:

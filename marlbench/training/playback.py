@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from marlbench.run import evaluation
+from marlbench.training import evaluation
 from marlbench.vecenv.checks import CheckedVectorEnv
 from marlbench.vecenv.seeding import step_rng
 from marlbench.vecenv.single import build_single, render

@@ -1,6 +1,6 @@
-"""What a run's replay will take of this machine's memory: known, and refused, before it plays.
+"""Counts how much memory a run's replay will take, before the run plays.
 
-numpy takes memory as it is written to, so that a replay that does not fit shows only hours later,
+numpy takes memory only as it is written to. So a replay that does not fit would show hours later,
 when the system kills the run.
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from marlbench.plugin import Agent, Algorithm, EnvSpec, ReplayBuffer
-from marlbench.run.replay_segments import take_buffers
+from marlbench.training.replay_segments import take_buffers
 
 GIB = 2**30
 REMEDY = "set the algorithm's replay_gib lower"
@@ -33,9 +33,9 @@ def build_agent(entry: Algorithm, config: Any, spec: EnvSpec, seed: int, device:
 
 
 def plan(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> dict[str, float | None]:
-    """Give the GiB to which a learner's replay grows in so many env steps, and those free here.
+    """Give how many GiB a learner's replay takes after so many env steps, and how many are free.
 
-    ValueError if the one is more than the other.
+    Raises ValueError if it takes more than are free.
     """
     need, free = replay_bytes(state, spec, steps) / GIB, free_bytes()
     room = None if free is None else free / GIB
@@ -47,10 +47,10 @@ def plan(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> dict[str, float
 
 
 def replay_bytes(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> int:
-    """Give what it will be: all that is reserved, or what so many steps write if that is less.
+    """Give the bytes that a replay takes: all it reserves, or what so many env steps write.
 
-    An env step is kept once, and so are a step or two more per episode: an eighth more covers
-    episodes of sixteen steps.
+    Every env step is kept once. An eighth more is for the one or two further steps that an episode
+    keeps, and is enough for episodes of sixteen steps or more.
     """
     buffers: dict[str, ReplayBuffer] = {}
     take_buffers(state, buffers)
@@ -77,7 +77,7 @@ def free_of_machine() -> int | None:
 
 
 def free_of_container() -> int | None:
-    """Give what a container's limit leaves, files that may be forgotten apart; None: no limit."""
+    """Give what a container's limit leaves, counting cached files as free; None: no limit."""
     try:
         limit = int((GROUP / "memory.max").read_text())  # `max`: none
         used = int((GROUP / "memory.current").read_text())

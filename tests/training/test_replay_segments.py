@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from marlbench.plugin import ReplayBuffer
-from marlbench.run.replay_segments import Damaged, Segments, put_buffers, take_buffers
+from marlbench.training.replay_segments import Damaged, Segments, put_buffers, take_buffers
 
 CAPACITY = 10
 

@@ -11,10 +11,10 @@ from typing import Any
 
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.plugin import Suite
-from marlbench.run import worker
-from marlbench.run.interrupt import Interrupted, Stop
 from marlbench.store import files
 from marlbench.testing import linear, synthetic
+from marlbench.training import worker
+from marlbench.training.interrupt import Interrupted, Stop
 
 
 def small_spec(steps: int = 300, seed: int = 1, **settings: Any) -> RunSpec:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from marlbench.run import evaluation
+from marlbench.training import evaluation
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.checks import SpecViolation
 from marlbench.vecenv.seeding import step_rng
@@ -18,11 +18,11 @@ from marlbench.vecenv.seeding import step_rng
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
     from marlbench.plugin import Agent, DrawingAgent
-    from marlbench.run.checkpoint import Checkpoints
-    from marlbench.run.interrupt import Stop
-    from marlbench.run.position import Position
-    from marlbench.run.progress import Progress
     from marlbench.store import Journal
+    from marlbench.training.checkpoint import Checkpoints
+    from marlbench.training.interrupt import Stop
+    from marlbench.training.position import Position
+    from marlbench.training.progress import Progress
     from marlbench.vecenv.checks import CheckedVectorEnv
 
 
@@ -80,7 +80,7 @@ def log(run: Run, metrics: Mapping[str, float]) -> None:
         "return": float(np.mean(now.returns)) if now.returns else None,
         "wall": run.journal.wall(),
     }
-    run.journal.trained(row)
+    run.journal.append_update(row)
     now.returns = []
     run.progress.updated(now.env_steps)
 
@@ -136,7 +136,7 @@ def evaluate(run: Run, point: int) -> None:
         )
     row = evaluation.score(episodes, run.env.spec)
     place = {"step": point, "env_steps": now.env_steps, "crashed": crashes}
-    run.journal.evaluated(place | row | {"wall": run.journal.wall()})
+    run.journal.append_evaluation(place | row | {"wall": run.journal.wall()})
     keep_pictures(run, point)
     now.evaluations += 1
     run.progress.scores = {
@@ -149,7 +149,7 @@ def keep_pictures(run: Run, point: int) -> None:
     """Keep the pictures of an agent that has any, under this point of the schedule."""
     if shows_pictures(run.agent):
         for name, picture in run.agent.pictures().items():
-            run.journal.pictured(name, point, picture)
+            run.journal.write_picture(name, point, picture)
 
 
 def shows_pictures(agent: Agent) -> TypeGuard[DrawingAgent]:
@@ -179,4 +179,4 @@ def note_crashes(run: Run) -> None:
     for env, during in ((run.env, "training"), (run.evaluation_env, "evaluation")):
         for crash in synchronous.take_crashes(env):
             place = {"env_steps": run.position.env_steps, "during": during}
-            run.journal.event("env_crash", **place, **crash)
+            run.journal.append_event("env_crash", **place, **crash)

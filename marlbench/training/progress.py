@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from marlbench.run.evaluation import schedule
+from marlbench.training.evaluation import schedule
 
 if TYPE_CHECKING:
     from marlbench.config import RunConfig
-    from marlbench.run.position import Position
+    from marlbench.training.position import Position
 
 Phase = Literal["starting", "training", "evaluating"]
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from marlbench.config import Evaluation
 from marlbench.plugin import EnvSpec, Step
-from marlbench.run.evaluation import REPLAYS, Quota, evaluate, score
 from marlbench.testing.synthetic import Synthetic
+from marlbench.training.evaluation import REPLAYS, Quota, evaluate, score
 from marlbench.vecenv.seeding import TrainingSeeds, evaluation_seed, further_seed, training_seed
 from marlbench.vecenv.statistics import Episode
 from marlbench.vecenv.synchronous import EnvironmentFailure, SyncVectorEnv
@@ -63,11 +63,12 @@ class Fixed:
         return step.avail.argmax(-1), policy_state
 
 
+AGENT: Any = Fixed()
+
+
 def test_each_copy_plays_its_quota_whatever_the_lengths() -> None:
     protocol = Evaluation(episodes=7, num_envs=3)
-    episodes, crashes = evaluate(
-        Fixed(), SyncVectorEnv(Lengths, 3), protocol, np.random.default_rng
-    )  # type: ignore[arg-type]
+    episodes, crashes = evaluate(AGENT, SyncVectorEnv(Lengths, 3), protocol, np.random.default_rng)
     expected = [(e, k) for e, share in enumerate((3, 2, 2)) for k in range(share)]
     lengths = [1 + evaluation_seed(e, k) % 30 for e, k in expected]
     assert [episode.copy for episode in episodes] == [e for e, _ in expected]
@@ -84,8 +85,8 @@ def test_each_copy_plays_its_quota_whatever_the_lengths() -> None:
 
 def test_evaluating_twice_gives_the_same_rows() -> None:
     copies, protocol = SyncVectorEnv(Synthetic, 4), Evaluation(episodes=8, num_envs=4)
-    first = evaluate(Fixed(), copies, protocol, np.random.default_rng)  # type: ignore[arg-type]
-    assert evaluate(Fixed(), copies, protocol, np.random.default_rng) == first  # type: ignore[arg-type]
+    first = evaluate(AGENT, copies, protocol, np.random.default_rng)
+    assert evaluate(AGENT, copies, protocol, np.random.default_rng) == first
 
 
 class CrashingOnce(Lengths):
@@ -110,8 +111,8 @@ def test_a_crashed_episode_is_not_scored_but_replayed_with_a_further_seed() -> N
     assert CrashingOnce.bad % 30 > 1, "the episode must be long enough to crash in"
     protocol = Evaluation(episodes=4, num_envs=2)
     episodes, crashes = evaluate(
-        Fixed(), SyncVectorEnv(CrashingOnce, 2), protocol, np.random.default_rng
-    )  # type: ignore[arg-type]
+        AGENT, SyncVectorEnv(CrashingOnce, 2), protocol, np.random.default_rng
+    )
     seeds = [evaluation_seed(0, 0), evaluation_seed(0, 1), evaluation_seed(1, 0, replay=1)]
     assert crashes == 1
     assert [e.length for e in episodes[:3]] == [1 + seed % 30 for seed in seeds]

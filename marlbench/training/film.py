@@ -13,8 +13,8 @@ from subprocess import PIPE
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from marlbench.run.playback import Frame
 from marlbench.store import files
+from marlbench.training.playback import Frame
 
 LINE = 24
 """Pixels of the line under a picture that says where the episode stands."""
@@ -28,7 +28,7 @@ Still = Image.Image
 
 
 def write(path: Path, frames: Iterable[Frame], fps: int) -> int:
-    """Write a film whose kind the name's end tells; give its number of frames.
+    """Write a film, gif or mp4 by the name's suffix; give its number of frames.
 
     The file is there whole or not at all.
     """
@@ -36,7 +36,7 @@ def write(path: Path, frames: Iterable[Frame], fps: int) -> int:
 
 
 def write_gif(path: Path, frames: Iterable[Frame], fps: int) -> int:
-    """Write an endless gif; frames wait compressed, for its colours are chosen from all."""
+    """Write an endless gif. Frames wait compressed, because its colours are chosen from all."""
     waiting, durations, size = [], [], (1, 1)
     for frame in frames:
         still = titled(frame)
@@ -107,7 +107,7 @@ def ffmpeg(path: Path, size: tuple[int, int], fps: int) -> list[str]:
 
 
 def held(frames: Iterable[Frame], fps: int) -> Iterator[Still]:
-    """Give titled frames, the ends of episodes as often as they stay."""
+    """Give titled frames, the last one of an episode repeated for as long as it stays."""
     for frame in frames:
         still = even(titled(frame))
         yield from [still] * (round(HOLD * fps) if frame.last else 1)

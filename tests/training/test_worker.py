@@ -17,17 +17,17 @@ from numpy.typing import NDArray
 from marlbench import store
 from marlbench.config import RunConfig
 from marlbench.plugin import Agent, Algorithm, Step
-from marlbench.run import worker
-from marlbench.run.interrupt import Stop
-from marlbench.run.position import Position
-from marlbench.run.progress import Progress
 from marlbench.store import files
 from marlbench.testing import linear, synthetic
 from marlbench.testing.synthetic import Synthetic
+from marlbench.training import worker
+from marlbench.training.interrupt import Stop
+from marlbench.training.position import Position
+from marlbench.training.progress import Progress
 from marlbench.vecenv.seeding import TrainingSeeds
 from marlbench.vecenv.statistics import EpisodeStatistics
 from marlbench.vecenv.synchronous import SyncVectorEnv
-from tests.run.small_runs import play, small_spec
+from tests.training.small_runs import play, small_spec
 
 
 def test_a_run_leaves_all_that_readers_need(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_an_eta_appears_once_updates_were_timed_and_counts_evaluations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("marlbench.run.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("marlbench.training.progress.time.monotonic", lambda: clock[0])
     documents: list[dict[str, Any]] = []
     progress = Progress(small_spec(steps=400).run, documents.append)
     step = SyncVectorEnv(Synthetic, 1).reset(np.array([1]))
@@ -228,14 +228,14 @@ def test_an_eta_appears_once_updates_were_timed_and_counts_evaluations(
 
 def test_the_worker_process_refuses_a_wrong_command_in_one_line() -> None:
     answer = subprocess.run(
-        [sys.executable, "-m", "marlbench.run.worker"], capture_output=True, text=True
+        [sys.executable, "-m", "marlbench.training.worker"], capture_output=True, text=True
     )
     assert answer.returncode == 2
-    assert answer.stderr == "usage: python -m marlbench.run.worker FOLDER\n"
+    assert answer.stderr == "usage: python -m marlbench.training.worker FOLDER\n"
 
 
 def test_a_folder_without_a_run_is_refused_in_one_line(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "marlbench.run.worker", str(tmp_path)]
+    command = [sys.executable, "-m", "marlbench.training.worker", str(tmp_path)]
     answer = subprocess.run(command, capture_output=True, text=True)
     assert answer.returncode == 2
     assert answer.stderr.startswith(f"marlbench: {tmp_path} holds no run: ")

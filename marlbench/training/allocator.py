@@ -18,7 +18,7 @@ LARGEST = 32 * 2**20
 
 
 def keep_freed_memory() -> bool:
-    """Tell the allocator to give nothing back while this process lives; whether there is a glibc.
+    """Let glibc keep freed memory while this process lives; give whether there is a glibc.
 
     The most that was ever in use at a time stays taken; it does not grow by this.
     """

@@ -18,13 +18,13 @@ from marlbench.config import RunSpec
 from marlbench.host import load_catalogue
 from marlbench.installation import pip_install
 from marlbench.plugin import Step
-from marlbench.run import film, playback, watch, worker
-from marlbench.run.checkpoint import newest_agent
-from marlbench.run.playback import Frame
-from marlbench.run.replay_segments import Damaged
 from marlbench.store import create, files, run_folder
 from marlbench.testing import linear, synthetic
-from tests.run.small_runs import small_spec
+from marlbench.training import film, playback, watch, worker
+from marlbench.training.checkpoint import newest_agent
+from marlbench.training.playback import Frame
+from marlbench.training.replay_segments import Damaged
+from tests.training.small_runs import small_spec
 
 SUITE = load_catalogue().suite("skirmish")
 

@@ -1,4 +1,4 @@
-"""Lets tests import what this folder shares as `tests.run.small_runs`.
+"""Lets tests import what this folder shares as `tests.training.small_runs`.
 
 The repository comes last on the path, so that an installed marlbench is the one that is tested.
 """

@@ -1,4 +1,4 @@
-"""The process of one run: `python -m marlbench.run.worker FOLDER`.
+"""The process of one run: `python -m marlbench.training.worker FOLDER`.
 
 It ends with an `ExitCode`. When the run failed, the file `FAILED` says why. When it was
 interrupted, a checkpoint was taken.
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 
 from marlbench.errors import one_line
 from marlbench.exit_codes import ExitCode
-from marlbench.run.allocator import keep_freed_memory
-from marlbench.run.interrupt import Interrupted, Stop
 from marlbench.store import Journal, Superseded, read_spec
 from marlbench.store.folder import DONE
+from marlbench.training.allocator import keep_freed_memory
+from marlbench.training.interrupt import Interrupted, Stop
 from marlbench.vecenv.seeding import purpose_seed
 
 if TYPE_CHECKING:
@@ -60,10 +60,10 @@ def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
     found = entries()
     device = prepare_torch(spec.run, spec.seed)
     keep_freed_memory()
-    journal.event("attempt", device=device, pid=os.getpid())
+    journal.append_event("attempt", device=device, pid=os.getpid())
 
-    from marlbench.run.loop import save, train
-    from marlbench.run.start import start
+    from marlbench.training.loop import save, train
+    from marlbench.training.start import start
 
     run = start(spec, found, journal, device, stop)
     try:
@@ -73,7 +73,7 @@ def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
         raise
     finally:
         run.close()
-    journal.done({"env_steps": run.position.env_steps, "updates": run.position.updates})
+    journal.write_done({"env_steps": run.position.env_steps, "updates": run.position.updates})
 
 
 def prepare_torch(run: RunConfig, seed: int) -> str:
@@ -107,7 +107,7 @@ def fail(journal: Journal, error: Exception) -> int:
     trace = "".join(traceback.format_exception(error))
     print(f"marlbench: {journal.folder} failed: {why}", file=sys.stderr)
     try:
-        journal.failed(why, trace)
+        journal.write_failed(why, trace)
     except Superseded:
         return ExitCode.SUPERSEDED
     except OSError:  # a full disk, say: later there may be room
@@ -126,7 +126,7 @@ def from_catalogue(spec: RunSpec) -> tuple[Algorithm, Suite]:
 def main(arguments: list[str]) -> int:
     """Work on the folder named on the command line."""
     if len(arguments) != 1:
-        print("usage: python -m marlbench.run.worker FOLDER", file=sys.stderr)
+        print("usage: python -m marlbench.training.worker FOLDER", file=sys.stderr)
         return ExitCode.USAGE
     folder = Path(arguments[0])
     stop = Stop()

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from marlbench.run.allocator import keep_freed_memory
+from marlbench.training.allocator import keep_freed_memory
 
 BLOCKS = """
 import resource, sys
-from marlbench.run.allocator import keep_freed_memory
+from marlbench.training.allocator import keep_freed_memory
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
 def play():

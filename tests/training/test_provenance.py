@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from marlbench.run.provenance import git_state
+from marlbench.training.provenance import git_state
 
 
 def git(folder: Path, *arguments: str) -> None:

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 
 from marlbench import store
-from marlbench.run.interrupt import Stop
 from marlbench.store import files
 from marlbench.testing import synthetic
-from tests.run import small_runs
-from tests.run.small_runs import StopAfter, play, rows, small_spec, wait_for_rows
+from marlbench.training.interrupt import Stop
+from tests.training import small_runs
+from tests.training.small_runs import StopAfter, play, rows, small_spec, wait_for_rows
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marlbench.run import evaluation, memory_budget
-from marlbench.run.checkpoint import Checkpoints
-from marlbench.run.loop import Run
-from marlbench.run.position import Position
-from marlbench.run.progress import Progress
-from marlbench.run.provenance import provenance
+from marlbench.training import evaluation, memory_budget
+from marlbench.training.checkpoint import Checkpoints
+from marlbench.training.loop import Run
+from marlbench.training.position import Position
+from marlbench.training.progress import Progress
+from marlbench.training.provenance import provenance
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.seeding import TrainingSeeds, purpose_seed, step_rng
 from marlbench.vecenv.statistics import EpisodeStatistics, crashed
@@ -21,8 +21,8 @@ from marlbench.vecenv.statistics import EpisodeStatistics, crashed
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
     from marlbench.plugin import Agent, Algorithm, Step, Suite
-    from marlbench.run.interrupt import Stop
     from marlbench.store import Journal
+    from marlbench.training.interrupt import Stop
     from marlbench.vecenv.checks import CheckedVectorEnv
 
 
@@ -36,9 +36,9 @@ def start(
     env = build(config.num_envs)
     agent_seed = purpose_seed(spec.seed, "agent")
     agent = memory_budget.build_agent(algorithm, config, env.spec, agent_seed, device)
-    journal.provenance(provenance(algorithm, suite, env.spec, device))
+    journal.write_provenance(provenance(algorithm, suite, env.spec, device))
     planned = memory_budget.plan(agent.state(), env.spec, spec.run.steps)
-    journal.event("memory", **planned)
+    journal.append_event("memory", **planned)
     checkpoints = Checkpoints(journal, device)
     position = resume(spec, agent, env, journal, checkpoints) or begin(spec, agent, env)
     journal.spent = position.seconds
@@ -51,7 +51,7 @@ def start(
         schedule=evaluation.schedule(spec.run),
         journal=journal,
         checkpoints=checkpoints,
-        progress=Progress(spec.run, journal.progress, position.seconds, planned),
+        progress=Progress(spec.run, journal.write_progress, position.seconds, planned),
         stop=stop,
         position=position,
     )
@@ -73,7 +73,7 @@ def resume(
     content, damages = checkpoints.load()
     if content is None:
         if journal.attempt > 1:
-            journal.event("resumed", env_steps=0, dropped_episodes=0, damaged=damages)
+            journal.append_event("resumed", env_steps=0, dropped_episodes=0, damaged=damages)
         return None
     position: Position = content["position"]
     agent.load(content["agent"])
@@ -83,7 +83,7 @@ def resume(
     else:
         dropped = abandon_episodes(spec, agent, env, position)
     facts = {"dropped_episodes": dropped, "damaged": damages}
-    journal.event("resumed", env_steps=position.env_steps, **facts)
+    journal.append_event("resumed", env_steps=position.env_steps, **facts)
     return position
 
 

@@ -19,11 +19,11 @@ from marlbench import store
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import load_catalogue
 from marlbench.plugin import Algorithm
-from marlbench.run import worker
-from marlbench.run.start import show_cut
 from marlbench.testing.trial import Subject
+from marlbench.training import worker
+from marlbench.training.start import show_cut
 from marlbench.vecenv import synchronous
-from tests.run.small_runs import StopAfter, StopAtRows, rows, wait_for_rows
+from tests.training.small_runs import StopAfter, StopAtRows, rows, wait_for_rows
 
 CATALOGUE = load_catalogue()
 
@@ -116,5 +116,5 @@ def test_kills_change_nothing(name: str, tmp_path: Path) -> None:
 
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """Start the real worker."""
-    command = [sys.executable, "-m", "marlbench.run.worker", str(folder)]
+    command = [sys.executable, "-m", "marlbench.training.worker", str(folder)]
     return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})

@@ -11,10 +11,10 @@ from PIL import Image
 from marlbench import store
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import load_catalogue
-from marlbench.run import loop, worker
-from marlbench.run.interrupt import Interrupted, Stop
 from marlbench.testing.trial import Subject
-from tests.run.small_runs import StopAtRows, rows
+from marlbench.training import loop, worker
+from marlbench.training.interrupt import Interrupted, Stop
+from tests.training.small_runs import StopAtRows, rows
 
 CATALOGUE = load_catalogue()
 SUITE = CATALOGUE.suite("skirmish")

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from marlbench.run.replay_segments import (
+from marlbench.store import files
+from marlbench.store.folder import CHECKPOINTS
+from marlbench.training.replay_segments import (
     Damaged,
     Segments,
     checksum,
@@ -17,8 +19,6 @@ from marlbench.run.replay_segments import (
     take_buffers,
     verify,
 )
-from marlbench.store import files
-from marlbench.store.folder import CHECKPOINTS
 
 if TYPE_CHECKING:
     from marlbench.plugin import ReplayBuffer
@@ -45,9 +45,9 @@ class Checkpoints:
     def save(self, content: dict[str, Any], env_steps: int) -> None:
         """Write the next checkpoint, then let go of all but the newest two.
 
-        Rings are looked for in `content["agent"]` alone.
+        Replay buffers are looked for in `content["agent"]` alone.
         """
-        self._journal.own()
+        self._journal.require_newest()
         number = max(self._numbers(), default=0) + 1
         buffers: dict[str, ReplayBuffer] = {}
         state = content | {"agent": take_buffers(content["agent"], buffers)}
@@ -57,10 +57,10 @@ class Checkpoints:
             torch.save(state, file)
         document |= {"state": {"file": path.name, "crc": checksum(path)}}
         document |= {"offsets": self._journal.offsets()}
-        self._journal.own()
+        self._journal.require_newest()
         files.replace_json(self._manifest(number), document)
         self._collect_garbage()
-        self._journal.event("checkpoint", env_steps=env_steps, number=number)
+        self._journal.append_event("checkpoint", env_steps=env_steps, number=number)
 
     def load(self) -> tuple[dict[str, Any] | None, list[str]]:
         """Give the newest usable content, None without one, and why newer ones were passed over.
@@ -74,7 +74,7 @@ class Checkpoints:
                 content = self._read(document)
             except Damaged as damage:
                 damages.append(f"checkpoint {number}: {damage}")
-                self._journal.own()
+                self._journal.require_newest()
                 self._manifest(number).unlink()
                 continue
             self._journal.rewind(document["offsets"])
@@ -118,8 +118,8 @@ class Checkpoints:
 def newest_agent(folder: Path) -> tuple[dict[str, Any], int]:
     """Give the agent's state in a run's newest usable checkpoint, for the CPU, and its env steps.
 
-    It can act: its buffers are empty, for nothing of the replay is read. Changes nothing, whoever
-    works on the run meanwhile. Raises `Damaged` where there is none.
+    The agent can act, but its buffers are empty: nothing of the replay is read. No file is changed,
+    so another process may work on the run meanwhile. Raises `Damaged` where there is no such agent.
     """
     place, damage = folder / CHECKPOINTS, Damaged("it has no checkpoint yet")
     for manifest in sorted(place.glob("*.json"), reverse=True):
