@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -19,10 +20,15 @@ __all__ = ["Oracle", "close", "load_moments", "recorded", "steps_of", "stream", 
 Oracle = dict[str, NDArray[Any]]
 
 
-def recorded(name: str) -> Oracle:
-    """All arrays of a file of recorded numbers."""
-    with np.load(Path(__file__).parents[1] / "oracles" / f"{name}.npz") as file:
-        return dict(file)
+def recorded(name: str) -> Any:
+    """A fixture: all arrays of a file of recorded numbers, read once for a module of tests."""
+
+    @pytest.fixture(scope="module")
+    def oracle() -> Oracle:
+        with np.load(Path(__file__).parents[1] / "oracles" / f"{name}.npz") as file:
+            return dict(file)
+
+    return oracle
 
 
 def steps_of(oracle: Oracle, episode: int) -> list[tuple[Step, NDArray[np.int64]]]:

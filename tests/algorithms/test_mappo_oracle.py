@@ -20,6 +20,7 @@ from marlbench_mappo.networks import Network
 from marlbench_mappo.sequences import Sequences
 from tests.algorithms.recorded import Oracle, close, load_moments, recorded, stream, theirs
 
+oracle = recorded("mappo")
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50, state_shape=(30,))
 OWN = replace(SPEC, state_shape=(3, 30))
 """The reference's critics see a state of their agent's own."""
@@ -37,11 +38,6 @@ NAMES = {
     "act.action_out.linear": "head",
     "v_out": "head",
 }
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    return recorded("mappo")
 
 
 def weights(oracle: Oracle, prefix: str) -> dict[str, torch.Tensor]:

@@ -18,6 +18,7 @@ from marlbench_mat.agent import Batch, Mat, weighed
 from marlbench_mat.config import MatConfig
 from tests.algorithms.recorded import Oracle, close, load_moments, recorded, stream, theirs
 
+oracle = recorded("mat")
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50)
 NAMES = {
     "obs_encoder.0": "read.0.norm",
@@ -33,11 +34,6 @@ NAMES = {
     "ln3": "norms.2",
     "ln": "norm",
 }
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    return recorded("mat")
 
 
 def weights(oracle: Oracle, prefix: str) -> dict[str, Tensor]:

@@ -20,14 +20,10 @@ from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import QmixConfig
 from tests.algorithms.recorded import Oracle, close, recorded, steps_of
 
+oracle = recorded("qmix")
 AGENTS, ACTIONS, LIMIT = 3, 7, 12
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
 FORWARD = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums in another order, values near 1
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    return recorded("qmix")
 
 
 @pytest.fixture

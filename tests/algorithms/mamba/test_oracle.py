@@ -26,6 +26,7 @@ from marlbench_mamba.replay import Batch, ChainedReplay
 from marlbench_mamba.world_model import States
 from tests.algorithms.recorded import Oracle, close, recorded, theirs
 
+oracle = recorded("mamba")
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50)
 WIDTH, STOCHASTIC = 32, 48
 ROWS = {
@@ -73,11 +74,6 @@ NAMES = {
     "_l0": "",
 }
 HEADS = ("observation_decoder.fc1", "av_action.model", "reward_model.model", "pcont.model")
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    return recorded("mamba")
 
 
 def weights(oracle: Oracle, prefix: str, part: str) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from marlbench_mbvd.config import MbvdConfig
 from marlbench_mbvd.losses import Noise, priors, transitions
 from tests.algorithms.recorded import Oracle, close, recorded, steps_of
 
+oracle = recorded("mbvd")
 AGENTS, ACTIONS, EPISODES, LIMIT = 3, 7, 6, 11
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
 Agent = ValueAgent[Mbvd]
@@ -61,11 +62,6 @@ LAYERS = {
     "trajectory_encoder.": "model/traj_encoder.",
 }
 """Our layers' names to the reference's."""
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    return recorded("mbvd")
 
 
 @pytest.fixture
