@@ -29,10 +29,10 @@ def learn(agent: Agent, env: type[Env], updates: int) -> None:
     """Play until the learner has learnt so many times."""
     copies = SyncVectorEnv(env, COPIES)
     seeds = np.zeros(COPIES, np.int64)
-    step, memory = copies.reset(seeds), agent.start(COPIES)
+    step, policy_state = copies.reset(seeds), agent.start(COPIES)
     rng = np.random.default_rng(0)
     while updates:
-        actions, memory = agent.act(step, memory, rng, explore=True)
+        actions, policy_state = agent.act(step, policy_state, rng, explore=True)
         agent.observe(step, actions)
         step = copies.step(actions, seeds)
         updates -= agent.update() is not None
@@ -41,9 +41,11 @@ def learn(agent: Agent, env: type[Env], updates: int) -> None:
 def greedy_return(agent: Agent, env: type[Env]) -> float:
     """The return of one episode of likeliest actions."""
     copies, seeds = SyncVectorEnv(env, 1), np.zeros(1, np.int64)
-    step, memory, total = copies.reset(seeds), agent.start(1), 0.0
+    step, policy_state, total = copies.reset(seeds), agent.start(1), 0.0
     while not step.last.all():
-        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=False)
+        actions, policy_state = agent.act(
+            step, policy_state, np.random.default_rng(0), explore=False
+        )
         step = copies.step(actions, seeds)
         total += float(step.reward[0, 0])
     return total
@@ -75,7 +77,7 @@ def test_a_time_out_is_worth_what_the_setting_says(name: str, bootstrap: bool) -
         gamma=0.9,
         gae_lambda=1.0,  # all that comes, and not what the one value of all steps says of it
         bootstrap_timeouts=bootstrap,
-        **({"recurrent": False} if name != "mat" else {}),  # with a memory, time can be told
+        **({"recurrent": False} if name != "mat" else {}),  # with a GRU, time can be told
     )
     learn(agent, TimeOut, updates=50)
     copies = SyncVectorEnv(TimeOut, 8)
