@@ -27,7 +27,7 @@ def learned(
         seed=seed,
         run=RunConfig(
             steps=steps,
-            evaluation=Evaluation(every=steps, episodes=32, num_envs=32),
+            evaluation=Evaluation(every=steps, episodes=32, num_envs=32, final_episodes=32),
             device="cpu",
         ),
         algorithm_config=config.model_dump(),

@@ -21,7 +21,7 @@ def small_spec(steps: int = 300, seed: int = 1, **settings: Any) -> RunSpec:
     """A run of the linear learner on the synthetic task."""
     run = RunConfig(
         steps=steps,
-        evaluation=Evaluation(every=100, episodes=4, num_envs=3),
+        evaluation=Evaluation(every=100, episodes=4, num_envs=3, final_episodes=8),
         checkpoint_every=60,
         device="cpu",
     )

@@ -39,7 +39,7 @@ def spec_of(name: str, task: str = "gather44", steps: int = 300) -> RunSpec:
         seed=3,
         run=RunConfig(
             steps=steps,
-            evaluation=Evaluation(every=60, episodes=2, num_envs=2),
+            evaluation=Evaluation(every=60, episodes=2, num_envs=2, final_episodes=2),
             checkpoint_every=1000,
             device="cpu",
         ),

@@ -40,7 +40,7 @@ def spec_of(algorithm: Algorithm, steps: int) -> RunSpec:
         seed=3,
         run=RunConfig(
             steps=steps,
-            evaluation=Evaluation(every=200, episodes=2, num_envs=2),
+            evaluation=Evaluation(every=200, episodes=2, num_envs=2, final_episodes=4),
             checkpoint_every=150,
             device="cpu",
         ),

@@ -285,7 +285,9 @@ def test_a_run_keeps_what_every_agent_earned_and_how_many_played(tmp_path: Path)
         algorithm="linear",
         label="linear",
         seed=0,
-        run=RunConfig(steps=8, evaluation=Evaluation(episodes=2, num_envs=2), device="cpu"),
+        run=RunConfig(
+            steps=8, evaluation=Evaluation(episodes=2, num_envs=2, final_episodes=2), device="cpu"
+        ),
         algorithm_config=linear.Config(num_envs=2).model_dump(),
         suite_config=Config(episode_length=5, players=3).model_dump(),
     )

@@ -87,7 +87,7 @@ def test_a_run_whose_game_crashes_finishes_and_counts_every_step_once(
 
 def a_run(config: Config) -> RunSpec:
     """Give the document of a run of the linear learner."""
-    evaluation = Evaluation(every=150, episodes=4, num_envs=EVALUATION_COPIES)
+    evaluation = Evaluation(every=150, episodes=4, num_envs=EVALUATION_COPIES, final_episodes=4)
     settings: dict[str, Any] = linear.Config(num_envs=COPIES).model_dump()
     return RunSpec(
         suite="smacv2",
