@@ -14,7 +14,8 @@ from marlbench.plugin import Suite
 from marlbench.run import worker
 from marlbench.run.interrupt import Interrupted, Stop
 from marlbench.store import files
-from marlbench.testing import linear, synthetic
+from marlbench.testing import synthetic
+from tests import linear
 
 
 def small_spec(steps: int = 300, seed: int = 1, **settings: Any) -> RunSpec:

@@ -21,7 +21,8 @@ from marlbench.run.checkpoint import newest_agent
 from marlbench.run.playback import Frame
 from marlbench.run.replay_segments import Damaged
 from marlbench.store import create, files, run_folder
-from marlbench.testing import linear, synthetic
+from marlbench.testing import synthetic
+from tests import linear
 from tests.run.small_runs import play, small_spec
 
 SUITE = load_catalogue().suite("skirmish")

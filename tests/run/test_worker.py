@@ -22,11 +22,12 @@ from marlbench.run.interrupt import Stop
 from marlbench.run.loop import Training
 from marlbench.run.progress import Progress
 from marlbench.store import files
-from marlbench.testing import linear, synthetic
+from marlbench.testing import synthetic
 from marlbench.testing.synthetic import Synthetic
 from marlbench.vecenv.seeding import TrainingSeeds
 from marlbench.vecenv.statistics import EpisodeStatistics
 from marlbench.vecenv.synchronous import SyncVectorEnv
+from tests import linear
 from tests.run.small_runs import play, small_spec
 
 

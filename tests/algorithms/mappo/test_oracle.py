@@ -43,7 +43,7 @@ Oracle = dict[str, np.ndarray]
 
 @pytest.fixture(scope="module")
 def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[1] / "oracles" / "mappo.npz") as file:
+    with np.load(Path(__file__).parents[2] / "oracles" / "mappo.npz") as file:
         return dict(file)
 
 

@@ -28,7 +28,7 @@ FORWARD = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums in another order, values 
 
 @pytest.fixture(scope="module")
 def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[1] / "oracles" / "qmix.npz") as file:
+    with np.load(Path(__file__).parents[2] / "oracles" / "qmix.npz") as file:
         return dict(file)
 
 
