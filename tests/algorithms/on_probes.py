@@ -1,20 +1,26 @@
-"""A learner on a probe, whose right answer is known: a host's run, start to end."""
+"""A learner on a probe, whose right answer is known: in a host's run, or held in the hand."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import load_catalogue
+from marlbench.plugin import Agent, Env
 from marlbench.run import worker
 from marlbench.store import create, runs
+from marlbench.vecenv.synchronous import SyncVectorEnv
+
+COPIES = 8
 
 
 def learned(
     folder: Path, name: str, task: str, steps: int, seed: int, **settings: object
 ) -> dict[str, Any]:
-    """Give a run's last evaluation and `metrics` of training, with settings over `quick`."""
+    """Run to the end; give the last evaluation and `metrics`, with settings over `quick`."""
     catalogue = load_catalogue()
     algorithm, suite = catalogue.algorithm(name), catalogue.suite("probe")
     config = algorithm.config(**{**algorithm.presets["quick"], **settings})
@@ -35,3 +41,26 @@ def learned(
     assert worker.run(spec, create(folder, spec), algorithm, suite) == worker.OK
     (record,) = runs(folder)
     return record.evaluations()[-1] | {"metrics": record.training()[-1]["metrics"]}
+
+
+def learn(agent: Agent, env: type[Env], updates: int) -> None:
+    """Play `COPIES` copies until the learner has learnt so many times."""
+    copies = SyncVectorEnv(env, COPIES)
+    seeds = np.zeros(COPIES, np.int64)
+    step, memory = copies.reset(seeds), agent.start(COPIES)
+    while updates:
+        actions, memory = agent.act(step, memory, explore=True)
+        agent.observe(step, actions)
+        step = copies.step(actions, seeds)
+        updates -= agent.update() is not None
+
+
+def greedy_return(agent: Agent, env: type[Env]) -> float:
+    """The team's return of one greedy episode."""
+    copies, seeds = SyncVectorEnv(env, 1), np.zeros(1, np.int64)
+    step, memory, total = copies.reset(seeds), agent.start(1), 0.0
+    while not step.last.all():
+        actions, memory = agent.act(step, memory, explore=False)
+        step = copies.step(actions, seeds)
+        total += float(step.reward[0, 0])
+    return total

@@ -7,11 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from marlbench.vecenv.synchronous import stack
 from marlbench_mbvd.agent import Mbvd
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_probe.games import TwoStep
-from tests.algorithms.on_probes import learned
+from tests.algorithms.on_probes import greedy_return, learn, learned
 
 # always exploring, so that all outcomes are seen equally often
 GAME = {
@@ -24,31 +23,13 @@ GAME = {
 }
 
 
-def episode(agent: Mbvd, explore: bool, learn: bool, num_envs: int = 8) -> float:
-    """Play one episode in every copy, which all end together; give the mean return."""
-    envs = [TwoStep() for _ in range(num_envs)]
-    now, memory = [env.reset(0) for env in envs], agent.start(num_envs)
-    total = 0.0
-    while True:
-        step = stack(now)
-        total += float(step.reward[:, 0].mean())
-        actions, memory = agent.act(step, memory, explore)
-        if learn:
-            agent.observe(step, actions)
-        if step.last.all():
-            return total
-        now = [env.step(action) for env, action in zip(envs, actions, strict=True)]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_greedy_return_in_the_two_step_game(seed: int) -> None:
     torch.set_num_threads(1)
     agent = Mbvd(MbvdConfig.model_validate(GAME), TwoStep().spec, seed, "cpu")
-    for _ in range(1500):  # 24 000 env steps
-        episode(agent, explore=True, learn=True)
-        agent.update()
-    assert episode(agent, explore=False, learn=False) == 8.0
+    learn(agent, TwoStep, updates=1500)  # 24 000 env steps
+    assert greedy_return(agent, TwoStep) == 8.0
 
 
 @pytest.mark.slow

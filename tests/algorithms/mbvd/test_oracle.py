@@ -7,7 +7,6 @@ float32, one thread, with the latent model's layers 24 wide.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,14 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec
 from marlbench.toolbox.episode_batch import Batch
 from marlbench.toolbox.episode_replay import Episodes
 from marlbench_mbvd.agent import Mbvd, greedy
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_mbvd.losses import Noise, priors, transitions
+from tests.algorithms.recorded import Oracle, close, longest_first, show_episodes
 
-Oracle = dict[str, NDArray[Any]]
 AGENTS, ACTIONS, EPISODES, LIMIT = 3, 7, 6, 11
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
 CONFIG = MbvdConfig(batch_episodes=EPISODES, model_hidden=24)
@@ -63,12 +62,6 @@ LAYERS = {
 """Our layers' names to the reference's."""
 
 
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[2] / "oracles" / "mbvd.npz") as file:
-        return dict(file)
-
-
 @pytest.fixture
 def agent(oracle: Oracle) -> Mbvd:
     agent = Mbvd(CONFIG, SPEC, seed=0, device="cpu")
@@ -82,9 +75,7 @@ def agent(oracle: Oracle) -> Mbvd:
 @pytest.fixture
 def episodes(agent: Mbvd, oracle: Oracle) -> Episodes:
     """The recorded episodes, shown to the agent one copy after the other and all drawn."""
-    for episode in range(EPISODES):
-        for step, action in steps_of(oracle, episode):
-            agent.observe(step, action)
+    show_episodes(agent, oracle)
     assert agent.replay.written == EPISODES
     return agent.replay.packed(np.arange(EPISODES))
 
@@ -114,31 +105,9 @@ def parameters(agent: Mbvd) -> dict[str, Tensor]:
     return {**dict(agent.live.named_parameters()), **dict(agent.model.named_parameters())}
 
 
-def steps_of(oracle: Oracle, episode: int) -> list[tuple[Step, NDArray[np.int64]]]:
-    batch = {key: oracle[f"batch/{key}"][episode] for key in ("obs", "state", "reward")}
-    avail = oracle["batch/avail_actions"][episode].astype(bool)
-    length = int(oracle["batch/length"][episode])
-    terminal = bool(oracle["batch/terminated"][episode].any())
-    rewards = np.concatenate([[[0.0]], batch["reward"]]).astype(np.float32)  # as it arrives
-    found = []
-    for t in range(length + 1):
-        step = Step(
-            obs=batch["obs"][t][None],
-            avail=avail[t][None],
-            alive=np.ones((1, AGENTS), bool),
-            reward=np.full((1, AGENTS), rewards[t], np.float32),
-            first=np.array([t == 0]),
-            last=np.array([t == length]),
-            terminal=np.array([t == length and terminal]),
-            state=batch["state"][t][None],
-        )
-        found.append((step, oracle["batch/actions"][episode, t, :, 0].astype(np.int64)[None]))
-    return found
-
-
 def packed(array: NDArray[Any], episodes: Episodes, oracle: Oracle, later: int = 0) -> Tensor:
     """The reference's rows (6, 12, ...) in our order, or those of the time after; none: NaN."""
-    order = np.argsort(-oracle["batch/length"], kind="stable")
+    order = longest_first(oracle)
     times = episodes.time + later
     found = array[order[episodes.episode], np.minimum(times, array.shape[1] - 1)]
     if found.dtype.kind == "f":
@@ -152,10 +121,6 @@ def recorded_noise(agent: Mbvd, episodes: Episodes, oracle: Oracle, update: int)
     prior = packed(oracle[f"update{update}/prior_noise"], episodes, oracle, later=1)[origins.row]
     assert prior.isfinite().all()
     return Noise(posterior, prior)
-
-
-def close(ours: Any, reference: Any, rtol: float, atol: float) -> None:
-    np.testing.assert_allclose(np.asarray(ours), np.asarray(reference), rtol=rtol, atol=atol)
 
 
 def seen(agent: Mbvd, batch: Batch) -> tuple[Tensor, Tensor]:
@@ -180,17 +145,17 @@ def test_latent_states(agent: Mbvd, episodes: Episodes, oracle: Oracle) -> None:
     noise = recorded_noise(agent, episodes, oracle, 1)
     posterior = agent.model.posterior(packed(oracle["out/target_hidden"], episodes, oracle))
     latent = posterior.sample(noise.posterior).detach()
-    close(posterior.mean.detach(), packed(oracle["out/posterior_mu"], episodes, oracle), **FORWARD)
+    close(posterior.mean, packed(oracle["out/posterior_mu"], episodes, oracle), **FORWARD)
     log_variance = packed(oracle["out/posterior_logvar"], episodes, oracle)
-    close(posterior.log_variance.detach(), log_variance, **FORWARD)
+    close(posterior.log_variance, log_variance, **FORWARD)
     close(latent, packed(oracle["out/posterior_sample"], episodes, oracle), **FORWARD)
     batch = agent.batch(episodes)
     rows = transitions(batch, past_end=True).row
     first, prior = priors(agent.model, latent[rows], batch.action[rows])
     sampled = packed(oracle["out/prior_sample"], episodes, oracle, later=1)[rows]
-    close(prior.sample(noise.prior).detach(), sampled, **FORWARD)
+    close(prior.sample(noise.prior), sampled, **FORWARD)
     begun = torch.as_tensor(oracle["update1/prior_noise"][:, 0])
-    close(first.sample(begun).detach(), oracle["out/prior_sample"][:, 0], **FORWARD)
+    close(first.sample(begun), oracle["out/prior_sample"][:, 0], **FORWARD)
 
 
 def test_imagination(agent: Mbvd, episodes: Episodes, oracle: Oracle) -> None:
@@ -232,7 +197,7 @@ def test_losses_and_gradients(agent: Mbvd, episodes: Episodes, oracle: Oracle) -
     terms = agent.loss(agent.batch(episodes), recorded_noise(agent, episodes, oracle, 1))
     for name, term in terms.items():
         # ten float32 roundings
-        close(term.detach(), oracle[f"update1/{TERMS[name]}"], rtol=1e-6, atol=0)
+        close(term, oracle[f"update1/{TERMS[name]}"], rtol=1e-6, atol=0)
     torch.stack(list(terms.values())).sum().backward()
     for name, weight in parameters(agent).items():
         assert weight.grad is not None
@@ -253,4 +218,4 @@ def test_two_updates(agent: Mbvd, episodes: Episodes, oracle: Oracle) -> None:
             for name, weight in parameters(agent).items():
                 # RMSProp's first step is ten times the learning rate in gradients' signs, but for
                 # gradients near its epsilon, whose last bits reach 6e-7 of a weight
-                close(weight.detach(), theirs(oracle, "after1", name), rtol=0, atol=6e-7)
+                close(weight, theirs(oracle, "after1", name), rtol=0, atol=6e-7)

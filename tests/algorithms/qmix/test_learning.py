@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from marlbench.vecenv.synchronous import stack
 from marlbench_probe.games import TwoStep
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import QmixConfig
+from tests.algorithms.on_probes import greedy_return, learn
 
 # always exploring, so that all outcomes are seen equally often, and one-step targets, since what
 # exploring earns later says nothing of the best play
@@ -22,22 +22,6 @@ GAME = {
 }
 
 
-def episode(agent: Qmix, explore: bool, learn: bool, num_envs: int = 8) -> float:
-    """Play one episode in every copy, which all end together; give the mean return."""
-    envs = [TwoStep() for _ in range(num_envs)]
-    now, memory = [env.reset(0) for env in envs], agent.start(num_envs)
-    total = 0.0
-    while True:
-        step = stack(now)
-        total += float(step.reward[:, 0].mean())
-        actions, memory = agent.act(step, memory, explore)
-        if learn:
-            agent.observe(step, actions)
-        if step.last.all():
-            return total
-        now = [env.step(action) for env, action in zip(envs, actions, strict=True)]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize(("mixer", "best"), [("monotonic", 8.0), ("sum", 7.0)])
@@ -45,7 +29,5 @@ def test_greedy_return_in_the_two_step_game(mixer: str, best: float, seed: int) 
     torch.set_num_threads(1)
     config = QmixConfig.model_validate({**GAME, "mixer": mixer})
     agent = Qmix(config, TwoStep().spec, seed, "cpu")
-    for _ in range(1000):  # 16 000 env steps
-        episode(agent, explore=True, learn=True)
-        agent.update()
-    assert episode(agent, explore=False, learn=False) == best
+    learn(agent, TwoStep, updates=1000)  # 16 000 env steps
+    assert greedy_return(agent, TwoStep) == best

@@ -5,7 +5,6 @@ The numbers were recorded from hijkzzz/pymarl2 at 8ccac7c on made-up episodes, f
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,22 +13,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec
 from marlbench.toolbox.episode_replay import Episodes
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import QmixConfig
 from marlbench_qmix.networks import Networks
+from tests.algorithms.recorded import Oracle, close, longest_first, show_episodes, steps_of
 
-Oracle = dict[str, NDArray[Any]]
 AGENTS, ACTIONS, LIMIT = 3, 7, 12
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
 FORWARD = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums in another order, values near 1
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[2] / "oracles" / "qmix.npz") as file:
-        return dict(file)
 
 
 @pytest.fixture
@@ -67,45 +60,17 @@ def load(module: Networks, oracle: Oracle, prefix: str) -> None:
 
 def played(agent: Qmix, oracle: Oracle) -> Episodes:
     """Show the recorded episodes to the agent, one copy after the other, and draw them all."""
-    for episode in range(8):
-        for step, action in steps_of(oracle, episode):
-            agent.observe(step, action)
+    show_episodes(agent, oracle)
     assert agent.replay.written == 8
     return agent.replay.packed(np.arange(8))
 
 
-def steps_of(oracle: Oracle, episode: int) -> list[tuple[Step, NDArray[np.int64]]]:
-    batch = {key: oracle[f"batch/{key}"][episode] for key in ("obs", "state", "reward")}
-    avail = oracle["batch/avail_actions"][episode].astype(bool)
-    length = int(oracle["batch/length"][episode])
-    terminal = bool(oracle["batch/terminated"][episode].any())
-    rewards = np.concatenate([[[0.0]], batch["reward"]]).astype(np.float32)  # as it arrives
-    found = []
-    for t in range(length + 1):
-        step = Step(
-            obs=batch["obs"][t][None],
-            avail=avail[t][None],
-            alive=np.ones((1, AGENTS), bool),
-            reward=np.full((1, AGENTS), rewards[t], np.float32),
-            first=np.array([t == 0]),
-            last=np.array([t == length]),
-            terminal=np.array([t == length and terminal]),
-            state=batch["state"][t][None],
-        )
-        found.append((step, oracle["batch/actions"][episode, t, :, 0].astype(np.int64)[None]))
-    return found
-
-
 def padded(rows: Tensor, episodes: Episodes, oracle: Oracle) -> NDArray[Any]:
     """Lay packed rows (N, ...) out as the oracle's (8, 13, ...), zeros in the padding."""
-    order = np.argsort(-oracle["batch/length"], kind="stable")
+    order = longest_first(oracle)
     laid = np.zeros((8, LIMIT + 1, *rows.shape[1:]), rows.numpy().dtype)
     laid[order[episodes.episode], episodes.time] = rows.numpy()
     return laid
-
-
-def close(ours: Any, theirs: Any, rtol: float, atol: float) -> None:
-    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=rtol, atol=atol)
 
 
 def test_one_step_of_the_network(agent: Qmix, oracle: Oracle) -> None:
@@ -114,8 +79,8 @@ def test_one_step_of_the_network(agent: Qmix, oracle: Oracle) -> None:
     utility = agent.live.utility
     np.testing.assert_array_equal(utility.inputs(obs, last_action), oracle["step/inputs"])
     q, h = utility(obs, last_action, torch.as_tensor(oracle["step/hidden_in"]))
-    close(q.detach(), oracle["step/q"], **FORWARD)
-    close(h.detach(), oracle["step/hidden_out"], **FORWARD)
+    close(q, oracle["step/q"], **FORWARD)
+    close(h, oracle["step/hidden_out"], **FORWARD)
 
 
 def test_acting_remembers_as_the_reference(agent: Qmix, oracle: Oracle) -> None:
@@ -153,7 +118,7 @@ def test_values_of_whole_episodes(agent: Qmix, oracle: Oracle) -> None:
 def test_mask_and_targets(agent: Qmix, oracle: Oracle) -> None:
     episodes = played(agent, oracle)
     batch = agent.batch(episodes)
-    order = np.argsort(-oracle["batch/length"], kind="stable")
+    order = longest_first(oracle)
     mask = oracle["out/mask"][order].swapaxes(0, 1)  # (T, B, 1)
     np.testing.assert_array_equal(batch.valid, mask.astype(bool))
     utility = agent.live.utility
@@ -166,7 +131,7 @@ def test_mask_and_targets(agent: Qmix, oracle: Oracle) -> None:
 
 def test_loss_and_gradients(agent: Qmix, oracle: Oracle) -> None:
     loss, _ = agent.loss(agent.batch(played(agent, oracle)))
-    close(loss.detach(), oracle["update1/loss"], rtol=1e-6, atol=0)  # as another float32 form
+    close(loss, oracle["update1/loss"], rtol=1e-6, atol=0)  # as another float32 form
     loss.backward()
     theirs = names(agent.live)
     for name, weight in agent.live.named_parameters():
@@ -193,4 +158,4 @@ def test_three_updates(agent: Qmix, oracle: Oracle) -> None:
             theirs = names(agent.live)
             for name, weight in agent.live.named_parameters():
                 # Adam scales gradients near zero up, so their last bits reach 1e-5 in a weight
-                close(weight.detach(), oracle[f"after{number}/{theirs[name]}"], rtol=0, atol=1e-5)
+                close(weight, oracle[f"after{number}/{theirs[name]}"], rtol=0, atol=1e-5)
