@@ -7,14 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from marlbench.config import Evaluation, RunConfig, RunSpec
+from marlbench.config import Evaluation, RunConfig
 from marlbench.host import load_catalogue
 from marlbench.plugin import Agent, Env
 from marlbench.run import worker
 from marlbench.store import create, runs
 from marlbench.vecenv.synchronous import SyncVectorEnv
+from tests.run.small_runs import spec_of
 
 COPIES = 8
+BEST = [("two_step", 8.0), ("matrix", 8.0), ("deaths", 10.0)]
+"""Tasks with the best return in each."""
 
 
 def learned(
@@ -23,21 +26,9 @@ def learned(
     """Run to the end; give the last evaluation and `metrics`, with settings over `quick`."""
     catalogue = load_catalogue()
     algorithm, suite = catalogue.algorithm(name), catalogue.suite("probe")
-    config = algorithm.config(**{**algorithm.presets["quick"], **settings})
-    spec = RunSpec(
-        suite="probe",
-        task=task,
-        algorithm=name,
-        label=f"{name}-probe",
-        seed=seed,
-        run=RunConfig(
-            steps=steps,
-            evaluation=Evaluation(every=steps, episodes=32, num_envs=32),
-            device="cpu",
-        ),
-        algorithm_config=config.model_dump(),
-        suite_config=suite.config().model_dump(),
-    )
+    evaluation = Evaluation(every=steps, episodes=32, num_envs=32)
+    run = RunConfig(steps=steps, evaluation=evaluation, device="cpu")
+    spec = spec_of(algorithm, {**algorithm.presets["quick"], **settings}, suite, task, run, seed)
     assert worker.run(spec, create(folder, spec), algorithm, suite) == worker.OK
     (record,) = runs(folder)
     return record.evaluations()[-1] | {"metrics": record.training()[-1]["metrics"]}
