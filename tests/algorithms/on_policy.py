@@ -10,6 +10,7 @@ import torch
 
 from marlbench.plugin import Agent, Algorithm, Env
 from marlbench.toolbox.rollout import Rollout, Rows, Stream
+from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_probe.clocks import Deaths, TimeOut
 from marlbench_probe.games import Matrix
 from tests.algorithms.on_probes import COPIES, greedy_return, learn
@@ -75,6 +76,8 @@ def insist_on_the_worth_of_a_time_out(algorithm: Algorithm, **settings: Any) -> 
     # all that comes, and not what the one value of all steps says of it
     agent: Any = build(algorithm, TimeOut, seed=0, gamma=0.9, gae_lambda=1.0, **settings)
     learn(agent, TimeOut, updates=50)
+    first = SyncVectorEnv(TimeOut, COPIES).reset(np.zeros(COPIES, np.int64))
+    agent.observe(first, np.zeros((COPIES, 2), np.int64))
     rows = agent.rollout.unnoted()
     value = agent.value_norm.denormalise(torch.from_numpy(agent.behaviour(rows)["value"]))
     ended = sum((1 - 0.9 ** (10 - t)) / 0.1 for t in range(10)) / 10
