@@ -29,8 +29,8 @@ from marlbench.host import missing
 from marlbench.plugin import Step
 from marlbench.run.memory_budget import free_bytes
 from marlbench.vecenv.checks import CheckedVectorEnv
+from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.synchronous import build
-from marlbench_skirmish.scripted import uniform
 from naming import named
 
 MIB = 2**20
@@ -128,10 +128,10 @@ def measured(name: str, count: int, seconds: float) -> dict[str, float]:
 
 def play(env: CheckedVectorEnv, step: Step, moments: int) -> tuple[Step, int]:
     """Play so many moments of all copies at random; the step and the env steps that were real."""
-    draws, steps = np.random.default_rng(0), 0
+    rng, steps = np.random.default_rng(0), 0
     for _ in range(moments):
         steps += int((~step.last).sum())
-        step = env.step(uniform(step, draws), draws.integers(2**31, size=env.num_envs))
+        step = env.step(random_actions(step, rng), rng.integers(2**31, size=env.num_envs))
     return step, steps
 
 

@@ -1,9 +1,9 @@
 """What tasks are like: their sizes, and how play without learning ends. Not a matter of time.
 
 `python benchmarks/outcomes.py SUITE[/TASK]... [--episodes 1000]`: a row of a suite's page per task,
-of all tasks of a suite that is named alone. An outcome is: share of episodes won (where a task
-knows no win: that came to a real end) / mean return (its standard error) / mean length. Episodes
-are those of seeds 0, 1, 2 and so on, as many copies at once.
+of all tasks of a suite that is named alone. An outcome is: the mean of each metric of the suite and
+its standard error, the mean length, and the share of episodes that came to a real end. Episodes are
+those of seeds 0, 1, 2 and so on, as many copies at once.
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from marlbench.metrics import Metric
 from marlbench.plugin import EnvSpec, Step
 from marlbench.vecenv.checks import CheckedVectorEnv
+from marlbench.vecenv.random_play import random_actions
+from marlbench.vecenv.statistics import Episode, EpisodeStatistics
 from marlbench.vecenv.synchronous import build
-from marlbench_skirmish.scripted import charge, focus_fire, nearest_item, uniform
+from marlbench_skirmish.scripted import charge, focus_fire, nearest_item
 from marlbench_skirmish.tasks import GATHERINGS
 from naming import named
 
@@ -51,7 +54,7 @@ def sizes(spec: EnvSpec) -> list[str]:
 
 def policies(suite: str, task: str, spec: EnvSpec) -> dict[str, Policy]:
     """The policies without learning that there are for a task."""
-    found: dict[str, Policy] = {"random": partial(uniform, rng=np.random.default_rng(0))}
+    found: dict[str, Policy] = {"random": partial(random_actions, rng=np.random.default_rng(0))}
     if suite == "skirmish" and task in GATHERINGS:
         found["nearest item"] = nearest_item
     elif suite == "skirmish":
@@ -62,18 +65,25 @@ def policies(suite: str, task: str, spec: EnvSpec) -> dict[str, Policy]:
 def outcome(env: CheckedVectorEnv, policy: Policy) -> str:
     """Play one episode in every copy."""
     seeds = np.arange(env.num_envs)
-    step = env.reset(seeds)
-    over, won = step.last, np.zeros(env.num_envs, np.bool_)
-    total, length = np.zeros(env.num_envs), np.zeros(env.num_envs)
-    while not over.all():
+    statistics, found = EpisodeStatistics(env.spec, env.num_envs), dict[int, Episode]()
+    step, ended = env.reset(seeds), 0
+    statistics.add(step)
+    while len(found) < env.num_envs:
         step = env.step(policy(step), seeds)
-        team = env.spec.reward == "team"
-        total += np.where(over, 0, step.reward[:, 0] if team else step.reward.sum(1))
-        length += ~over
-        won |= step.info.get("won", step.terminal) & ~over
-        over = over | step.last
-    error = total.std(ddof=1) / np.sqrt(len(total))
-    return f"{won.mean():.3f} / {total.mean():.2f} ({error:.2f}) / {length.mean():.0f}"
+        for episode in statistics.add(step):  # a copy that is done goes on, and is not looked at
+            if episode.copy not in found:
+                found[episode.copy] = episode
+                ended += bool(step.terminal[episode.copy])
+    cells = [score(metric, list(found.values())) for metric in env.spec.metrics]
+    length = np.mean([episode.length for episode in found.values()])
+    return f"{', '.join(cells)}, length {length:.0f}, real ends {ended / env.num_envs:.3f}"
+
+
+def score(metric: Metric, episodes: list[Episode]) -> str:
+    """A metric's mean, and its standard error in brackets."""
+    values = metric.scale * np.array([episode.values[metric.name] for episode in episodes])
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    return f"{metric.heading} {values.mean():.2f} ({error:.2f})"
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from marlbench.config import Evaluation, RunConfig
+from marlbench.exit_codes import ExitCode
 from marlbench.host import load_catalogue
 from marlbench.plugin import Agent, Env
 from marlbench.run import worker
@@ -29,7 +30,7 @@ def learned(
     evaluation = Evaluation(every=steps, episodes=32, num_envs=32)
     run = RunConfig(steps=steps, evaluation=evaluation, device="cpu")
     spec = spec_of(algorithm, {**algorithm.presets["quick"], **settings}, suite, task, run, seed)
-    assert worker.run(spec, create(folder, spec), algorithm, suite) == worker.OK
+    assert worker.run(spec, create(folder, spec), algorithm, suite) == ExitCode.OK
     (record,) = runs(folder)
     return record.evaluations()[-1] | {"metrics": record.training()[-1]["metrics"]}
 
