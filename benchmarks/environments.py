@@ -27,7 +27,7 @@ import numpy as np
 
 from marlbench.host import missing
 from marlbench.plugin import Step
-from marlbench.run.memory_budget import free_bytes
+from marlbench.training.memory_budget import free_bytes
 from marlbench.vecenv.checks import CheckedVectorEnv
 from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.synchronous import build

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from acting import print_policy_steps
 from battle import SPEC, battle
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.episode_replay import EpisodeReplay, Episodes
+from marlbench.toolbox.episodes import EpisodeReplay, Episodes
+from marlbench.toolbox.value_learning import ValueAgent
 from marlbench_mbvd.agent import Mbvd
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_qmix.agent import Qmix
@@ -49,7 +51,7 @@ def drawn(replay: EpisodeReplay, lengths: list[int]) -> Episodes:
 
 
 def measure(
-    name: str, build: Callable[[], Qmix | Mbvd], episodes: int, repeats: int, policy_steps: int
+    name: str, build: Callable[[], ValueAgent[Any]], episodes: int, repeats: int, policy_steps: int
 ) -> None:
     """Print the table of a learner whose replay and batches hold so many episodes."""
     print_head(name)
@@ -58,7 +60,7 @@ def measure(
         batch = drawn(agent.replay, lengths)
         seconds = median_seconds(partial(agent.learn, batch), repeats)
         print_row(f"update, {kind} lengths", seconds)
-        seconds = median_seconds(partial(agent.replay.sample, agent.draws, episodes), repeats)
+        seconds = median_seconds(partial(agent.replay.sample, agent.rng, episodes), repeats)
         print_row(f"draw, {kind} lengths", seconds)
     print_policy_steps(agent, policy_steps)
 
@@ -71,9 +73,9 @@ def main(
     """Print the tables of QMIX and MBVD."""
     prepare()
     qmix, mbvd = ({"replay_episodes": count, "batch_episodes": count} for count in episodes)
-    learners: dict[str, Callable[[], Qmix | Mbvd]] = {
-        "qmix": lambda: Qmix(QmixConfig(**qmix), SIZES, seed=0, device="cpu"),
-        "mbvd": lambda: Mbvd(MbvdConfig(**mbvd), SIZES, seed=0, device="cpu"),
+    learners: dict[str, Callable[[], ValueAgent[Any]]] = {
+        "qmix": lambda: ValueAgent(Qmix(QmixConfig(**qmix), SIZES, 0, "cpu")),
+        "mbvd": lambda: ValueAgent(Mbvd(MbvdConfig(**mbvd), SIZES, 0, "cpu")),
     }
     for (name, build), count, times in zip(learners.items(), episodes, repeats, strict=True):
         measure(name, build, count, times, policy_steps)

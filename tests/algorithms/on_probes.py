@@ -11,10 +11,10 @@ from marlbench.config import Evaluation, RunConfig
 from marlbench.exit_codes import ExitCode
 from marlbench.host import load_catalogue
 from marlbench.plugin import Agent, Env
-from marlbench.run import worker
 from marlbench.store import create, runs
+from marlbench.training import worker
 from marlbench.vecenv.synchronous import SyncVectorEnv
-from tests.run.small_runs import spec_of
+from tests.training.small_runs import spec_of
 
 COPIES = 8
 BEST = [("two_step", 8.0), ("matrix", 8.0), ("deaths", 10.0)]

@@ -209,7 +209,7 @@ def test_minibatches_use_every_chunk_once() -> None:
     play(agent, copies, 40)
     batch = agent.sequences(collected(agent))
     parts = list(agent.minibatches(batch))
-    assert [part.count for part in parts] == [6, 6]
+    assert [len(part) for part in parts] == [6, 6]
     together = torch.cat([part.target for part in parts], 1).flatten().sort().values
     assert torch.equal(together, batch.target.flatten().sort().values)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from marlbench.toolbox.value_learning import ValueAgent
 from marlbench_mbvd.agent import Mbvd
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_probe.games import TwoStep
@@ -27,7 +28,7 @@ GAME = {
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_greedy_return_in_the_two_step_game(seed: int) -> None:
     torch.set_num_threads(1)
-    agent = Mbvd(MbvdConfig.model_validate(GAME), TwoStep().spec, seed, "cpu")
+    agent = ValueAgent(Mbvd(MbvdConfig.model_validate(GAME), TwoStep().spec, seed, "cpu"))
     learn(agent, TwoStep, updates=1500)  # 24 000 env steps
     assert greedy_return(agent, TwoStep) == 8.0
 

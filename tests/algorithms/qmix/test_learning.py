@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from marlbench.toolbox.value_learning import ValueAgent
 from marlbench_probe.games import TwoStep
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import QmixConfig
@@ -28,6 +29,6 @@ GAME = {
 def test_greedy_return_in_the_two_step_game(mixer: str, best: float, seed: int) -> None:
     torch.set_num_threads(1)
     config = QmixConfig.model_validate({**GAME, "mixer": mixer})
-    agent = Qmix(config, TwoStep().spec, seed, "cpu")
+    agent = ValueAgent(Qmix(config, TwoStep().spec, seed, "cpu"))
     learn(agent, TwoStep, updates=1000)  # 16 000 env steps
     assert greedy_return(agent, TwoStep) == best
