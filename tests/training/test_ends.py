@@ -13,8 +13,9 @@ import torch
 from marlbench import store
 from marlbench.exit_codes import ExitCode
 from marlbench.store import files
-from marlbench.testing import linear, synthetic
+from marlbench.testing import synthetic
 from marlbench.training import worker
+from tests import linear
 from tests.training.small_runs import small_spec
 
 

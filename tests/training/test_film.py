@@ -19,11 +19,12 @@ from marlbench.host import load_catalogue
 from marlbench.installation import pip_install
 from marlbench.plugin import Step
 from marlbench.store import create, files, run_folder
-from marlbench.testing import linear, synthetic
+from marlbench.testing import synthetic
 from marlbench.training import film, playback, watch, worker
 from marlbench.training.checkpoint import newest_agent
 from marlbench.training.playback import Frame
 from marlbench.training.replay_segments import Damaged
+from tests import linear
 from tests.training.small_runs import small_spec
 
 SUITE = load_catalogue().suite("skirmish")

@@ -19,7 +19,7 @@ from marlbench.config import RunConfig
 from marlbench.plugin import Agent, Algorithm, Step
 from marlbench.store import files
 from marlbench.store.clock import Clock
-from marlbench.testing import linear, synthetic
+from marlbench.testing import synthetic
 from marlbench.testing.synthetic import Synthetic
 from marlbench.training import worker
 from marlbench.training.interrupt import Stop
@@ -28,6 +28,7 @@ from marlbench.training.progress import Progress
 from marlbench.vecenv.seeding import TrainingSeeds
 from marlbench.vecenv.statistics import EpisodeStatistics
 from marlbench.vecenv.synchronous import SyncVectorEnv
+from tests import linear
 from tests.training.small_runs import play, small_spec
 
 

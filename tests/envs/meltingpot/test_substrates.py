@@ -22,13 +22,14 @@ from marlbench.host import missing
 from marlbench.metrics import episode_return
 from marlbench.plugin import Env, Step
 from marlbench.store import files
-from marlbench.testing import check_suite, insist, linear
+from marlbench.testing import check_suite, insist
 from marlbench.training import worker
 from marlbench.vecenv.single import build_single
 from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_meltingpot.config import Config
 from marlbench_meltingpot.env import halved
 from marlbench_meltingpot.tasks import PAPER, TASKS
+from tests import linear
 
 (SUITE,) = marlbench_meltingpot.marlbench_suites()
 LACK = missing(SUITE)

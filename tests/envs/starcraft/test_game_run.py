@@ -16,11 +16,11 @@ from marlbench import store
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.plugin import Env, EnvSpec, Step, Suite
 from marlbench.store.reading import read
-from marlbench.testing import linear
 from marlbench.training import worker
 from marlbench_starcraft import build_v2
 from marlbench_starcraft.config import Config
 from marlbench_starcraft.packages import lack
+from tests import linear
 
 COPIES, EVALUATION_COPIES = 2, 2
 
