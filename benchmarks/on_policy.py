@@ -16,18 +16,16 @@ from marlbench_mat.config import MatConfig
 from timing import median_seconds, prepare, print_head, print_row
 
 Learner = TypeVar("Learner", Mappo, Mat)
-"""Either, with a policy's state of its own."""
+"""Either, with the memory of acting that is its own."""
 
 
 def fill(agent: Learner) -> None:
     """Show steps until the next `update` learns."""
     steps = battle(agent.config.num_envs)
-    policy_state = agent.start(agent.config.num_envs)
+    memory = agent.start(agent.config.num_envs)
     while not agent.rollout.ready:
         step = next(steps)
-        actions, policy_state = agent.act(
-            step, policy_state, np.random.default_rng(0), explore=True
-        )
+        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
         agent.observe(step, actions)
 
 

@@ -24,9 +24,8 @@ from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import Rollout, advantages, imagine
 from marlbench_mamba.replay import Batch, ChainedReplay
 from marlbench_mamba.world_model import States
-from tests.algorithms.recorded import Oracle, close, recorded, theirs
+from tests.algorithms.recorded import Oracle, close
 
-oracle = recorded("mamba")
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50)
 WIDTH, STOCHASTIC = 32, 48
 ROWS = {
@@ -112,8 +111,8 @@ def reader(found: dict[str, Tensor], heads: list[str]) -> dict[str, Tensor]:
 
 def renamed(name: str) -> str:
     """The reference's name of a parameter, in our words."""
-    for recorded_name, our_name in NAMES.items():
-        name = re.sub(re.escape(recorded_name), our_name, name)
+    for theirs, ours in NAMES.items():
+        name = re.sub(re.escape(theirs), ours, name)
     return name
 
 
@@ -131,6 +130,10 @@ def build(oracle: Oracle) -> Mamba:
 
 def networks(agent: Mamba) -> dict[str, torch.nn.Module]:
     return {"model": agent.model, "actor": agent.policy.actor, "critic": agent.policy.critic}
+
+
+def theirs(oracle: Oracle, key: str) -> Tensor:
+    return torch.from_numpy(oracle[key])
 
 
 def memory(oracle: Oracle) -> dict[str, np.ndarray]:

@@ -16,6 +16,7 @@ from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
 from marlbench_probe.clocks import Counting, Deaths, TimeOut
 from marlbench_probe.pixels import Pixels
+from tests.algorithms.on_policy import collected, insist_on_real_transitions
 
 
 def build(env: type[Env], **settings: Any) -> tuple[Mappo, SyncVectorEnv]:
@@ -28,14 +29,14 @@ def build(env: type[Env], **settings: Any) -> tuple[Mappo, SyncVectorEnv]:
 def play(
     agent: Mappo, copies: SyncVectorEnv, steps: int
 ) -> list[tuple[Step, Tensor, NDArray[np.int64]]]:
-    """Show so many rows; each with the policy's state before it and the actions taken."""
+    """Show so many rows; each with the memory before it and the actions taken."""
     seeds = np.arange(copies.num_envs)
-    step, policy_state, shown = copies.reset(seeds), agent.start(copies.num_envs), []
+    step, memory, shown = copies.reset(seeds), agent.start(copies.num_envs), []
     for index in range(steps):
-        actions, after = agent.act(step, policy_state, np.random.default_rng(0), explore=True)
+        actions, after = agent.act(step, memory, np.random.default_rng(0), explore=True)
         agent.observe(step, actions)
-        shown.append((step, policy_state, actions))
-        step, policy_state = copies.step(actions, seeds + index), after
+        shown.append((step, memory, actions))
+        step, memory = copies.step(actions, seeds + index), after
     return shown
 
 
@@ -52,8 +53,7 @@ class OwnStates(Synthetic):
 def test_a_critic_sees_its_own_agents_state_and_no_other() -> None:
     agent, copies = build(OwnStates)
     play(agent, copies, 21)
-    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    data = agent.rollout.take(["reward", "value", "last", "terminal"])
+    data = collected(agent)
     batch = agent.sequences(data)
     view = batch.view.view(10, 3, 2, 2, 3)  # (L, E, C, T / L, S)
     assert not view[:, :, 0].any()
@@ -73,26 +73,24 @@ def test_behaviour_is_what_acting_knew(settings: dict[str, Any]) -> None:
     notes = agent.behaviour({name: rows[:9] for name, rows in before.items()})
     later = agent.behaviour({name: rows[9:] for name, rows in before.items()})
     notes = {name: np.concatenate([notes[name], later[name]]) for name in notes}
-    for index, (step, policy_state, actions) in enumerate(shown):
+    for index, (step, memory, actions) in enumerate(shown):
         keep = torch.from_numpy(~step.first)
-        logits, _ = agent.policy(torch.from_numpy(step.obs)[None], keep[None], policy_state)
+        logits, _ = agent.policy(torch.from_numpy(step.obs)[None], keep[None], memory)
         masked = logits[0].masked_fill(~torch.from_numpy(step.avail), -torch.inf)
         log_prob = masked.log_softmax(-1).gather(-1, torch.from_numpy(actions)[..., None])
         # one pass over many rows sums in another order than many passes: float32 rounding
         np.testing.assert_allclose(notes["log_prob"][index], log_prob[..., 0].detach(), atol=1e-6)
-        state = notes["actor_state"][index].reshape(policy_state.shape)
-        np.testing.assert_allclose(state, policy_state, atol=1e-6)
+        state = notes["actor_state"][index].reshape(memory.shape)
+        np.testing.assert_allclose(state, memory, atol=1e-6)
 
 
 def test_sampled_actions_are_decided_by_what_is_passed() -> None:
     agent, copies = build(Deaths)
-    for step, policy_state, actions in play(agent, copies, 12):
+    for step, memory, actions in play(agent, copies, 12):
         assert np.array_equal(
-            agent.act(step, policy_state, np.random.default_rng(0), explore=True)[0], actions
+            agent.act(step, memory, np.random.default_rng(0), explore=True)[0], actions
         )
-    again = [
-        agent.act(step, policy_state, np.random.default_rng(k), explore=True)[0] for k in range(50)
-    ]
+    again = [agent.act(step, memory, np.random.default_rng(k), explore=True)[0] for k in range(50)]
     assert len(np.unique(np.stack(again), axis=0)) > 1
 
 
@@ -137,6 +135,14 @@ def test_advantages_by_hand_at_every_kind_of_border(bootstrap: bool) -> None:
     assert value.flatten().tolist() == [1, 2, 3, 4, 5, 6]
 
 
+def test_a_rollout_holds_real_transitions_of_the_host_and_no_others() -> None:
+    agent, copies = build(Counting)
+    play(agent, copies, 40)
+    data = collected(agent)
+    insist_on_real_transitions(data)
+    assert (data.now["state"][..., 0] == data.now["obs"][..., 0, 0]).all()  # the time
+
+
 def test_a_crash_is_no_transition() -> None:
     agent, copies = build(TimeOut, num_envs=1)
     step = copies.reset(np.zeros(1, int))
@@ -160,8 +166,7 @@ def cut_all(copies: SyncVectorEnv, step: Step) -> Step:
 def test_dead_agents_count_for_the_value_but_not_for_the_policy() -> None:
     agent, copies = build(Deaths)
     play(agent, copies, 60)
-    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    batch = agent.sequences(agent.rollout.take(["reward", "value", "last", "terminal"]))
+    batch = agent.sequences(collected(agent))
     dead = ~batch.alive
     assert dead.any()
     policy, _ = agent.policy_loss(batch)
@@ -176,8 +181,7 @@ def test_dead_agents_count_for_the_value_but_not_for_the_policy() -> None:
 def test_chunks_keep_every_stream_in_order() -> None:
     agent, copies = build(Counting, chunk=5)
     play(agent, copies, 40)
-    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    data = agent.rollout.take(["reward", "value", "last", "terminal"])
+    data = collected(agent)
     batch = agent.sequences(data)
     assert batch.obs.shape == (5, 3 * 4, 2, 3)  # L, E * T / L, A, O
     for copy in range(3):
@@ -203,8 +207,7 @@ def test_images_are_learnt_from(central_value: bool) -> None:
 def test_minibatches_use_every_chunk_once() -> None:
     agent, copies = build(Counting, minibatches=2, chunk=5)
     play(agent, copies, 40)
-    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    batch = agent.sequences(agent.rollout.take(["reward", "value", "last", "terminal"]))
+    batch = agent.sequences(collected(agent))
     parts = list(agent.minibatches(batch))
     assert [len(part) for part in parts] == [6, 6]
     together = torch.cat([part.target for part in parts], 1).flatten().sort().values
