@@ -85,7 +85,7 @@ def test_every_evaluation_leaves_a_picture_once_there_is_something_to_show(
 def test_a_run_whose_pictures_are_not_asked_for_has_the_same_rows(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "draws", lambda _: False)
+    monkeypatch.setattr(loop, "shows_pictures", lambda _: False)
     spec = store.read_spec(undisturbed)
     assert play(spec, tmp_path) == 0
     folder = store.run_folder(tmp_path, spec)

@@ -39,13 +39,13 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 def test_kills_at_random_moments_leave_every_row_exactly_once(
     undisturbed: Path, tmp_path: Path, number: int
 ) -> None:
-    draws = random.Random(number)
+    rng = random.Random(number)
     folder = store.create(tmp_path, small_spec())
     kills = 0
     for attempt in range(number):
         process = start(folder)
-        wait_for_rows(folder, 80 * (attempt + 1) // number + draws.randrange(12), process)
-        time.sleep(draws.random() * 0.02)
+        wait_for_rows(folder, 80 * (attempt + 1) // number + rng.randrange(12), process)
+        time.sleep(rng.random() * 0.02)
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
     assert kills == number, "the worker was too quick for this test: nothing was tested"
