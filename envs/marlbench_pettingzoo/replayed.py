@@ -20,9 +20,7 @@ class Replayed:
 
     def __init__(self, make: Callable[[], Env]) -> None:
         self._make, self._env = make, make()
-        self._seed: int | None = None
-        self._actions: list[NDArray[np.int64]] = []
-        self._obs: NDArray[Any] = np.zeros(0)
+        self._begin(None)
 
     @property
     def spec(self) -> EnvSpec:
@@ -36,7 +34,7 @@ class Replayed:
 
     def reset(self, seed: int) -> Step:
         """Begin the episode that this seed decides."""
-        self._seed, self._actions = seed, []
+        self._begin(seed)
         return self._seen(self._env.reset(seed))
 
     def step(self, actions: NDArray[np.int64]) -> Step:
@@ -48,23 +46,33 @@ class Replayed:
         """Free what the simulator holds."""
         self._env.close()
 
+    def _begin(self, seed: int | None) -> None:
+        self._seed, self._actions = seed, list[NDArray[np.int64]]()
+        self._obs: NDArray[Any] = np.zeros(0)
+        self._paid: NDArray[Any] = np.zeros(0)
+
     def _seen(self, step: Step) -> Step:
         self._obs = step.obs
+        self._paid = step.reward if step.first else self._paid + step.reward
         return step
 
     def __getstate__(self) -> dict[str, Any]:
         """Give what the episode can be played again from, and where it must arrive."""
-        played = {"seed": self._seed, "actions": self._actions, "obs": self._obs}
-        return {"make": self._make, **played}
+        played = {"seed": self._seed, "actions": self._actions}
+        return {"make": self._make, "obs": self._obs, "paid": self._paid, **played}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Play the episode again; RuntimeError if it arrives elsewhere."""
         self._make, self._env = state["make"], state["make"]()
-        self._seed, self._actions, self._obs = None, [], np.zeros(0)
+        self._begin(None)
         if state["seed"] is None:
             return
-        self.reset(state["seed"])
+        step = self.reset(state["seed"])
         for actions in state["actions"]:
-            self.step(actions)
-        if not np.array_equal(self._obs, state["obs"]):
+            if not step.last:  # another episode than was played may end before
+                step = self.step(actions)
+        if not np.array_equal(self._obs, state["obs"]) or not np.array_equal(
+            self._paid, state["paid"]
+        ):
+            self.close()
             raise RuntimeError("the environment is not decided by its seed: it cannot be resumed")

@@ -9,7 +9,7 @@ import numpy as np
 
 from marlbench.vecenv.seeding import evaluation_seed
 from marlbench.vecenv.statistics import Episode, EpisodeStatistics
-from marlbench.vecenv.synchronous import EnvironmentFailure
+from marlbench.vecenv.synchronous import EnvironmentFailure, last_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -54,7 +54,7 @@ def evaluate(
         actions, memory = agent.act(step, memory, explore=False)
         step = env.step(actions, quota.seeds())
         for episode in statistics.add(step):
-            quota.take(episode)
+            quota.take(episode, last_error(env, episode.copy))
         between_steps()
     return quota.episodes(), quota.crashed
 
@@ -82,8 +82,8 @@ class Quota:
         each = enumerate(zip(self._played, self._replays, strict=True))
         return np.array([evaluation_seed(e, len(played), replay) for e, (played, replay) in each])
 
-    def take(self, episode: Episode) -> None:
-        """Count an episode; one that crashed is played again with a further seed."""
+    def take(self, episode: Episode, error: str = "") -> None:
+        """Count an episode; one that this error crashed is played again with a further seed."""
         copy = episode.copy
         if not episode.crashed:
             self._played[copy].append(episode)
@@ -92,7 +92,9 @@ class Quota:
         self.crashed += 1
         self._replays[copy] += 1
         if self._replays[copy] == REPLAYS:
-            raise EnvironmentFailure(f"an evaluation episode crashed {REPLAYS} times in a row")
+            raise EnvironmentFailure(
+                f"an evaluation episode crashed {REPLAYS} times in a row, at last with {error}"
+            )
 
     def episodes(self) -> list[Episode]:
         """Give every copy's share; what a copy played while others finished does not count."""
@@ -110,6 +112,7 @@ def score(episodes: list[Episode], spec: EnvSpec) -> dict[str, Any]:
         "return": float(np.mean(returns)),
         "win": None if wins is None else float(np.mean(wins)),
         "length": float(np.mean(lengths)),
+        "cut": sum(episode.cut for episode in episodes),
         "returns": returns,
         "lengths": lengths,
         "wins": wins,

@@ -16,6 +16,8 @@ from marlbench.vecenv.seeding import TrainingSeeds
 from marlbench.vecenv.statistics import EpisodeStatistics, crashed
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from marlbench.config import RunSpec
     from marlbench.plugin import Agent, DrawingAgent, Step
     from marlbench.run.interrupt import Stop
@@ -76,17 +78,25 @@ class Run:
 
 def train(run: Run, now: Training) -> None:
     """Play, learn, evaluate and save until the env steps are used up."""
-    agent, env, steps = run.agent, run.env, run.spec.run.steps
+    agent, steps = run.agent, run.spec.run.steps
     evaluate_if_due(run, now)
     while now.env_steps < steps:
         actions, now.memory = agent.act(now.step, now.memory, explore=True)  # (E, A)
         agent.observe(now.step, actions)
-        now.arrive(env.step(actions, now.seeds.take(now.step.last)))
+        now.arrive(played(run, now, actions))
         if (metrics := agent.update()) is not None:
             log(run, now, metrics)
         evaluate_if_due(run, now)
         save_if_due(run, now)
         look_around(run, now)
+
+
+def played(run: Run, now: Training, actions: NDArray[np.int64]) -> Step:
+    """Play joint actions (E, A); crashes are noted even where one fails the run."""
+    try:
+        return run.env.step(actions, now.seeds.take(now.step.last))
+    finally:
+        note_crashes(run, now)
 
 
 def log(run: Run, now: Training, metrics: dict[str, float]) -> None:
@@ -141,10 +151,13 @@ def evaluate(run: Run, now: Training, point: int) -> None:
         run.progress.show(now, "evaluating")
         run.stop.check()
 
-    with run.progress.evaluating():
-        episodes, crashes = evaluation.evaluate(
-            run.agent, run.evaluation_env, run.spec.run.evaluation, between_steps
-        )
+    try:
+        with run.progress.evaluating():
+            episodes, crashes = evaluation.evaluate(
+                run.agent, run.evaluation_env, run.spec.run.evaluation, between_steps
+            )
+    finally:
+        note_crashes(run, now)
     row = evaluation.score(episodes, run.env.spec)
     place = {"step": point, "env_steps": now.env_steps, "crashed": crashes}
     run.journal.evaluated(place | row | {"wall": run.journal.wall()})
@@ -176,9 +189,13 @@ def save_if_due(run: Run, now: Training) -> None:
 
 
 def look_around(run: Run, now: Training) -> None:
-    """Note crashes, show the progress, and stop if that was asked for."""
+    """Show the progress, and stop if that was asked for."""
+    run.progress.show(now, "training")
+    run.stop.check()
+
+
+def note_crashes(run: Run, now: Training) -> None:
+    """Append the crashes of the environment since the last time."""
     for env, during in ((run.env, "training"), (run.evaluation_env, "evaluation")):
         for crash in synchronous.drain_crashes(env):
             run.journal.event("env_crash", env_steps=now.env_steps, during=during, **crash)
-    run.progress.show(now, "training")
-    run.stop.check()

@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from marlbench.plugin import SpecViolation
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marlbench.plugin import EnvSpec, Step, VectorEnv
 
+__all__ = [
+    "CheckedVectorEnv",
+    "SpecViolation",
+    "check_actions",
+    "check_spec",
+    "check_step",
+    "require",
+]
 
-class SpecViolation(ValueError):  # noqa: N818 - names what a plugin did
-    """A plugin broke the contract of `marlbench.plugin`."""
+
+TAKEN_BACK = "an episode that was won on the way is not won on its last step, where that counts"
 
 
 class CheckedVectorEnv:
@@ -26,6 +36,7 @@ class CheckedVectorEnv:
         self.spec = inside.spec
         self.num_envs = inside.num_envs
         self._now: Step | None = None
+        self._won = np.zeros(inside.num_envs, np.bool_)  # said in the episodes under way
 
     def reset(self, seeds: NDArray[np.int64]) -> Step:
         """Begin an episode in every copy, from seeds (E,)."""
@@ -49,8 +60,18 @@ class CheckedVectorEnv:
 
     def _pass(self, step: Step) -> Step:
         check_step(step, self.spec, (self.num_envs,))
+        if "win" in self.spec.metrics:
+            self._require_kept_wins(step)
         self._now = step
         return step
+
+    def _require_kept_wins(self, step: Step) -> None:
+        """Refuse an episode that was said to be won and ends as one that was not."""
+        say = np.zeros_like(self._won)  # (E,) of a copy that crashed nothing is said
+        won, crashed = (np.asarray(step.info.get(name, say)) for name in ("won", "crashed"))
+        self._won = np.where(step.first, False, self._won | won)
+        lost = self._won & ~won & step.last & ~crashed
+        require(not lost.any(), TAKEN_BACK, step.info.get("won"))
 
 
 def check_spec(spec: EnvSpec) -> None:
@@ -88,13 +109,30 @@ def check_step(step: Step, spec: EnvSpec, lead: tuple[int, ...] = ()) -> None:
     if spec.state_shape is not None:
         _require_array("state", step.state, (*lead, *spec.state_shape), "float32")
     _check_values(step, spec)
+    check_win(step, spec, lead)
+
+
+def check_win(step: Step, spec: EnvSpec, lead: tuple[int, ...] = ()) -> None:
+    """Raise `SpecViolation` unless an end says who won, where the metric `win` needs it.
+
+    On other steps it may be left out.
+    """
+    if "win" not in spec.metrics or ("won" not in step.info and not np.any(step.last)):
+        return
+    won = step.info.get("won")
+    array = isinstance(won, np.ndarray | np.bool_)
+    if isinstance(won, bool) or (array and won.dtype == np.bool_ and won.shape == lead):
+        return
+    said = " ".join(repr(won).split()) if "won" in step.info else f"only {sorted(step.info)}"
+    raise SpecViolation(f"the metric win needs info['won'], a bool, on the last step, not {said}")
 
 
 def _check_values(step: Step, spec: EnvSpec) -> None:
     require(bool(step.avail.any(-1).all()), "an agent has no available action", step.avail)
-    require(_finite(step.obs), "an observation is not finite", step.obs)
-    require(_finite(step.reward), "a reward is not finite", step.reward)
-    require(step.state is None or _finite(step.state), "a state is not finite", step.state)
+    _require_finite("an observation", step.obs)
+    _require_finite("a reward", step.reward)
+    if step.state is not None:
+        _require_finite("a state", step.state)
     require(not np.any(step.terminal & ~np.asarray(step.last)), "terminal but not last", step)
     require(not np.any(np.asarray(step.first) & step.last), "first and last at once", step)
     if spec.reward == "team":
@@ -102,8 +140,11 @@ def _check_values(step: Step, spec: EnvSpec) -> None:
         require(same, "agents of a team were given different rewards", step.reward)
 
 
-def _finite(values: NDArray[Any]) -> bool:
-    return values.dtype == np.uint8 or bool(np.isfinite(values).all())
+def _require_finite(name: str, values: NDArray[Any]) -> None:
+    if values.dtype == np.uint8 or np.isfinite(values).all():
+        return
+    place = np.argwhere(~np.isfinite(values))[0].tolist()
+    raise SpecViolation(f"{name} is not finite: {values[tuple(place)]} at {place}")
 
 
 def _require_array(name: str, value: Any, shape: tuple[int, ...], dtype: str) -> None:
@@ -124,6 +165,6 @@ def _require_flag(name: str, value: Any, lead: tuple[int, ...]) -> None:
 
 
 def require(holds: bool, sentence: str, value: Any) -> None:
-    """Raise `SpecViolation` with the sentence and the offending value unless it holds."""
+    """Raise `SpecViolation`, in one line, with the offending value unless it holds."""
     if not holds:
-        raise SpecViolation(f"{sentence}: {value!r}")
+        raise SpecViolation(f"{sentence}: {' '.join(repr(value).split())}")

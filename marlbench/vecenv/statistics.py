@@ -27,6 +27,8 @@ class Episode:
     crashed: bool
     total: float
     """The return: the team's, or the sum over agents where each has its own reward."""
+    cut: bool = False
+    """Whether a limit of the suite ended what would have gone on."""
 
 
 @dataclass
@@ -64,6 +66,7 @@ class EpisodeStatistics:
             length=int(self.lengths[copy]),
             won=_flag(step, "won", copy),
             crashed=_flag(step, "crashed", copy),
+            cut=_flag(step, "cut", copy),
             total=returns[0] if self.spec.reward == "team" else float(sum(returns)),
         )
 

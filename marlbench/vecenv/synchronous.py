@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from marlbench.plugin import Step
-from marlbench.vecenv.checks import CheckedVectorEnv
+from marlbench.plugin import SpecViolation, Step
+from marlbench.vecenv.checks import CheckedVectorEnv, check_win
 from marlbench.vecenv.seeding import further_seed
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CRASHES_IN_A_ROW = 5
 """A copy that crashes so often without a real step between makes the run a failed one."""
 
-FLAGS = ("won", "crashed")
+FLAGS = ("won", "cut", "crashed")
 """What of `Step.info` the vector form carries, as (E,) bool arrays."""
 
 
@@ -64,12 +64,19 @@ def drain_crashes(door: CheckedVectorEnv) -> list[dict[str, Any]]:
     return crashes
 
 
+def last_error(door: VectorEnv, copy: int) -> str:
+    """Give the error of a copy's newest crash that was not drained yet; empty without one."""
+    inside = door.inside if isinstance(door, CheckedVectorEnv) else door
+    crashes = inside.crashes if isinstance(inside, SyncVectorEnv) else []
+    return next((each["error"] for each in reversed(crashes) if each["copy"] == copy), "")
+
+
 class SyncVectorEnv:
     """A `VectorEnv` made of single `Env`s, all asked before any is waited for.
 
     A crash cuts the episode: the last observation comes again as a time-out with no reward and
     `info["crashed"]`, and the copy is rebuilt. A crash of a reset is tried again with a further
-    seed.
+    seed. A breach of the contract is no crash: it is raised.
     """
 
     def __init__(self, make: Callable[[], Env], num_envs: int) -> None:
@@ -132,6 +139,8 @@ class SyncVectorEnv:
         while True:
             try:
                 return answer()
+            except SpecViolation:
+                raise
             except Exception as error:  # noqa: BLE001 - a simulator may raise anything
                 self._crashed(copy, error)
                 seed = further_seed(seed, self._strikes[copy])
@@ -141,9 +150,12 @@ class SyncVectorEnv:
         """Wait for a step, cutting the episode if the copy crashes."""
         try:
             step = answer()
+        except SpecViolation:
+            raise
         except Exception as error:  # noqa: BLE001 - a simulator may raise anything
             self._crashed(copy, error)
             return cut(self._now[copy])
+        check_win(step, self.spec)
         self._strikes[copy] = 0
         return step
 
