@@ -66,4 +66,5 @@ def _standing(record: RunRecord) -> str:
     said += [score(evaluations[-1])] if evaluations else []
     if crashes := record.crashes().total():
         said.append(f"{crashes} crash{'es' if crashes > 1 else ''} of the environment")
+    said += record.remarks()
     return ", ".join(said)

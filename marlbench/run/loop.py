@@ -157,8 +157,9 @@ def evaluate(run: Run, now: Training, point: int) -> None:
                 run.agent, run.evaluation_env, run.spec.run.evaluation, between_steps
             )
     finally:
-        note_crashes(run, now)
+        noted = note_crashes(run, now)
     row = evaluation.score(episodes, run.env.spec)
+    row["begun"] = None if noted else run.evaluation_env.begun  # what crashed began otherwise
     place = {"step": point, "env_steps": now.env_steps, "crashed": crashes}
     run.journal.evaluated(place | row | {"wall": run.journal.wall()})
     keep_pictures(run, point)
@@ -194,8 +195,11 @@ def look_around(run: Run, now: Training) -> None:
     run.stop.check()
 
 
-def note_crashes(run: Run, now: Training) -> None:
-    """Append the crashes of the environment since the last time."""
+def note_crashes(run: Run, now: Training) -> int:
+    """Append the crashes of the environment since the last time; give their number."""
+    noted = 0
     for env, during in ((run.env, "training"), (run.evaluation_env, "evaluation")):
         for crash in synchronous.drain_crashes(env):
             run.journal.event("env_crash", env_steps=now.env_steps, during=during, **crash)
+            noted += 1
+    return noted

@@ -12,6 +12,7 @@ from marlbench.run.checkpoint import Checkpoints
 from marlbench.run.loop import Run, Training
 from marlbench.run.progress import Progress
 from marlbench.run.provenance import provenance
+from marlbench.run.reason import reason
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.seeding import TrainingSeeds, purpose_seed
 from marlbench.vecenv.statistics import EpisodeStatistics, crashed
@@ -97,16 +98,25 @@ class Session:
             return None
         now: Training = content["training"]
         self.agent.load(content["agent"])
-        dropped = self._put_copies_back(now, content["copies"])
-        facts = {"dropped_episodes": dropped, "damaged": damages}
+        lost = self._put_copies_back(now, content["copies"])
+        facts = {"dropped_episodes": 0, "damaged": damages}
+        if lost is not None:
+            facts |= {"dropped_episodes": self._drop_episodes(now), "lost": lost}
         journal.event("resumed", env_steps=now.env_steps, **facts)
         return now
 
-    def _put_copies_back(self, now: Training, copies: bytes | None) -> int:
-        """Let the copies stand where they stood; give the number of episodes that are lost."""
-        if copies is not None:
+    def _put_copies_back(self, now: Training, copies: bytes | None) -> str | None:
+        """Let the copies stand where they stood; give why they do not, or None."""
+        if copies is None:
+            return "copies of this suite cannot be pickled"
+        try:
             synchronous.restore(self.env, copies, now.step)
-            return 0
+        except Exception as error:  # noqa: BLE001 - a simulator may raise anything as it comes back
+            return reason(error)
+        return None
+
+    def _drop_episodes(self, now: Training) -> int:
+        """End the episodes under way and begin new ones; give how many are lost."""
         dropped = int(np.sum(~now.step.last))
         now.memory = show_cut(self.agent, now.step, now.memory)
         now.step = self._reset(now.seeds)

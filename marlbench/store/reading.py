@@ -81,6 +81,21 @@ class RunRecord:
                 crashes = [crash for crash in crashes if crash.get("env_steps", 0) <= begun]
         return Counter(crash.get("during", "training") for crash in crashes)
 
+    def remarks(self) -> list[str]:
+        """Say what its evaluations met that numbers do not show: cuts, beginnings that differ."""
+        rows, said = self.evaluations(), []
+        if cut := sum(row.get("cut") or 0 for row in rows):
+            limit = (self.provenance or {}).get("env", {}).get("episode_limit")
+            played = sum(row["episodes"] for row in rows)
+            said.append(
+                f"{cut} of {played} evaluation episodes cut at {limit} steps, where they would "
+                "have gone on (a limit of the suite, not of the environment)"
+            )
+        begun = {row["begun"] for row in rows if row.get("begun") is not None}
+        if len(begun) > 1:
+            said.append("not reproducible: equal seeds do not begin equal evaluation episodes")
+        return said
+
 
 def runs(results: Path) -> list[RunRecord]:
     """Give every run below a results folder, in the order of suite, task, label and seed.
