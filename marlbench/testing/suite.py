@@ -11,9 +11,12 @@ from typing import Any
 import numpy as np
 
 from marlbench.plugin import Env, Step, Suite
+from marlbench.run.reason import reason
+from marlbench.testing.elsewhere import SEEDS, in_other_processes
+from marlbench.testing.random_play import choose, go_on, play
 from marlbench.testing.sameness import difference
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
-from marlbench.vecenv.checks import check_spec, check_step
+from marlbench.vecenv.checks import TAKEN_BACK, check_spec, check_step, check_win
 from marlbench.vecenv.synchronous import unstack
 
 EPISODES = 8
@@ -31,6 +34,7 @@ def check_suite(
         "episodes begin and end": subject.episodes_begin_and_end,
         "the dead stay dead": subject.dead_stay_dead,
         "the seed decides": subject.seed_decides,
+        "the seed decides in other processes": subject.seed_decides_elsewhere,
         "a reset forgets": subject.reset_forgets,
         "steps are not written over": subject.steps_are_kept,
     }
@@ -95,7 +99,7 @@ class World:
 
     def episodes_begin_and_end(self) -> str:
         """First, last and terminal are where they belong, within the limit of steps."""
-        env = self.make()
+        env, cut = self.make(), 0
         ends: Counter[str] = Counter()
         for seed in range(EPISODES):
             steps = list(play(env, seed))
@@ -104,12 +108,15 @@ class World:
             firsts = [time for time, step in enumerate(steps) if step.first]
             require(firsts == [0], f"the steps at times {firsts} of an episode are first")
             if "win" in env.spec.metrics:
-                won = steps[-1].info.get("won")
-                flag = isinstance(won, bool | np.bool_)
-                require(flag, f"the metric win needs info['won'], a bool, at the end, not {won!r}")
+                check_win(steps[-1], env.spec)
+                said = any(step.info.get("won") for step in steps)
+                require(said == bool(steps[-1].info["won"]), TAKEN_BACK)
+            cut += bool(steps[-1].info.get("cut"))
             ends["real ends" if steps[-1].terminal else "time-outs"] += 1
         env.close()
-        return ", ".join(f"{count} {kind}" for kind, count in ends.items())
+        said = ", ".join(f"{count} {kind}" for kind, count in ends.items())
+        limit = f", {cut} of them cut at {env.spec.episode_limit} steps by the suite"
+        return said + limit if cut else said
 
     def dead_stay_dead(self) -> str:
         """A dead agent sees zeros, has the no-op alone and never comes back."""
@@ -143,6 +150,21 @@ class World:
         other.close()
         return "" if varied else "seeds 1 and 2 look the same: a deterministic task"
 
+    def seed_decides_elsewhere(self) -> str:
+        """The same seed gives the same episode in other processes, in other orders of sets."""
+        env = self.make()
+        here = [list(play(env, seed)) for seed in SEEDS]
+        env.close()
+        try:
+            blob = pickle.dumps((self.suite.build, self.task, self.suite.config(**self.settings)))
+        except Exception as error:  # noqa: BLE001 - what is defined in a function, say
+            return f"not tried, what builds it cannot be sent there: {reason(error)}"
+        for there in in_other_processes(blob):
+            for seed, one, other in zip(SEEDS, here, there, strict=True):
+                place = _differ(one, other)
+                require(place is None, f"in another process episode {seed} differs at {place}")
+        return ""
+
     def reset_forgets(self) -> str:
         """A reset in the middle of an episode begins the same one as a fresh copy's."""
         fresh, used = self.make(), self.make()
@@ -175,7 +197,7 @@ class World:
             if not step.last:
                 step = env.step(choose(step, draws))
         twin = pickle.loads(pickle.dumps(env))
-        rest = [list(_go_on(each, step, np.random.default_rng(6))) for each in (env, twin)]
+        rest = [list(go_on(each, step, np.random.default_rng(6))) for each in (env, twin)]
         place = _differ(rest[0], rest[1])
         require(place is None, f"a copy that was pickled goes on otherwise at {place}")
         env.close()
@@ -226,26 +248,6 @@ class World:
         for env in singles:
             env.close()
         return f"{ended} episodes in {count} copies"
-
-
-def play(env: Env, seed: int) -> Any:
-    """Give the steps of an episode of random play, one more than its limit allows at most."""
-    step = env.reset(seed)
-    yield step
-    yield from _go_on(env, step, np.random.default_rng(seed))
-
-
-def choose(step: Step, draws: np.random.Generator) -> Any:
-    """Draw an available action for each agent, (A,)."""
-    return np.where(step.avail, draws.random(step.avail.shape), -1.0).argmax(-1)
-
-
-def _go_on(env: Env, step: Step, draws: np.random.Generator) -> Any:
-    for _ in range(env.spec.episode_limit):
-        if step.last:
-            return
-        step = env.step(choose(step, draws))
-        yield step
 
 
 def _differ(one: list[Step], other: list[Step], observations_only: bool = False) -> str | None:
