@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
 from marlbench_dmawm.config import PRESETS, Config
 
-marlbench_api = 1
+marlbench_api = 2
 
 
 def build(config: Config, spec: EnvSpec, seed: int, device: str) -> Agent:

@@ -22,7 +22,7 @@ def trained(
     agent, memory, updates = Dmawm(config, spec, 0, "cpu"), None, []
     memory = agent.start(config.num_envs)
     for step, _ in zip(steps(config.num_envs, 0), range(moments), strict=False):
-        actions, memory = agent.act(step, memory, explore=True)
+        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
         agent.observe(step, actions)
         if metrics := agent.update():
             updates.append(metrics)
@@ -62,8 +62,10 @@ def test_an_agents_actions_and_states_are_bit_identical_whatever_the_others_see(
     for step, _ in zip(steps(8, 1), range(12), strict=False):
         obs = step.obs.copy()
         obs[:, 1:] = 100 * rng.standard_normal(obs[:, 1:].shape)
-        actions, memory = agent.act(step, memory, explore)
-        other, other_memory = agent.act(replace(step, obs=obs), other_memory, explore)
+        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore)
+        other, other_memory = agent.act(
+            replace(step, obs=obs), other_memory, np.random.default_rng(0), explore
+        )
         np.testing.assert_array_equal(actions[:, 0], other[:, 0])
         assert torch.equal(memory.h[:, 0], other_memory.h[:, 0])
         avail = torch.from_numpy(step.avail)
@@ -82,7 +84,7 @@ def test_acting_takes_the_very_states_that_training_reconstructs(
     episode = [next(stream) for _ in range(5)]
     memory, memories = agent.start(2), []
     for step in episode:
-        _, memory = agent.act(step, memory, explore=True)
+        _, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
         memories.append(memory)
     module = agent.model.agent
     h = module.first_state(2 * spec.num_agents).view(2, spec.num_agents, -1)
@@ -99,11 +101,11 @@ def test_a_first_step_forgets_what_came_before(config: Config, spec: EnvSpec, st
     agent = Dmawm(config, spec, 0, "cpu")
     memory = agent.start(2)
     for step, _ in zip(steps(2, 4), range(6), strict=False):
-        _, memory = agent.act(step, memory, explore=True)
+        _, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
     anew = next(steps(2, 5))
-    fresh = replace(agent.start(2), t=memory.t)
-    actions, left = agent.act(anew, memory, explore=True)
-    again, right = agent.act(anew, fresh, explore=True)
+    fresh = agent.start(2)
+    actions, left = agent.act(anew, memory, np.random.default_rng(0), explore=True)
+    again, right = agent.act(anew, fresh, np.random.default_rng(0), explore=True)
     np.testing.assert_array_equal(actions, again)
     assert torch.equal(left.h, right.h)
 
@@ -117,7 +119,9 @@ def test_a_loaded_agent_goes_on_exactly(config: Config, spec: EnvSpec, steps: Pl
     for step, _ in zip(steps(config.num_envs, 7), range(12), strict=False):
         results = []
         for k, learner in enumerate((agent, other)):
-            actions, memories[k] = learner.act(step, memories[k], explore=True)
+            actions, memories[k] = learner.act(
+                step, memories[k], np.random.default_rng(0), explore=True
+            )
             learner.observe(step, actions)
             results.append((actions.tolist(), learner.update()))
         assert results[0] == results[1]
