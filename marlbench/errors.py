@@ -1,13 +1,20 @@
-"""What a user can get wrong: an error that is one line and names the remedy."""
+"""What a user or a plugin can get wrong: errors that are one line and name the remedy."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["UserError", "did_you_mean", "nearest", "one_line"]
+__all__ = ["SpecViolation", "UserError", "did_you_mean", "nearest", "one_line"]
 
 
 class UserError(Exception):
     """A mistake of the user's: the command line prints its text and exits with 2."""
+
+
+class SpecViolation(ValueError):  # noqa: N818 - names what a plugin did
+    """A plugin broke the contract of `marlbench.plugin`: no crash, and the run fails at once.
+
+    A suite raises it itself of what it wraps, with what is wrong in one line.
+    """
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

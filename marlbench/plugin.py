@@ -30,7 +30,6 @@ __all__ = [
     "Finding",
     "Preset",
     "ReplayBuffer",
-    "SpecViolation",
     "SplitEnv",
     "Step",
     "Suite",
@@ -63,13 +62,6 @@ class AlgorithmConfig(Config):
     """Copies of the environment that are played in lockstep [ours]."""
 
 
-class SpecViolation(ValueError):  # noqa: N818 - names what a plugin did
-    """A plugin broke the contract of this page: no crash, and the run fails at once.
-
-    A suite raises it itself where what it wraps does, with what is wrong in one line.
-    """
-
-
 @dataclass(frozen=True)
 class Step:
     """One time step: what arrived, one reading for a copy of an environment or for E of them.
@@ -96,8 +88,7 @@ class Step:
     state: NDArray[np.float32] | None = None
     """(S,) for centralised training, where the suite has one; (A, S) if each agent has its own."""
     info: Mapping[str, Any] = field(default_factory=dict)
-    """`won`: bool where the suite knows winning; `cut`: bool, the suite ended by a limit of its
-    own an episode that would have gone on; `crashed`: bool, set by the host on a crash."""
+    """Bools: `won` where the suite knows, `cut` by the suite's own limit, `crashed` by the host."""
 
 
 @dataclass(frozen=True)

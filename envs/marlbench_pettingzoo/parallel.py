@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import Env, EnvSpec, SpecViolation, Step
+from marlbench.errors import SpecViolation
+from marlbench.plugin import Env, EnvSpec, Step
 from marlbench_pettingzoo import presence
 from marlbench_pettingzoo.config import Config
 from marlbench_pettingzoo.importing import simulator

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
-from marlbench.plugin import SpecViolation
+from marlbench.errors import SpecViolation
 
 
 def names_of(env: Any) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from marlbench.plugin import SpecViolation
+from marlbench.errors import SpecViolation
 
 MASK, CONTENT = "action_mask", "observation"
 """Keys of an observation that is a mapping of what is seen and what may be done."""

@@ -73,7 +73,8 @@ class World:
         low, high = spec.return_bounds or (0.0, 1.0)
         require(low < high, f"return_bounds are {spec.return_bounds}")
         check_spec(spec)
-        images = self.suite.observes_images(self.task, self.config)
+        config = self.suite.config(**self.settings)
+        images = self.suite.observes_images(self.task, config)
         says = f"Suite.observes_images({self.task!r}) is {images}"
         require(images == (spec.obs_dtype == "uint8"), f"{says}, observations {spec.obs_dtype}")
         pickle.dumps(spec)

@@ -7,7 +7,7 @@ from zlib import crc32
 
 import numpy as np
 
-from marlbench.plugin import SpecViolation
+from marlbench.errors import SpecViolation
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from marlbench.plugin import SpecViolation, Step
+from marlbench.errors import SpecViolation
+from marlbench.plugin import Step
 from marlbench.vecenv.checks import CheckedVectorEnv, check_win
 from marlbench.vecenv.seeding import further_seed
 

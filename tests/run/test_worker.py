@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from marlbench import store
 from marlbench.config import RunConfig
-from marlbench.plugin import Agent, Algorithm, SpecViolation, Step
+from marlbench.errors import SpecViolation
+from marlbench.plugin import Agent, Algorithm, Step
 from marlbench.run import worker
 from marlbench.run.interrupt import Stop
 from marlbench.run.loop import Training

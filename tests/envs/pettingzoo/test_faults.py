@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from marlbench.config import Evaluation
-from marlbench.plugin import Env, SpecViolation, Step
+from marlbench.errors import SpecViolation
+from marlbench.plugin import Env, Step
 from marlbench.run.evaluation import evaluate
 from marlbench.vecenv.checks import CheckedVectorEnv, check_step
 from marlbench.vecenv.synchronous import SyncVectorEnv

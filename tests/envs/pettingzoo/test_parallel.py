@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marlbench.plugin import Env, SpecViolation, Step
+from marlbench.errors import SpecViolation
+from marlbench.plugin import Env, Step
 from marlbench_pettingzoo import build, marlbench_suites
 from marlbench_pettingzoo.config import Config
 
