@@ -39,6 +39,15 @@ def build(task: str, config: Config) -> Env:
     return build_parallel(task, config)
 
 
+def observes_images(task: str, config: Config) -> bool:
+    """Ask the environment at an import path, in a process of its own, whether it shows images."""
+    if task == EXAMPLE:
+        return False
+    from marlbench_pettingzoo.asking import shows_images
+
+    return shows_images(task, config.model_dump_json())
+
+
 def build_mpe(task: str, config: plugin.Config) -> Env:
     """Give one copy of a particle world; mpe2 is imported here."""
     from marlbench_pettingzoo.importing import simulator
@@ -83,6 +92,7 @@ def marlbench_suites() -> Iterable[Suite]:
             build,
             default_task=EXAMPLE,
             config=Config,
+            observes_images=observes_images,
             extra="mpe",  # installs PettingZoo and what the example needs
             requires=("pettingzoo",),
             open_tasks=True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from marlbench.plugin import Env, Step
 from marlbench.run.evaluation import evaluate
 from marlbench.vecenv.checks import CheckedVectorEnv, check_step
 from marlbench.vecenv.synchronous import SyncVectorEnv
-from marlbench_pettingzoo import build
+from marlbench_pettingzoo import build, marlbench_suites
 from marlbench_pettingzoo.config import Config
 
 ROUNDS = 5
@@ -78,7 +79,7 @@ class Idle:
 def test_wins_that_nobody_observes_are_scored() -> None:
     door = CheckedVectorEnv(SyncVectorEnv(lambda: game("BlindWinners", reward="sum"), 4))
     protocol = Evaluation(episodes=40, num_envs=4)
-    episodes, crashes = evaluate(Idle(), door, protocol)  # type: ignore[arg-type]
+    episodes, crashes = evaluate(Idle(), door, protocol, np.random.default_rng)
     assert crashes == 0
     assert {(each.total, each.length) for each in episodes} == {(10.0, 3), (0.0, 5)}
     # half of the episodes by seed; five standard deviations of a share of 40 are 0.4
@@ -230,10 +231,18 @@ def test_a_copy_whose_rewards_its_seed_does_not_decide_is_not_resumed() -> None:
         pickle.loads(pickle.dumps(env))
 
 
+def test_an_environment_is_asked_whether_it_shows_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    suite = next(suite for suite in marlbench_suites() if suite.name == "pettingzoo")
+    asked = [suite.observes_images(f"rounds:{name}", Config()) for name in ("Image", "Parts")]
+    assert asked == [True, False]
+    assert not suite.observes_images("rounds:nothing", Config())
+
+
 def test_a_module_in_the_working_directory_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "lying_here.py").write_text("from rounds import Limited as parallel_env\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.path", [p for p in __import__("sys").path if p])
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
     assert build("lying_here", Config()).spec.episode_limit == ROUNDS
