@@ -20,6 +20,7 @@ from marlbench_pettingzoo.importing import simulator
 from marlbench_pettingzoo.limits import own_limit
 from marlbench_pettingzoo.replayed import Replayed
 from marlbench_pettingzoo.spaces import Actions, Observations, mask_of
+from marlbench_pettingzoo.turns import Turns, at_once, maker
 
 UNSAID = 500
 """Env steps after which episodes are cut where neither environment nor user says a limit."""
@@ -36,12 +37,12 @@ def imported(task: str, config: Config) -> Parallel:
     if os.getcwd() not in sys.path:  # where `python -m` would find a module
         sys.path.append(os.getcwd())
     module = simulator(path, "install its package, or name another task package.module:function")
-    make = vars(module).get(name or "parallel_env")
+    make = maker(module, name)
     if make is None:
         raise RuntimeError(
             f"{path!r} has no {name or 'parallel_env'!r}: the task is package.module:function"
         )
-    return Parallel(make(**config.kwargs), config, version(path.partition(".")[0]))
+    return Parallel(at_once(make(**config.kwargs)), config, version(path.partition(".")[0]))
 
 
 def version(package: str) -> str:
@@ -56,10 +57,11 @@ class Parallel:
     """One parallel environment, its agents in the order of `possible_agents`.
 
     Observations of unequal sizes are padded with zeros, fewer actions with ones that are never
-    available. Flags say who is there: an agent that ends while others go on is dead from then on,
-    and `env.agents` must say the same. When all end at once it is the end, or a time-out if any
-    was truncated: then only the terminated ones are dead. Whoever ends need not be observed any
-    more. What contradicts itself or its space is a `SpecViolation` that names the agent.
+    available. Who has to wait for its turn has the no-op alone. Flags say who is there: an agent
+    that ends while others go on is dead from then on, and `env.agents` must say the same. When
+    all end at once it is the end, or a time-out if any was truncated: then only the terminated
+    ones are dead. Whoever ends need not be observed any more. What contradicts itself or its
+    space is a `SpecViolation` that names the agent.
     """
 
     def __init__(
@@ -75,6 +77,7 @@ class Parallel:
         self._actions = Actions(acts, config.leaving, config.joint_actions)
         self._observations = Observations({n: env.observation_space(n) for n in self._names})
         self._alive = np.ones(len(self._names), np.bool_)  # (A,)
+        self._turns = Turns(env, can_wait=config.leaving)
         self._time = 0
         stated = getattr(getattr(env, "state_space", None), "shape", None)
         self._stated = None if stated is None or len(stated) != 1 else tuple(stated)
@@ -151,6 +154,9 @@ class Parallel:
                 self._observations.place(i, seen, obs[i])
             elif not ended:
                 raise SpecViolation(f"{name} lives on, but has no observation")
+            if self._turns.waits(name) and not ended:
+                avail[i, spec.noop] = True
+                continue
             mask = mask_of(seen, arrived.infos.get(name) or {})
             self._actions.allow(i, mask, avail[i], ended)
         return Step(

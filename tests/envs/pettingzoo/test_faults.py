@@ -231,6 +231,20 @@ def test_a_copy_whose_rewards_its_seed_does_not_decide_is_not_resumed() -> None:
         pickle.loads(pickle.dumps(env))
 
 
+def test_who_has_to_wait_for_its_turn_may_only_do_nothing() -> None:
+    env = build("turns", Config())
+    steps = [env.reset(0)]
+    for left, right in ((0, 3), (3, 2), (1, 3)):
+        check_step(steps[-1], env.spec)
+        steps.append(env.step(np.array([left, right])))
+    assert [step.avail.argmax(-1).tolist() for step in steps] == [[0, 3], [3, 0], [0, 3], [0, 0]]
+    assert [step.avail.sum() for step in steps] == [4, 4, 4, 6]
+    assert [step.reward.tolist() for step in steps[1:]] == [[0, 0], [0, 0], [1, 0]]
+    assert (steps[-1].last, steps[-1].terminal) == (True, True)
+    with pytest.raises(SpecViolation, match="with leaving=true they have a no-op to wait by"):
+        build("turns", Config(leaving=False))
+
+
 def test_an_environment_is_asked_whether_it_shows_images(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     suite = next(suite for suite in marlbench_suites() if suite.name == "pettingzoo")
