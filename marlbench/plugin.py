@@ -326,7 +326,7 @@ class Suite:
     examine: Callable[[], Iterable[Finding]] | None = None
     """Looks at what the suite needs on this machine; `marlbench env check NAME` prints it."""
     render: Callable[[Env], NDArray[np.uint8]] | None = None
-    """A picture (height, width, 3) of a copy as it stands, where the suite can draw one."""
+    """A picture (height, width, 3) of a copy as it stands; NotImplementedError where none is."""
 
 
 @dataclass(frozen=True)

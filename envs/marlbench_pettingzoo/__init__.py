@@ -68,6 +68,13 @@ def build_lbf(task: str, config: plugin.Config) -> Env:
     return build_foraging(task)
 
 
+def render(env: Any) -> NDArray[np.uint8]:
+    """Draw an environment as it draws itself, (height, width, 3)."""
+    from marlbench_pettingzoo.drawing import picture
+
+    return picture(env)
+
+
 def render_mpe(env: Any) -> NDArray[np.uint8]:
     """Draw a particle world as it stands, (height, width, 3)."""
     from marlbench_pettingzoo.drawing import particles_picture
@@ -97,6 +104,7 @@ def marlbench_suites() -> Iterable[Suite]:
             requires=("pettingzoo",),
             open_tasks=True,
             copyable=True,
+            render=render,
         ),
         Suite(
             "mpe",

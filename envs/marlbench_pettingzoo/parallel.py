@@ -16,19 +16,22 @@ from marlbench.errors import SpecViolation
 from marlbench.plugin import Env, EnvSpec, Step
 from marlbench_pettingzoo import presence
 from marlbench_pettingzoo.config import Config
+from marlbench_pettingzoo.conversions import Turns, maker, parallel
 from marlbench_pettingzoo.importing import simulator
 from marlbench_pettingzoo.limits import own_limit
 from marlbench_pettingzoo.replayed import Replayed
 from marlbench_pettingzoo.spaces import Actions, Observations, mask_of
-from marlbench_pettingzoo.turns import Turns, at_once, maker
 
+RGB = "rgb_array"
+"""The mode in which PettingZoo's environments draw pictures."""
 UNSAID = 500
 """Env steps after which episodes are cut where neither environment nor user says a limit."""
 
 
 def build_parallel(task: str, config: Config) -> Env:
-    """Give the environment at `package.module` or `package.module:function`."""
-    return Replayed(partial(imported, task, config))
+    """Give the environment at `package.module`, `package.module:function` or `package:id`."""
+    drawn = config.model_copy(update={"kwargs": {**config.kwargs, "render_mode": RGB}})
+    return Replayed(partial(imported, task, config), partial(imported, task, drawn))
 
 
 def imported(task: str, config: Config) -> Parallel:
@@ -42,7 +45,7 @@ def imported(task: str, config: Config) -> Parallel:
         raise RuntimeError(
             f"{path!r} has no {name or 'parallel_env'!r}: the task is package.module:function"
         )
-    return Parallel(at_once(make(**config.kwargs)), config, version(path.partition(".")[0]))
+    return Parallel(parallel(make(**config.kwargs)), config, version(path.partition(".")[0]))
 
 
 def version(package: str) -> str:

@@ -18,8 +18,12 @@ class Replayed:
     and come back at the start of another episode (PettingZoo's `EzPickle`).
     """
 
-    def __init__(self, make: Callable[[], Env]) -> None:
-        self._make, self._env = make, make()
+    def __init__(
+        self, make: Callable[[], Env], make_drawn: Callable[[], Env] | None = None
+    ) -> None:
+        """Make the environment; `make_drawn` makes one that can draw and is otherwise the same."""
+        self._make, self._make_drawn, self._env = make, make_drawn, make()
+        self._drawn: Replayed | None = None
         self._begin(None)
 
     @property
@@ -43,8 +47,21 @@ class Replayed:
         return self._seen(self._env.step(actions))
 
     def close(self) -> None:
-        """Free what the simulator holds."""
+        """Free what the simulators hold."""
         self._env.close()
+        if self._drawn is not None:
+            self._drawn.close()
+
+    def drawn(self) -> Env:
+        """Give the environment that can draw, where this one stands: it plays what was played."""
+        if self._drawn is None:
+            self._drawn = Replayed(self._make_drawn or self._make)
+        twin, played = self._drawn, len(self._drawn._actions)
+        if self._seed is not None and (twin._seed != self._seed or played > len(self._actions)):
+            twin.reset(self._seed)
+        for actions in self._actions[len(twin._actions) :]:
+            twin.step(actions)
+        return twin.inside
 
     def _begin(self, seed: int | None) -> None:
         self._seed, self._actions = seed, list[NDArray[np.int64]]()
@@ -59,12 +76,12 @@ class Replayed:
     def __getstate__(self) -> dict[str, Any]:
         """Give what the episode can be played again from, and where it must arrive."""
         played = {"seed": self._seed, "actions": self._actions}
-        return {"make": self._make, "obs": self._obs, "paid": self._paid, **played}
+        made = {"make": self._make, "make_drawn": self._make_drawn}
+        return {**made, "obs": self._obs, "paid": self._paid, **played}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Play the episode again; RuntimeError if it arrives elsewhere."""
-        self._make, self._env = state["make"], state["make"]()
-        self._begin(None)
+        self.__init__(state["make"], state["make_drawn"])  # type: ignore[misc]
         if state["seed"] is None:
             return
         step = self.reset(state["seed"])

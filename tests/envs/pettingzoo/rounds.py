@@ -385,3 +385,18 @@ class Hidden(Rounds):
         """Pay at random."""
         seen, rewards, *others = super().step(actions)
         return seen, {name: float(np.random.random()) for name in rewards}, *others
+
+
+class Drawn(Rounds):
+    """Draws a bar that is as long as the rounds, if it is told so when it is made."""
+
+    def __init__(self, render_mode: str | None = None) -> None:
+        super().__init__()
+        self.render_mode = render_mode
+
+    def render(self) -> Any:
+        """Give the picture."""
+        assert self.render_mode == "rgb_array"
+        picture = np.zeros((2, ROUNDS, 3), np.uint8)
+        picture[:, : self.round] = 255
+        return picture
