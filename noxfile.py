@@ -1,4 +1,4 @@
-"""Every check of the project by name: `nox -s lint types tests slow starcraft real wheel demo bench`."""
+"""Every check of the project by name: `nox -s lint types tests slow real starcraft wheel bench`."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def starcraft(session: nox.Session) -> None:
 
 @nox.session
 def real(session: nox.Session) -> None:
-    """Environments that people bring, beside the same ones without us: docs/environments-tried.md."""
+    """Environments that people bring, beside the same ones without us."""
     install(session, ".[mpe,lbf,test]")
     session.install(*PINNED, *BROUGHT)
     session.run("pytest", "-rs", "tests/envs/pettingzoo/test_real.py")

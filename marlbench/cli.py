@@ -219,12 +219,16 @@ def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 def report(
     results: Results = RESULTS,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the pages.")] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(metavar="paper|published", help="Whose numbers to put beside these."),
+    ] = None,
 ) -> None:
     """Turn results into tables, figures and one page."""
     from marlbench.commands.report import reported
     from marlbench.host import load_catalogue
 
-    _print(reported(load_catalogue(), results, out))
+    _print(reported(load_catalogue(), results, out, _split("--against", against)))
 
 
 @app.command()

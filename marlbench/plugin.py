@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field
 
+from marlbench.metrics import Metric, episode_return, win_rate
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -28,13 +30,16 @@ __all__ = [
     "Env",
     "EnvSpec",
     "Finding",
+    "Metric",
     "Preset",
     "ReplayBuffer",
     "SplitEnv",
     "Step",
     "Suite",
     "VectorEnv",
+    "episode_return",
     "hookimpl",
+    "win_rate",
 ]
 
 API_VERSION = 2
@@ -88,7 +93,7 @@ class Step:
     state: NDArray[np.float32] | None = None
     """(S,) for centralised training, where the suite has one; (A, S) if each agent has its own."""
     info: Mapping[str, Any] = field(default_factory=dict)
-    """Bools: `won` where the suite knows, `cut` by the suite's own limit, `crashed` by the host."""
+    """What metrics are read from; bools `cut`, by the suite's limit, and `crashed`, by the host."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +115,8 @@ class EnvSpec:
     """Index of the action that does nothing, a dead agent's only one; None: agents never die."""
     reward: Literal["team", "individual"] = "team"
     """`team`: the same number for all; `individual`: each its own, the return is their sum."""
-    metrics: tuple[Literal["return", "win"], ...] = ("return",)
+    metrics: tuple[Metric, ...] = (episode_return(),)
     """What an episode is scored by; the first is the one that tables show."""
-    return_bounds: tuple[float, float] | None = None
-    """(worst, best) plausible episode return, by which reports normalise; None: unknown."""
     simulator: str = ""
     """Name and version of what is simulated: results of different versions do not mix."""
 
@@ -306,8 +309,7 @@ class Suite:
     paper_tasks: tuple[str, ...] = ()
     """What of `tasks` the `paper` preset plays where the suite has more; empty: all of them."""
     observes_images: Callable[[str, Any], bool] = lambda task, config: False
-    """`observes_images(task, config)`: are observations images? There `Preset.on_pictures`
-    follows. Called for planning: it imports no simulator."""
+    """`(task, config)`: are observations images? Asked to plan, so it imports no simulator."""
     build_vector: Callable[[str, Any, int], VectorEnv] | None = None
     """`build_vector(task, config, num_envs)` where the suite steps many copies at once.
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marlbench.errors import SpecViolation
-from marlbench.plugin import Env, EnvSpec, Step
+from marlbench.plugin import Env, EnvSpec, Step, episode_return
 from marlbench_pettingzoo import presence
 from marlbench_pettingzoo.config import Config
 from marlbench_pettingzoo.conversions import Turns, maker, parallel
@@ -93,7 +93,7 @@ class Parallel:
             state_shape=self._state_shape(),
             noop=self._actions.noop,
             reward="individual" if config.reward == "individual" else "team",
-            return_bounds=return_bounds,
+            metrics=(episode_return(*(return_bounds or (None, None))),),
             simulator=simulator,
         )
 

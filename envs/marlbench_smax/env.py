@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, Step, episode_return, win_rate
 from marlbench_smax.battle import LANES, STOP, Arrived, Lane, battle
 from marlbench_smax.config import Config
 
@@ -39,8 +39,7 @@ class VectorSmax:
             episode_limit=self._config.max_steps + 1,  # jaxmarl looks at the time, then counts
             state_shape=(int(env.state_size),),
             noop=STOP,
-            metrics=("win", "return"),
-            return_bounds=(0.0, 2.0),  # all enemy health, and the win
+            metrics=(win_rate(), episode_return(0.0, 2.0)),  # all enemy health, and the win
             simulator=f"SMAX, jaxmarl {version('jaxmarl')}",
         )
 

@@ -63,7 +63,10 @@ def _standing(record: RunRecord) -> str:
         said += [f"{duration(eta)} to go"] if eta is not None else []
         said += filter(None, [of_run(progress)])
     evaluations = record.evaluations()
-    said += [score(evaluations[-1])] if evaluations else []
+    if evaluations:
+        means = evaluations[-1]["metrics"]
+        told = [metric for metric in record.metrics if metric.name in means]
+        said.append(score({metric.name: metric.text(means[metric.name]) for metric in told}))
     if crashes := record.crashes().total():
         said.append(f"{crashes} crash{'es' if crashes > 1 else ''} of the environment")
     said += record.remarks()

@@ -100,7 +100,7 @@ def missing(cell: Cell) -> list[str]:
     """Sentences on the seeds of a cell that are not counted, are short or have crashed."""
     where = f"{cell.suite}/{cell.task}, {cell.label}"
     said = [f"{where}: {unfinished(run)}" for run in cell.runs if run not in cell.counted]
-    short = [run.seed for run in cell.counted if len(run.curves[cell.metric].steps) < AVERAGED]
+    short = [run.seed for run in cell.counted if len(run.curve(cell.metric).steps) < AVERAGED]
     if short:
         said.append(f"{where}: {spans(short)} with fewer than {AVERAGED} evaluations, all averaged")
     broken = {

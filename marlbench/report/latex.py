@@ -39,7 +39,7 @@ def table(cells: Sequence[Cell], labels: Sequence[str]) -> Iterator[str]:
     for (suite, task), there in by_task(cells):
         texts = {cell.label: cell_text(cell) for cell in there}
         mark = r"$^\dagger$" if mixed(there) else ""
-        unit = r"win \%" if there[0].metric == "win" else "return"
+        unit = escape(there[0].metric.heading)
         yield row(escape(f"{suite}/{task}") + mark, unit, *(texts.get(x, "") for x in labels))
     yield r"\bottomrule"
     yield r"\end{tabular}"
@@ -58,7 +58,7 @@ def caption(cells: Sequence[Cell]) -> str:
 
 def cell_text(cell: Cell) -> str:
     """Mean (std), and the seeds where some are not finished."""
-    digits = 1 if cell.metric == "win" else 2
+    digits = cell.metric.digits
     mean, std = ("---" if x is None else f"${x:z.{digits}f}$" for x in cell.summary())
     seeds = f" {len(cell.counted)}/{len(cell.runs)}" if len(cell.counted) < len(cell.runs) else ""
     return f"{mean} ({std}){seeds}" if cell.counted else f"---{seeds}"

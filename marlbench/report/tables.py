@@ -62,7 +62,7 @@ def headings(cells: Sequence[Cell]) -> dict[str, str]:
 
 def unit(cell: Cell) -> str:
     """What the numbers of a cell are."""
-    return "win %" if cell.metric == "win" else "return"
+    return cell.metric.heading
 
 
 def cell_text(cell: Cell) -> str:
@@ -76,7 +76,7 @@ def cell_text(cell: Cell) -> str:
 
 def number(value: float | None, cell: Cell) -> str:
     """A number as the table prints it: percent with one digit, returns with two."""
-    return "—" if value is None else f"{value:z.{1 if cell.metric == 'win' else 2}f}"
+    return "—" if value is None else f"{value:z.{cell.metric.digits}f}"
 
 
 def notes(cells: Sequence[Cell]) -> Iterator[str]:
@@ -105,8 +105,11 @@ def escape(text: str) -> str:
 def cell_row(cell: Cell) -> dict[str, Any]:
     """All numbers of a cell: one row of `table.csv`."""
     shown, last = cell.summary(), cell.last()
+    metrics = cell.runs[0].record.metrics
     each = {
-        f"{m}_{s}": getattr(cell.summary(m), s) for m in ("return", "win") for s in ("mean", "std")
+        f"{metric.name}_{s}": getattr(cell.summary(metric), s)
+        for metric in metrics
+        for s in ("mean", "std")
     }
     return {
         **where(cell),
@@ -132,20 +135,19 @@ def run_rows(cell: Cell) -> Iterator[dict[str, Any]]:
 
 def run_numbers(run: Run, cell: Cell) -> dict[str, Any]:
     """What one run has measured so far."""
-    spec, curve = run.record.spec.run, run.curves[cell.metric]
+    spec, curve = run.record.spec.run, run.curve(cell.metric)
     return {
         "counted": run in cell.counted,
         "metric": unit(cell),
         "value": curve.value,
         "last": curve.last,
-        "return": run.curves["return"].value,
-        "win": run.curves["win"].value,
         "evaluations": len(curve.steps),
         "reached": int(curve.steps[-1]) if len(curve.steps) else None,
         "steps": spec.steps,
         "evaluate_every": spec.evaluation.every,
         "evaluation_episodes": spec.evaluation.episodes,
         "evaluation_version": spec.evaluation.version,
+        **{name: each.value for name, each in run.curves.items()},
     }
 
 
@@ -160,9 +162,10 @@ def where(cell: Cell) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows that share their keys; a missing number is an empty field."""
+    """Write rows; a missing number, or one that a row has not, is an empty field."""
     table = list(rows)
+    columns = dict.fromkeys(key for row in table for key in row)
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(table[0]))
+        writer = csv.DictWriter(file, list(columns))
         writer.writeheader()
         writer.writerows(table)

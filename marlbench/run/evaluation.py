@@ -120,18 +120,15 @@ class Quota:
 
 def score(episodes: list[Episode], spec: EnvSpec) -> dict[str, Any]:
     """Give the columns of an `eval.jsonl` row that say how the episodes went."""
-    returns = [episode.total for episode in episodes]
     lengths = [episode.length for episode in episodes]
-    wins = [episode.won for episode in episodes] if "win" in spec.metrics else None
+    values = {m.name: [episode.values[m.name] for episode in episodes] for m in spec.metrics}
     row: dict[str, Any] = {
         "episodes": len(episodes),
-        "return": float(np.mean(returns)),
-        "win": None if wins is None else float(np.mean(wins)),
+        "metrics": {name: float(np.mean(each)) for name, each in values.items()},
         "length": float(np.mean(lengths)),
         "cut": sum(episode.cut for episode in episodes),
-        "returns": returns,
+        "values": values,
         "lengths": lengths,
-        "wins": wins,
     }
     if spec.reward == "individual":
         row["agent_returns"] = [episode.agent_returns for episode in episodes]

@@ -175,7 +175,9 @@ def evaluate(run: Run, now: Training, point: int) -> None:
     run.journal.evaluated(place | row | {"wall": run.journal.wall()})
     keep_pictures(run, point)
     now.evaluations += 1
-    run.progress.scores = {"return": row["return"], "win": row["win"]}
+    run.progress.scores = {
+        metric.name: metric.text(row["metrics"][metric.name]) for metric in run.env.spec.metrics
+    }
     run.progress.show(now, "training", at_once=True)
 
 

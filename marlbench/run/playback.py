@@ -116,7 +116,7 @@ def outcome(step: Step, copy: int, spec: EnvSpec) -> str:
         return ""
     if np.any(step.info.get("crashed", [False])[copy]):
         return "crashed"
-    if "win" in spec.metrics:
+    if any(metric.info == "won" for metric in spec.metrics):
         return "won" if step.info["won"][copy] else "not won"
     return "end" if step.terminal[copy] else "time is up"
 

@@ -31,7 +31,8 @@ class Progress:
 
         `memory` is what was planned for its replay, told on with the progress.
         """
-        self.scores: dict[str, Any] = {"return": None, "win": None}
+        self.scores: dict[str, str] = {}
+        """Of the last evaluation, as they are shown, the headline first."""
         self._memory = memory or {}
         self._run = run
         self._evaluations = len(grid(run))
@@ -76,7 +77,7 @@ class Progress:
             "elapsed_s": round(self.elapsed(), 1),
             "steps_per_s": None if rate is None else round(rate, 2),
             "eta_s": None if rate is None else round(self._eta(now, rate), 1),
-            **self.scores,
+            "scores": self.scores,
             **self._memory,
         }
 

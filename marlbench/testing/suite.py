@@ -16,8 +16,9 @@ from marlbench.testing.elsewhere import SEEDS, in_other_processes
 from marlbench.testing.random_play import choose, go_on, play
 from marlbench.testing.sameness import difference
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
-from marlbench.vecenv.checks import TAKEN_BACK, check_spec, check_step, check_win
-from marlbench.vecenv.synchronous import unstack
+from marlbench.vecenv.checks import TAKEN_BACK, check_spec, check_step, check_win, won_key
+from marlbench.vecenv.statistics import EpisodeStatistics
+from marlbench.vecenv.synchronous import stack, unstack
 
 EPISODES = 8
 """Episodes of random play that a check looks at."""
@@ -70,8 +71,6 @@ class World:
         require(spec.episode_limit >= 1, f"episode_limit is {spec.episode_limit}")
         inside = spec.noop is None or 0 <= spec.noop < spec.num_actions
         require(inside, f"noop is {spec.noop} of {spec.num_actions} actions")
-        low, high = spec.return_bounds or (0.0, 1.0)
-        require(low < high, f"return_bounds are {spec.return_bounds}")
         check_spec(spec)
         config = self.suite.config(**self.settings)
         images = self.suite.observes_images(self.task, config)
@@ -107,10 +106,13 @@ class World:
             require(steps[-1].last, f"an episode went on behind its limit of {limit} steps")
             firsts = [time for time, step in enumerate(steps) if step.first]
             require(firsts == [0], f"the steps at times {firsts} of an episode are first")
-            if "win" in env.spec.metrics:
+            statistics = EpisodeStatistics(env.spec, 1)
+            for step in steps:
+                statistics.add(stack([step]))  # raises where a metric cannot be read
+            if (key := won_key(env.spec)) is not None:
                 check_win(steps[-1], env.spec)
-                said = any(step.info.get("won") for step in steps)
-                require(said == bool(steps[-1].info["won"]), TAKEN_BACK)
+                said = any(step.info.get(key) for step in steps)
+                require(said == bool(steps[-1].info[key]), TAKEN_BACK)
             cut += bool(steps[-1].info.get("cut"))
             ends["real ends" if steps[-1].terminal else "time-outs"] += 1
         env.close()
@@ -257,7 +259,7 @@ def _differ(one: list[Step], other: list[Step], observations_only: bool = False)
     """Give where two sequences of steps differ."""
     names = ["obs"] if observations_only else [f.name for f in fields(Step) if f.name != "info"]
     both = [[[getattr(step, name) for name in names] for step in steps] for steps in (one, other)]
-    wons = [[bool(step.info.get("won", False)) for step in steps] for steps in (one, other)]
+    infos = [[stack([step]).info for step in steps] for steps in (one, other)]
     return difference(both[0], both[1], f"[time][{', '.join(names)}]") or difference(
-        wons[0], wons[1], "won"
+        infos[0], infos[1], "info"
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import Config, Env, EnvSpec, Step, Suite
+from marlbench.plugin import Config, Env, EnvSpec, Step, Suite, episode_return, win_rate
 
 NOOP = 0
 
@@ -58,8 +58,7 @@ class Synthetic:
             obs_dtype="uint8" if image else "float32",
             state_shape=sizes.state_shape,
             noop=NOOP,
-            metrics=("return", "win"),
-            return_bounds=(0.0, float(sizes.limit)),
+            metrics=(episode_return(0.0, float(sizes.limit)), win_rate()),
             simulator="synthetic 1",
         )
 

@@ -66,25 +66,34 @@ class CheckedVectorEnv:
 
     def _pass(self, step: Step) -> Step:
         check_step(step, self.spec, (self.num_envs,))
-        if "win" in self.spec.metrics:
-            self._require_kept_wins(step)
+        if (key := won_key(self.spec)) is not None:
+            self._require_kept_wins(step, step.info.get(key))
         self._now = step
         return step
 
-    def _require_kept_wins(self, step: Step) -> None:
+    def _require_kept_wins(self, step: Step, said: Any) -> None:
         """Refuse an episode that was said to be won and ends as one that was not."""
-        say = np.zeros_like(self._won)  # (E,) of a copy that crashed nothing is said
-        won, crashed = (np.asarray(step.info.get(name, say)) for name in ("won", "crashed"))
+        if said is None:
+            return
+        won = np.asarray(said, np.float64) == 1.0  # (E,), NaN of a copy that says nothing
+        crashed = np.asarray(step.info.get("crashed", np.zeros_like(won)))
         self._won = np.where(step.first, False, self._won | won)
         lost = self._won & ~won & step.last & ~crashed
-        require(not lost.any(), TAKEN_BACK, step.info.get("won"))
+        require(not lost.any(), TAKEN_BACK, said)
 
 
 def check_spec(spec: EnvSpec) -> None:
-    """Raise `SpecViolation` unless states are one for the team or one for each agent."""
+    """Raise `SpecViolation` unless states and metrics are as `EnvSpec` says."""
     shape = spec.state_shape
     fits = shape is None or len(shape) == 1 or (spec.own_states and shape[0] == spec.num_agents)
     require(fits, f"state_shape is neither (S,) nor ({spec.num_agents}, S)", shape)
+    names = [metric.name for metric in spec.metrics]
+    require(bool(names), "metrics is empty, an episode is scored by at least one", names)
+    require(len(names) == len(set(names)), "two metrics have one name", names)
+    for metric in spec.metrics:
+        worst, best = metric.bounds or (0.0, 1.0)
+        ordered = worst < best if metric.higher_is_better else worst > best
+        require(ordered, f"the bounds of {metric.name!r} are not (worst, best)", metric.bounds)
 
 
 def check_actions(actions: NDArray[np.int64], step: Step) -> None:
@@ -115,22 +124,29 @@ def check_step(step: Step, spec: EnvSpec, lead: tuple[int, ...] = ()) -> None:
     if spec.state_shape is not None:
         _require_array("state", step.state, (*lead, *spec.state_shape), "float32")
     _check_values(step, spec)
-    check_win(step, spec, lead)
+    if not lead:
+        check_win(step, spec)
 
 
-def check_win(step: Step, spec: EnvSpec, lead: tuple[int, ...] = ()) -> None:
-    """Raise `SpecViolation` unless an end says who won, where the metric `win` needs it.
+def check_win(step: Step, spec: EnvSpec) -> None:
+    """Raise `SpecViolation` unless the end of a copy's episode says by a bool whether it is won.
 
-    On other steps it may be left out.
+    On other steps that may be left out. A number would be read as if it were one.
     """
-    if "win" not in spec.metrics or ("won" not in step.info and not np.any(step.last)):
+    key = won_key(spec)
+    if key is None or (key not in step.info and not step.last):
         return
-    won = step.info.get("won")
+    won = step.info.get(key)
     array = isinstance(won, np.ndarray | np.bool_)
-    if isinstance(won, bool) or (array and won.dtype == np.bool_ and won.shape == lead):
+    if isinstance(won, bool) or (array and won.dtype == np.bool_ and won.shape == ()):
         return
-    said = " ".join(repr(won).split()) if "won" in step.info else f"only {sorted(step.info)}"
-    raise SpecViolation(f"the metric win needs info['won'], a bool, on the last step, not {said}")
+    said = " ".join(repr(won).split()) if key in step.info else f"only {sorted(step.info)}"
+    raise SpecViolation(f"the metric win needs info[{key!r}], a bool, on the last step, not {said}")
+
+
+def won_key(spec: EnvSpec) -> str | None:
+    """Give the key of `Step.info` that says who won, None where winning is no metric."""
+    return next((metric.info for metric in spec.metrics if metric.name == "win"), None)
 
 
 def _check_values(step: Step, spec: EnvSpec) -> None:

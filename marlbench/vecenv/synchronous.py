@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 CRASHES_IN_A_ROW = 5
 """A copy that crashes so often without a real step between makes the run a failed one."""
 
-FLAGS = ("won", "cut", "crashed")
-"""What of `Step.info` the vector form carries, as (E,) bool arrays."""
+FLAGS = ("crashed", "cut")
+"""Of `Step.info`: what is False where a step does not say it."""
 
 
 class EnvironmentFailure(RuntimeError):  # noqa: N818 - the reason of a failed run
@@ -220,7 +220,7 @@ def stack(steps: list[Step]) -> Step:
         last=np.array([bool(step.last) for step in steps]),
         terminal=np.array([bool(step.terminal) for step in steps]),
         state=np.stack(states) if states else None,  # (E, S)
-        info={name: np.array([_says(step, name) for step in steps]) for name in FLAGS},
+        info={name: np.array([_says(step, name) for step in steps]) for name in _said(steps)},
     )
 
 
@@ -236,11 +236,23 @@ def unstack(step: Step) -> list[Step]:
             last=bool(step.last[copy]),
             terminal=bool(step.terminal[copy]),
             state=None if step.state is None else step.state[copy],
-            info={name: bool(values[copy]) for name, values in step.info.items()},
+            info={name: values[copy].item() for name, values in step.info.items()},
         )
         for copy in range(len(step.last))
     ]
 
 
-def _says(step: Step, flag: str) -> bool:
-    return bool(step.info.get(flag, False))
+def _said(steps: list[Step]) -> list[str]:
+    """Give the keys of the numbers that any copy's step says, and the flags."""
+    numbers = (
+        name
+        for step in steps
+        for name, value in step.info.items()
+        if isinstance(value, bool | int | float | np.generic | np.ndarray) and not np.shape(value)
+    )
+    return list(dict.fromkeys([*FLAGS, *numbers]))
+
+
+def _says(step: Step, name: str) -> float | bool:
+    """Give what a step says; NaN where it says nothing."""
+    return step.info.get(name, False if name in FLAGS else np.nan)

@@ -85,6 +85,7 @@ SMALL = ["--suite", "probe", "--task", "two_step", "--preset", "smoke", "--set",
         (["check", "tiny", "--task", "2v2"], "--task is for suites"),
         (["check", "skirmish", "--task", "2v22"], "did you mean '2v2'?"),
         (["report", "--results", "nowhere"], "nowhere"),
+        (["report", "--against", "papers"], "--against paper or published"),
     ],
 )
 def test_wrong_usage_is_one_line_with_exit_code_2_and_nothing_written(
@@ -275,8 +276,9 @@ def test_a_grid_runs_fails_in_part_and_goes_on_by_the_same_command(call: Call, e
     assert "failed     two_step moody-num_envs=2 seed 0  ValueError: the mood is bad" in out
     assert "2 runs: " in out
 
-    code, out, _ = call("report", "--out", "pages")
+    code, out, _ = call("report", "--out", "pages", "--against", "paper,published")
     assert code == 0
+    assert f"  {Path('pages', 'against-paper.csv')}\n" in out
     assert out.startswith(f"report: {Path('pages', 'report.md')}\n")
     assert "moody" in (empty / "pages" / "report.md").read_text()
 

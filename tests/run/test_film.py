@@ -75,8 +75,8 @@ def test_the_filmed_episodes_are_those_of_the_last_evaluation(battle: Path) -> N
     row = files.read_rows(battle / "eval.jsonl")[-1]
     order = [0, 2, 3, 1]  # rows go copy by copy, films episode by episode
     assert ends == [
-        f"episode {k}   step {row['lengths'][i]}   return {row['returns'][i]:.1f}   "
-        + ("won" if row["wins"][i] else "not won")
+        f"episode {k}   step {row['lengths'][i]}   return {row['values']['return'][i]:.1f}   "
+        + ("won" if row["values"]["win"][i] else "not won")
         for k, i in enumerate(order, start=1)
     ]
     assert [frame.caption for frame in other if frame.last] != ends  # it draws, greedily too

@@ -38,8 +38,11 @@ def test_a_run_leaves_all_that_readers_need(tmp_path: Path) -> None:
     assert record.status == "done"
     assert [row["step"] for row in record.evaluations()] == [0, 100, 200, 300]
     for row in record.evaluations():
-        assert row["episodes"] == len(row["returns"]) == len(row["lengths"]) == len(row["wins"])
-        assert row["return"] == pytest.approx(np.mean(row["returns"]), rel=1e-12)  # order of a sum
+        assert row["episodes"] == len(row["lengths"])
+        for name in ("return", "win"):
+            values = row["values"][name]
+            assert len(values) == row["episodes"]
+            assert row["metrics"][name] == pytest.approx(np.mean(values), rel=1e-12)  # sum's order
         assert row["env_steps"] >= row["step"]
     provenance: Any = record.provenance
     assert provenance["env"]["num_agents"] == 2

@@ -30,8 +30,8 @@ def a_spec(**changes: object) -> RunSpec:
 def evaluation_row(step: int) -> dict[str, object]:
     """A row as workers write it."""
     wall = {"time": "2026-01-01T00:00:00+00:00", "seconds": 1.5}
-    numbers = {"return": 2.0, "win": None, "length": 3.0, "episodes": 1, "crashed": 0}
-    lists = {"returns": [2.0], "lengths": [3], "wins": None}
+    numbers = {"metrics": {"return": 2.0}, "length": 3.0, "episodes": 1, "crashed": 0}
+    lists = {"values": {"return": [2.0]}, "lengths": [3]}
     return {"step": step, "env_steps": step, **numbers, **lists, "wall": wall}
 
 
@@ -353,13 +353,23 @@ def test_load_gives_a_row_per_evaluation_and_bears_a_torn_line(tmp_path: Path) -
     journal.evaluated(evaluation_row(10))
     journal.close()
     with (folder / "eval.jsonl").open("a") as file:
-        file.write('{"step": 20, "ret')
+        file.write('{"step": 20, "met')
     table = store.load(tmp_path)
     assert table["step"].tolist() == [0, 10]
     assert table["return"].tolist() == [2.0, 2.0]
     assert table["simulator"].tolist() == ["probe 1"] * 2
     assert table["status"].tolist() == ["unfinished"] * 2
-    assert list(table.columns) == list(reading.COLUMNS)
+    assert list(table.columns) == [*reading.COLUMNS, "return"]
+
+
+def test_rows_of_before_metrics_were_declared_are_read_as_todays(tmp_path: Path) -> None:
+    old = {"step": 0, "return": 2.0, "win": 0.5, "returns": [1.0, 3.0], "wins": [False, True]}
+    folder = store.create(tmp_path, a_spec())
+    (folder / "eval.jsonl").write_text(json.dumps(old) + "\n")
+    (row,) = reading.read(folder).evaluations()
+    assert row["metrics"] == {"return": 2.0, "win": 0.5}
+    assert row["values"] == {"return": [1.0, 3.0], "win": [0.0, 1.0]}
+    assert row.keys() == {"step", "metrics", "values"}
 
 
 def test_load_of_nothing_has_the_columns(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, Step, episode_return
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.vecenv.checks import CheckedVectorEnv, SpecViolation, check_actions, check_step
 from marlbench.vecenv.statistics import Episode, EpisodeStatistics
@@ -86,7 +86,7 @@ def test_who_won_is_told_by_a_bool_of_any_kind(won: Any) -> None:
 def test_who_won_is_checked_where_an_episode_ends(info: dict[str, Any], said: str) -> None:
     with pytest.raises(SpecViolation, match=r"the metric win needs info\['won'\].*" + said):
         check_step(replace(WON, info=info), SPEC)
-    check_step(replace(WON, info=info), replace(SPEC, metrics=("return",)))
+    check_step(replace(WON, info=info), replace(SPEC, metrics=(episode_return(),)))
 
 
 def test_on_the_way_nothing_need_be_said_of_winning_but_what_is_said_is_checked() -> None:
@@ -112,7 +112,7 @@ class Winning(Synthetic):
 @pytest.mark.parametrize(("at", "share"), [((4,), 1.0), ((3, 4), 1.0), ((9,), 0.0)])
 def test_an_episode_is_won_that_is_won_on_its_last_step(at: tuple[int, ...], share: float) -> None:
     door = CheckedVectorEnv(SyncVectorEnv(lambda: Winning(*at), 2))
-    assert [each.won for each in whole_episodes(door)] == [bool(share)] * 4
+    assert [each.values["win"] for each in whole_episodes(door)] == [share] * 4
 
 
 @pytest.mark.parametrize(("at", "said"), [((2,), "won on the way"), ((), "victory")])

@@ -57,7 +57,7 @@ def test_best_and_worst_play_of_the_games(task: str, best: float, worst: float) 
     joint = list(itertools.product(range(env.spec.num_actions), repeat=2))
     games = [play(env, 0, p) for p in itertools.product(joint, repeat=env.spec.episode_limit)]
     returns = [total(steps) for steps in games]
-    assert (max(returns), min(returns)) == (best, worst) == (env.spec.return_bounds or ())[::-1]
+    assert (max(returns), min(returns)) == (best, worst) == (env.spec.metrics[0].bounds or ())[::-1]
     assert all(steps[-1].terminal for steps in games)
 
 

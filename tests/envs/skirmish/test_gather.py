@@ -214,7 +214,7 @@ def test_an_unavailable_action_is_refused_by_name() -> None:
 
 def test_the_best_return_is_a_setting_and_bounds_what_is_earned() -> None:
     env = build_vector(TASK, Config(best_return=5.0), 50)
-    assert env.spec.return_bounds == (0.0, 5.0)
+    assert env.spec.metrics[0].bounds == (0.0, 5.0)
     seeds, total = np.arange(50), np.zeros(50)
     step = env.reset(seeds)
     over = step.last

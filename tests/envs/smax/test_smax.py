@@ -15,6 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from marlbench.host import missing
+from marlbench.metrics import win_rate
 from marlbench.plugin import Step
 from marlbench_smax import TASKS, build, build_vector, importing, marlbench_suites
 from marlbench_smax.config import Config
@@ -77,7 +78,7 @@ def test_steps_have_the_shapes_and_types_of_the_spec() -> None:
     env = vector(3)
     spec, step = env.spec, env.reset(np.arange(3))
     assert (spec.num_agents, spec.num_actions, spec.obs_shape) == (3, 8, (75,))
-    assert (spec.state_shape, spec.noop, spec.metrics) == ((72,), 4, ("win", "return"))
+    assert (spec.state_shape, spec.noop, spec.metrics[0]) == ((72,), 4, win_rate())
     for name in ARRAYS:
         array = getattr(step, name)
         assert array.shape[0] == 3
