@@ -301,8 +301,8 @@ class Suite:
     name: str
     tasks: tuple[str, ...]
     """All task names, the paper's first."""
-    build: Callable[[str, Any], Env]
-    """`build(task, config)`; imports the simulator only here."""
+    build: Callable[[str, Any], Env] | None
+    """`build(task, config)`; imports the simulator only here. None: there is `build_vector`."""
     default_task: str
     """What short presets play: one of `tasks`, unless they are open."""
     config: type[Config] = Config
@@ -311,12 +311,12 @@ class Suite:
     observes_images: Callable[[str, Any], bool] = lambda task, config: False
     """`(task, config)`: are observations images? Asked to plan, so it imports no simulator."""
     build_vector: Callable[[str, Any, int], VectorEnv] | None = None
-    """`build_vector(task, config, num_envs)` where the suite steps many copies at once.
+    """`build_vector(task, config, num_envs)`, in place of `build`, steps E copies at once.
 
     The host builds single copies anew when they raise; a vector form that raises fails the run.
     """
     extra: str | None = None
-    """The pip extra that installs the simulator: `pip install 'marlbench[extra]'`."""
+    """The pip extra that installs the simulator: `pip_install` in installation.py says how."""
     requires: tuple[str, ...] = ()
     """Module names that must be importable; a missing one makes the suite `not installed`."""
     open_tasks: bool = False
@@ -327,8 +327,8 @@ class Suite:
     """What pip alone cannot install: `marlbench env install NAME` calls it; prints as it goes."""
     examine: Callable[[], Iterable[Finding]] | None = None
     """Looks at what the suite needs on this machine; `marlbench env check NAME` prints it."""
-    render: Callable[[Env], NDArray[np.uint8]] | None = None
-    """A picture (height, width, 3) of a copy as it stands; NotImplementedError where none is."""
+    render: Callable[[Any], NDArray[np.uint8]] | None = None
+    """Draws an `Env`, or a `VectorEnv` of one copy: (height, width, 3), or NotImplementedError."""
 
 
 @dataclass(frozen=True)

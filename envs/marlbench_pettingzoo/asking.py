@@ -24,10 +24,10 @@ def shows_images(task: str, config: str) -> bool:
 
 def main(task: str, config: str) -> int:
     """Build the task and give the exit code."""
-    from marlbench_pettingzoo import build
     from marlbench_pettingzoo.config import Config
+    from marlbench_pettingzoo.parallel import build_parallel
 
-    env = build(task, Config.model_validate_json(config))
+    env = build_parallel(task, Config.model_validate_json(config))
     return IMAGES if env.spec.obs_dtype == "uint8" else 0
 
 

@@ -43,7 +43,7 @@ class Row:
     @property
     def name(self) -> str:
         """Give what tells it from other runs of a suite."""
-        return f"{self.spec.task} {self.spec.label} seed {self.spec.seed}"
+        return f"{self.spec.row} {self.spec.label} seed {self.spec.seed}"
 
     @property
     def steps(self) -> int:

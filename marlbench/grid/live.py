@@ -149,7 +149,7 @@ def _cells(row: Row, wide: bool, room: int) -> list[RenderableType]:
     sign, style = SIGNS[row.state]
     total = row.spec.run.steps
     rate = row.progress.get("steps_per_s") if row.state == "running" else None
-    name = Text(f"{row.spec.task} {row.spec.label}", style="dim" if row.state == "waiting" else "")
+    name = Text(f"{row.spec.row} {row.spec.label}", style="dim" if row.state == "waiting" else "")
     name.truncate(room, overflow="ellipsis")
     cells: list[RenderableType] = [
         Text(sign, style=style),

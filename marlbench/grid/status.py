@@ -9,6 +9,7 @@ from pathlib import Path
 
 from marlbench.grid.board import count, duration, score
 from marlbench.grid.replays import of_run
+from marlbench.grid.variants import meanings
 from marlbench.store import RunRecord, runs
 
 __all__ = ["lines", "overview", "totals"]
@@ -26,6 +27,7 @@ def overview(results: Path) -> Iterator[str]:
     for suite, group in groupby(records, key=lambda record: record.spec.suite):
         yield suite
         yield from lines(list(group))
+    yield from meanings(record.spec for record in records)
     yield totals(records)
 
 
@@ -46,7 +48,7 @@ def totals(records: Iterable[RunRecord]) -> str:
 
 
 def _name(record: RunRecord) -> str:
-    return f"{record.spec.task} {record.spec.label} seed {record.spec.seed}"
+    return f"{record.spec.row} {record.spec.label} seed {record.spec.seed}"
 
 
 def _standing(record: RunRecord) -> str:

@@ -19,6 +19,12 @@ def by_task(cells: Iterable[Cell]) -> Iterator[tuple[tuple[str, str], list[Cell]
         yield task, list(group)
 
 
+def meanings(cells: Iterable[Cell]) -> list[str]:
+    """Sentences on what labels mean that do not name an algorithm and presets alone."""
+    said = (run.record.spec.meaning for cell in cells for run in cell.runs)
+    return list(dict.fromkeys(filter(None, said)))
+
+
 def mixed(cells: Sequence[Cell]) -> list[str]:
     """Sentences on settings in which the runs of one task differ; none where all compare.
 

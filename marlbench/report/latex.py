@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from marlbench.report.caveats import by_task, mixed
+from marlbench.report.caveats import by_task, meanings, mixed
 from marlbench.report.scores import AVERAGED, DDOF, Cell, labels_of
 
 SPECIAL = {
@@ -52,6 +52,7 @@ def caption(cells: Sequence[Cell]) -> str:
         f"Mean (standard deviation, divisor $n-{DDOF}$) over seeds of the mean of the last "
         f"{AVERAGED} evaluations; $k/n$: only $k$ of $n$ seeds are finished."
     )
+    said += "".join(f" {escape(sentence)}." for sentence in meanings(cells))
     mark = r" $^\dagger$: settings differ within the row; the numbers do not compare."
     return said + (mark if any(mixed(row) for _, row in by_task(cells)) else "")
 

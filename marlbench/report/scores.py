@@ -168,14 +168,14 @@ def natural(name: str) -> tuple[tuple[int, str], ...]:
 
 def place(record: RunRecord) -> tuple[str, str, str]:
     """Suite, task and label of a run."""
-    return record.spec.suite, record.spec.task, record.spec.label
+    return record.spec.suite, record.spec.row, record.spec.label
 
 
 def first_metrics(records: Iterable[RunRecord]) -> dict[tuple[str, str], Metric]:
     """What each (suite, task) is scored by: the environment's first metric, as runs recorded it."""
     metrics: dict[tuple[str, str], Metric] = {}
     for record in records:
-        task = record.spec.suite, record.spec.task
+        task = record.spec.suite, record.spec.row
         known = recorded(record, "env") or task not in metrics
         metrics[task] = record.metrics[0] if known else metrics[task]
     return metrics

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from marlbench.report.caveats import by_task, missing, mixed
+from marlbench.report.caveats import by_task, meanings, missing, mixed
 from marlbench.report.latex import latex
 from marlbench.report.scores import AVERAGED, CRASHED, DDOF, Cell, Run, labels_of
 from marlbench.report.sections import Material, Part
@@ -80,7 +80,8 @@ def number(value: float | None, cell: Cell) -> str:
 
 
 def notes(cells: Sequence[Cell]) -> Iterator[str]:
-    """The list under the table: what does not compare († rows) and which seeds are missing."""
+    """The list under the table: what labels mean, what does not compare (†), which seeds miss."""
+    yield from (f"- {escape(sentence)}." for sentence in meanings(cells))
     for (suite, task), row in by_task(cells):
         for difference in mixed(row):
             yield f"- † {escape(f'{suite}/{task}: {difference}')}. These numbers do not compare."

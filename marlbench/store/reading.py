@@ -23,8 +23,8 @@ from marlbench.store.folder import (
     PROVENANCE,
     SPEC,
     TRAINING,
+    place_of,
     read_spec,
-    run_folder,
 )
 from marlbench.store.writing import alive, attempted
 
@@ -151,6 +151,8 @@ def load(results: Path) -> pd.DataFrame:
     The columns are `COLUMNS`, and the mean over episodes of every metric under its name;
     `values` holds the episodes' own by name.
 
+    `task` is a task as tables name it, with the settings that make it another: `RunSpec.row`.
+
     The way in: other readers refuse a file whose last line is torn, this one does not.
     """
     import pandas as pd
@@ -164,7 +166,8 @@ def load(results: Path) -> pd.DataFrame:
 def _table_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
     spec, provenance = record.spec, record.provenance or {}
     constant = {
-        **{key: getattr(spec, key) for key in ("suite", "task", "label", "algorithm", "seed")},
+        **{key: getattr(spec, key) for key in ("suite", "label", "algorithm", "seed")},
+        "task": spec.row,
         "status": record.status,
         "steps": spec.run.steps,
         "protocol": spec.run.evaluation.version,
@@ -185,7 +188,7 @@ def _record(results: Path, folder: Path) -> RunRecord | None:
     except ValueError as error:
         _leave_out(f"{folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
         return None
-    place = run_folder(results, record.spec)
+    place = place_of(results, folder, record.spec)
     if folder != place:
         _leave_out(f"{folder} is left out, its settings belong in {place}: {AWAY}, or back")
         return None
@@ -222,5 +225,8 @@ def _lives_elsewhere(progress: dict[str, Any] | None, provenance: dict[str, Any]
 def _order(record: RunRecord) -> list[Any]:
     """Sort `seed_10` behind `seed_9` and `5_vs_5` before `10_vs_11`."""
     spec = record.spec
-    text = f"{spec.suite}/{spec.task}/{spec.label}/{spec.seed:06d}"
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
+    return [*map(_natural, (spec.suite, spec.row, spec.label)), spec.seed]
+
+
+def _natural(name: str) -> list[Any]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

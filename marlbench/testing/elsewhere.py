@@ -14,7 +14,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from marlbench.testing.random_play import play
+from marlbench.vecenv.random_play import random_episode
+from marlbench.vecenv.single import SingleEnv
 
 if TYPE_CHECKING:
     from marlbench.plugin import Step
@@ -26,7 +27,9 @@ HASH_SEEDS = ("1", "2")
 
 
 def in_other_processes(blob: bytes) -> Iterator[list[list[Step]]]:
-    """Play in a process each what `(build, task, config)`, pickled, builds: give its episodes.
+    """Play in each process what `(build, build_vector, task, config)`, pickled, builds.
+
+    One of the first two may be None. Gives each process's episodes.
 
     Raises RuntimeError with the last line of what a process said that did not come to its end.
     """
@@ -53,9 +56,9 @@ def _importable() -> str:
 
 def main(file: Path) -> None:
     """Play what the file says and put the episodes there."""
-    build, task, config = pickle.loads(file.read_bytes())
-    env = build(task, config)
-    episodes = [list(play(env, seed)) for seed in SEEDS]
+    build, build_vector, task, config = pickle.loads(file.read_bytes())
+    env = SingleEnv(build_vector(task, config, 1)) if build_vector else build(task, config)
+    episodes = [list(random_episode(env, seed)) for seed in SEEDS]
     env.close()
     file.write_bytes(pickle.dumps(episodes))
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from marlbench.plugin import Env, Step, Suite
-from marlbench.run.reason import reason
+from marlbench.errors import one_line
+from marlbench.plugin import Config, Env, Step, Suite
 from marlbench.testing.elsewhere import SEEDS, in_other_processes
-from marlbench.testing.random_play import choose, go_on, play
 from marlbench.testing.sameness import difference
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
 from marlbench.vecenv.checks import TAKEN_BACK, check_spec, check_step, check_win, won_key
+from marlbench.vecenv.random_play import random_actions, random_episode, random_steps
+from marlbench.vecenv.single import build_single, render
 from marlbench.vecenv.statistics import EpisodeStatistics
 from marlbench.vecenv.synchronous import stack, unstack
 
@@ -28,7 +29,7 @@ def check_suite(
     suite: Suite, task: str | None = None, settings: Mapping[str, Any] | None = None
 ) -> list[Verdict]:
     """Check one task of a suite (its default) by random play; never raises for its fault."""
-    subject = World(suite, task or suite.default_task, dict(settings or {}))
+    subject = TaskChecks(suite, task or suite.default_task, dict(settings or {}))
     checks: dict[str, Check] = {
         "builds": subject.builds,
         "steps are as the spec says": subject.steps_are_as_specified,
@@ -44,21 +45,26 @@ def check_suite(
     if suite.render is not None:
         checks["it can be drawn"] = subject.can_be_drawn
     if suite.build_vector is not None:
-        checks["the vector form plays the same"] = subject.vector_plays_the_same
+        checks["copies play as if alone"] = subject.copies_play_as_if_alone
     return carry_out(checks, vital=["builds"])
 
 
 @dataclass(frozen=True)
-class World:
-    """A task that is checked."""
+class TaskChecks:
+    """A task and what it must keep to: every check says what it found, or raises `Unkept`."""
 
     suite: Suite
     task: str
     settings: dict[str, Any]
 
+    @property
+    def config(self) -> Config:
+        """The suite's settings."""
+        return self.suite.config(**self.settings)
+
     def make(self) -> Env:
         """Build one copy."""
-        return self.suite.build(self.task, self.suite.config(**self.settings))
+        return build_single(self.suite, self.task, self.config)
 
     def builds(self) -> str:
         """It builds, closes, and its spec makes sense."""
@@ -72,8 +78,7 @@ class World:
         inside = spec.noop is None or 0 <= spec.noop < spec.num_actions
         require(inside, f"noop is {spec.noop} of {spec.num_actions} actions")
         check_spec(spec)
-        config = self.suite.config(**self.settings)
-        images = self.suite.observes_images(self.task, config)
+        images = self.suite.observes_images(self.task, self.config)
         says = f"Suite.observes_images({self.task!r}) is {images}"
         require(images == (spec.obs_dtype == "uint8"), f"{says}, observations {spec.obs_dtype}")
         pickle.dumps(spec)
@@ -88,7 +93,7 @@ class World:
         env = self.make()
         masked = 0
         for seed in range(EPISODES):
-            for step in play(env, seed):
+            for step in random_episode(env, seed):
                 check_step(step, env.spec)
                 masked += int((~step.avail).sum())
                 quiet = not step.first or not step.reward.any()
@@ -101,7 +106,7 @@ class World:
         env, cut = self.make(), 0
         ends: Counter[str] = Counter()
         for seed in range(EPISODES):
-            steps = list(play(env, seed))
+            steps = list(random_episode(env, seed))
             limit = env.spec.episode_limit
             require(steps[-1].last, f"an episode went on behind its limit of {limit} steps")
             firsts = [time for time, step in enumerate(steps) if step.first]
@@ -111,8 +116,8 @@ class World:
                 statistics.add(stack([step]))  # raises where a metric cannot be read
             if (key := won_key(env.spec)) is not None:
                 check_win(steps[-1], env.spec)
-                said = any(step.info.get(key) for step in steps)
-                require(said == bool(steps[-1].info[key]), TAKEN_BACK)
+                won = any(step.info.get(key) for step in steps)
+                require(won == bool(steps[-1].info[key]), TAKEN_BACK)
             cut += bool(steps[-1].info.get("cut"))
             ends["real ends" if steps[-1].terminal else "time-outs"] += 1
         env.close()
@@ -126,7 +131,7 @@ class World:
         noop, deaths = env.spec.noop, 0
         for seed in range(EPISODES):
             alive = np.ones(env.spec.num_agents, dtype=bool)
-            for step in play(env, seed):
+            for step in random_episode(env, seed):
                 require(not (step.alive & ~alive).any(), "an agent came back to life")
                 alive = step.alive.copy()
                 dead = ~alive
@@ -142,12 +147,13 @@ class World:
         """The same seed gives the same episode, whatever the global generators say."""
         env, other = self.make(), self.make()
         for seed in range(3):
-            one = list(play(env, seed))
+            one = list(random_episode(env, seed))
             np.random.seed(seed)
-            same = list(play(other, seed))
+            same = list(random_episode(other, seed))
             place = _differ(one, same)
             require(place is None, f"two episodes of seed {seed} differ at {place}")
-        varied = _differ(list(play(env, 1)), list(play(env, 2)), observations_only=True)
+        one, other_seed = list(random_episode(env, 1)), list(random_episode(env, 2))
+        varied = _differ(one, other_seed, observations_only=True)
         env.close()
         other.close()
         return "" if varied else "seeds 1 and 2 look the same: a deterministic task"
@@ -155,12 +161,13 @@ class World:
     def seed_decides_elsewhere(self) -> str:
         """The same seed gives the same episode in other processes, in other orders of sets."""
         env = self.make()
-        here = [list(play(env, seed)) for seed in SEEDS]
+        here = [list(random_episode(env, seed)) for seed in SEEDS]
         env.close()
         try:
-            blob = pickle.dumps((self.suite.build, self.task, self.suite.config(**self.settings)))
+            forms = self.suite.build, self.suite.build_vector
+            blob = pickle.dumps((*forms, self.task, self.config))
         except Exception as error:  # noqa: BLE001 - what is defined in a function, say
-            return f"not tried, what builds it cannot be sent there: {reason(error)}"
+            return f"not tried, what builds it cannot be sent there: {one_line(error)}"
         for there in in_other_processes(blob):
             for seed, one, other in zip(SEEDS, here, there, strict=True):
                 place = _differ(one, other)
@@ -171,9 +178,9 @@ class World:
         """A reset in the middle of an episode begins the same one as a fresh copy's."""
         fresh, used = self.make(), self.make()
         for seed in range(3):
-            for _ in zip(range(3), play(used, 50 + seed), strict=False):
+            for _ in zip(range(3), random_episode(used, 50 + seed), strict=False):
                 pass
-            place = _differ(list(play(fresh, seed)), list(play(used, seed)))
+            place = _differ(list(random_episode(fresh, seed)), list(random_episode(used, seed)))
             require(place is None, f"after an episode that was left, the next differs at {place}")
         fresh.close()
         used.close()
@@ -183,7 +190,7 @@ class World:
         """The arrays of a step that was given do not change afterwards."""
         env = self.make()
         steps, copies = [], []
-        for step in play(env, 3):
+        for step in random_episode(env, 3):
             steps.append(step)
             copies.append(pickle.loads(pickle.dumps(step)))
         env.close()
@@ -194,12 +201,12 @@ class World:
     def copies_go_on(self) -> str:
         """A copy pickled mid-episode goes on exactly."""
         env = self.make()
-        step, draws = env.reset(5), np.random.default_rng(5)
+        step, rng = env.reset(5), np.random.default_rng(5)
         for _ in range(min(4, env.spec.episode_limit - 1)):
             if not step.last:
-                step = env.step(choose(step, draws))
+                step = env.step(random_actions(step, rng))
         twin = pickle.loads(pickle.dumps(env))
-        rest = [list(go_on(each, step, np.random.default_rng(6))) for each in (env, twin)]
+        rest = [list(random_steps(each, step, np.random.default_rng(6))) for each in (env, twin)]
         place = _differ(rest[0], rest[1])
         require(place is None, f"a copy that was pickled goes on otherwise at {place}")
         env.close()
@@ -207,16 +214,15 @@ class World:
 
     def can_be_drawn(self) -> str:
         """Pictures are of one size and change with what happens; drawing changes nothing."""
-        assert self.suite.render is not None
         drawn, plain = self.make(), self.make()
         pictures, steps = [], []
         try:
-            for step in play(drawn, 4):
+            for step in random_episode(drawn, 4):
                 steps.append(step)
-                pictures.append(self.suite.render(drawn))
+                pictures.append(render(self.suite, drawn))
         except NotImplementedError as error:  # of a suite that does not know its tasks
             return f"not drawn: {error}"
-        place = _differ(steps, list(play(plain, 4)))
+        place = _differ(steps, list(random_episode(plain, 4)))
         require(place is None, f"an episode that is drawn differs at {place}")
         shape = pictures[0].shape
         require(len(shape) == 3 and shape[2] == 3, f"a picture is {shape}")
@@ -227,21 +233,20 @@ class World:
         plain.close()
         return f"{len(pictures)} pictures of {shape[1]} x {shape[0]}"
 
-    def vector_plays_the_same(self) -> str:
-        """The suite's own vector form gives, copy by copy, the episodes of the single form."""
+    def copies_play_as_if_alone(self) -> str:
+        """The suite's vector form gives, copy by copy, the episodes that it gives with one copy."""
         count = 3
         assert self.suite.build_vector is not None
-        config = self.suite.config(**self.settings)
-        vector = self.suite.build_vector(self.task, config, count)
+        vector = self.suite.build_vector(self.task, self.config, count)
         singles = [self.make() for _ in range(count)]
         seeds = np.arange(count)
         together = vector.reset(seeds)
         alone = [env.reset(int(seed)) for env, seed in zip(singles, seeds, strict=True)]
-        draws, ended = np.random.default_rng(7), 0
+        rng, ended = np.random.default_rng(7), 0
         for time in range(2 * singles[0].spec.episode_limit + 2):
             place = _differ(unstack(together), alone)
-            require(place is None, f"at time {time} the two forms differ at {place}")
-            actions = np.stack([choose(step, draws) for step in alone])
+            require(place is None, f"at time {time} copies differ from lone ones at {place}")
+            actions = np.stack([random_actions(step, rng) for step in alone])
             seeds = seeds + count
             ended += sum(bool(step.last) for step in alone)
             together = vector.step(actions, seeds)

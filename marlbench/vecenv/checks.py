@@ -1,4 +1,4 @@
-"""The door between environments and learners: nothing of a wrong shape or value passes it."""
+"""Checks between environments and learners: nothing of a wrong shape or value passes."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from marlbench.errors import SpecViolation
+from marlbench.errors import SpecViolation, one_line
 from marlbench.plugin import Step
 from marlbench.vecenv.checks import CheckedVectorEnv, check_win
 from marlbench.vecenv.seeding import further_seed
@@ -38,27 +38,28 @@ def build(suite: Suite, task: str, config: Any, num_envs: int) -> CheckedVectorE
     """Build E checked copies of a task, by the suite's own vector form where it has one."""
     if suite.build_vector is not None:
         return CheckedVectorEnv(suite.build_vector(task, config, num_envs))
+    assert suite.build is not None, f"{suite.name} offers neither form"
     return CheckedVectorEnv(SyncVectorEnv(partial(suite.build, task, config), num_envs))
 
 
-def snapshot(door: CheckedVectorEnv) -> bytes:
+def snapshot(env: CheckedVectorEnv) -> bytes:
     """Pickle copies mid-episode (`Suite.copyable`)."""
-    inside = door.inside
+    inside = env.inside
     return pickle.dumps(inside.envs if isinstance(inside, SyncVectorEnv) else inside)
 
 
-def restore(door: CheckedVectorEnv, blob: bytes, step: Step) -> None:
+def restore(env: CheckedVectorEnv, blob: bytes, step: Step) -> None:
     """Go on with pickled copies that stand on this step."""
     content = pickle.loads(blob)
-    if isinstance(door.inside, SyncVectorEnv):
-        door.inside.resume(content, step)
-        content = door.inside
-    door.resume(content, step)
+    if isinstance(env.inside, SyncVectorEnv):
+        env.inside.resume(content, step)
+        content = env.inside
+    env.resume(content, step)
 
 
-def drain_crashes(door: CheckedVectorEnv) -> list[dict[str, Any]]:
+def take_crashes(env: CheckedVectorEnv) -> list[dict[str, Any]]:
     """Take the crashes since the last call: copy and error of each."""
-    inside: VectorEnv = door.inside
+    inside: VectorEnv = env.inside
     if not isinstance(inside, SyncVectorEnv):
         return []
     crashes, inside.crashes = inside.crashes, []
@@ -162,13 +163,13 @@ class SyncVectorEnv:
 
     def _crashed(self, copy: int, error: Exception) -> None:
         """Count a crash and let go of the copy; raise when it is one too many."""
-        self.crashes.append({"copy": copy, "error": f"{type(error).__name__}: {error}"})
+        self.crashes.append({"copy": copy, "error": one_line(error)})
         env, self.envs[copy] = self.envs[copy], None
         self._strikes[copy] += 1
         if self._strikes[copy] == CRASHES_IN_A_ROW:
             raise EnvironmentFailure(
                 f"the environment crashed {CRASHES_IN_A_ROW} times in a row without a real step "
-                f"between, at last with {type(error).__name__}: {error}"
+                f"between, at last with {one_line(error)}"
             ) from error
         with suppress(Exception):  # what crashed may not even close
             if env is not None:

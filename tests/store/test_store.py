@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,6 +46,28 @@ def test_odd_names_stay_inside_the_results_and_apart() -> None:
     folders = [store.run_folder(Path("r"), a_spec(task=name)) for name in odd]
     assert len(set(folders)) == len(odd)
     assert all(len(folder.parts) == 5 and ".." not in folder.parts for folder in folders)
+
+
+def test_settings_of_the_suite_make_another_task() -> None:
+    spec = a_spec(suite_changes={"sight": 4.0})
+    assert spec.row == "count [sight=4.0]"
+    folder = Path("r", "probe", "count[sight=4.0]", "qmix", "seed_1")
+    assert store.run_folder(Path("r"), spec) == folder
+    of_that_name = a_spec(task="count[sight=4.0]")
+    assert store.run_folder(Path("r"), of_that_name) != folder
+    nested = a_spec(suite_changes={"kwargs": {"a/b": "../.."}})
+    assert re.fullmatch(
+        r"r/probe/count\[[0-9a-f]{8}\]/qmix/seed_1",
+        store.run_folder(Path("r"), nested).as_posix(),
+    )
+
+
+def test_both_tasks_are_read_each_under_its_own_name(tmp_path: Path) -> None:
+    for changes in ({}, {"sight": 4.0}):
+        journal = Journal(store.create(tmp_path, a_spec(suite_changes=changes)))
+        journal.evaluated(evaluation_row(0))
+        journal.close()
+    assert store.load(tmp_path)["task"].tolist() == ["count", "count [sight=4.0]"]
 
 
 def test_creating_twice_is_resuming(tmp_path: Path) -> None:

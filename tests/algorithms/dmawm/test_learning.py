@@ -7,6 +7,7 @@ import pytest
 
 from marlbench.host import load_catalogue
 from marlbench.vecenv import synchronous
+from marlbench.vecenv.random_play import random_actions
 from marlbench_dmawm.agent import Dmawm
 from tests.algorithms.on_probes import learned
 
@@ -76,7 +77,7 @@ def test_items_are_drawn_and_rewards_known_from_pictures() -> None:
     rng, copies = np.random.default_rng(0), np.arange(config.num_envs)
     step = env.reset(copies)
     for k in range(1, 1500):
-        action = (rng.random(step.avail.shape) * step.avail).argmax(-1)
+        action = random_actions(step, rng)
         agent.observe(step, action)
         step = env.step(action, copies + k * config.num_envs)
     agent.pretrain()

@@ -24,6 +24,7 @@ from marlbench.plugin import Env, Step
 from marlbench.run import worker
 from marlbench.store import files
 from marlbench.testing import check_suite, insist, linear
+from marlbench.vecenv.single import build_single
 from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_meltingpot.config import Config
 from marlbench_meltingpot.env import halved
@@ -43,7 +44,7 @@ TRACE = Path(__file__).with_name("trace.py")
 
 def make(task: str, **settings: Any) -> Env:
     """Build a copy."""
-    return SUITE.build(task, Config(**settings))
+    return build_single(SUITE, task, Config(**settings))
 
 
 def play(env: Env, seed: int, steps: int) -> list[Step]:

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from marlbench.plugin import Config, Env, Step
+from marlbench.vecenv.random_play import random_actions
+from marlbench.vecenv.single import build_single
 from marlbench_probe import TASKS, build, marlbench_suites
 
 
@@ -43,7 +45,7 @@ def test_steps_have_the_shapes_and_types_of_the_spec(task: str) -> None:
             assert {step.avail.dtype.name, step.alive.dtype.name} == {"bool"}
             assert (step.reward.shape, step.reward.dtype.name) == ((spec.num_agents,), "float32")
             assert spec.state_shape == (None if step.state is None else step.state.shape)
-            step = env.step((rng.random(step.avail.shape) * step.avail).argmax(-1))
+            step = env.step(random_actions(step, rng))
             length += 1
             assert not step.first
         assert length <= spec.episode_limit
@@ -166,4 +168,4 @@ def test_the_suite_offers_its_tasks() -> None:
     assert suite.tasks == TASKS
     assert suite.default_task == "two_step"
     with pytest.raises(ValueError, match="probe has no task 'no'; it has two_step, "):
-        suite.build("no", Config())
+        build_single(suite, "no", Config())
