@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from marlbench.plugin import EnvSpec, ReplayBuffer, Step
-from marlbench.toolbox.generators import restore_generator, saved_generator
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import COLUMNS, strip
 from marlbench.toolbox.policies import gumbel_noise, sample
+from marlbench.toolbox.saving import restore_generator, saved_generator
 from marlbench.toolbox.sequence_replay import SequenceReplay
 from marlbench_dmawm.absorbing import Batch, absorbed, fields, relabel
 from marlbench_dmawm.config import Config

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from marlbench.toolbox.policies import entropy, log_prob
-from marlbench.toolbox.policy_losses import ppo_clip
+from marlbench.toolbox.ppo import ppo_clip
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.imagination import Rollout
 from marlbench_dmawm.networks import Actor, Critic

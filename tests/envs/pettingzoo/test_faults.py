@@ -13,7 +13,7 @@ import pytest
 from marlbench.config import Evaluation
 from marlbench.errors import SpecViolation
 from marlbench.plugin import Env, Step
-from marlbench.run.evaluation import evaluate
+from marlbench.training.evaluation import evaluate
 from marlbench.vecenv.checks import CheckedVectorEnv, check_step
 from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_pettingzoo import build, marlbench_suites
