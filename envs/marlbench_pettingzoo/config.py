@@ -20,5 +20,7 @@ class Config(plugin.Config):
     """Env steps after which an episode is cut; None: the environment's own, else 500 [ours]."""
     leaving: bool = True
     """Whether agents can leave before the end; then the last action is their no-op [ours]."""
+    fresh: bool = False
+    """Whether every episode is played by a new environment, where `reset` forgets not all [ours]."""
     joint_actions: bool = False
     """Whether actions of several parts are numbered as one discrete action [ours]."""

@@ -31,7 +31,7 @@ UNSAID = 500
 def build_parallel(task: str, config: Config) -> Env:
     """Give the environment at `package.module`, `package.module:function` or `package:id`."""
     drawn = config.model_copy(update={"kwargs": {**config.kwargs, "render_mode": RGB}})
-    return Replayed(partial(imported, task, config), partial(imported, task, drawn))
+    return Replayed(partial(imported, task, config), partial(imported, task, drawn), config.fresh)
 
 
 def imported(task: str, config: Config) -> Parallel:

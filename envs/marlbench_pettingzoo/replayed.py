@@ -19,10 +19,17 @@ class Replayed:
     """
 
     def __init__(
-        self, make: Callable[[], Env], make_drawn: Callable[[], Env] | None = None
+        self,
+        make: Callable[[], Env],
+        make_drawn: Callable[[], Env] | None = None,
+        fresh: bool = False,
     ) -> None:
-        """Make the environment; `make_drawn` makes one that can draw and is otherwise the same."""
-        self._make, self._make_drawn, self._env = make, make_drawn, make()
+        """Make the environment, with `fresh` a new one for every episode but the first.
+
+        `make_drawn` makes one that can draw and is otherwise the same.
+        """
+        self._make, self._make_drawn, self._fresh = make, make_drawn, fresh
+        self._env = make()
         self._drawn: Replayed | None = None
         self._begin(None)
 
@@ -38,6 +45,9 @@ class Replayed:
 
     def reset(self, seed: int) -> Step:
         """Begin the episode that this seed decides."""
+        if self._fresh and self._seed is not None:
+            self._env.close()
+            self._env = self._make()
         self._begin(seed)
         return self._seen(self._env.reset(seed))
 
@@ -55,7 +65,7 @@ class Replayed:
     def drawn(self) -> Env:
         """Give the environment that can draw, where this one stands: it plays what was played."""
         if self._drawn is None:
-            self._drawn = Replayed(self._make_drawn or self._make)
+            self._drawn = Replayed(self._make_drawn or self._make, fresh=self._fresh)
         twin, played = self._drawn, len(self._drawn._actions)
         if self._seed is not None and (twin._seed != self._seed or played > len(self._actions)):
             twin.reset(self._seed)
@@ -76,12 +86,13 @@ class Replayed:
     def __getstate__(self) -> dict[str, Any]:
         """Give what the episode can be played again from, and where it must arrive."""
         played = {"seed": self._seed, "actions": self._actions}
-        made = {"make": self._make, "make_drawn": self._make_drawn}
+        made = {"make": self._make, "make_drawn": self._make_drawn, "fresh": self._fresh}
         return {**made, "obs": self._obs, "paid": self._paid, **played}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Play the episode again; RuntimeError if it arrives elsewhere."""
-        self.__init__(state["make"], state["make_drawn"])  # type: ignore[misc]
+        made = state["make"], state["make_drawn"], state["fresh"]
+        self.__init__(*made)  # type: ignore[misc]
         if state["seed"] is None:
             return
         step = self.reset(state["seed"])

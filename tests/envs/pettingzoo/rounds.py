@@ -378,6 +378,18 @@ class SetOfAgents(Rounds):
         self.possible_agents = {"red", "blue"}  # type: ignore[assignment]
 
 
+class Remembering(Rounds):
+    """Pays for every round that it has seen since it was made."""
+
+    rounds = 0
+
+    def step(self, actions: dict[str, Any]) -> Any:
+        """Remember."""
+        seen, rewards, *others = super().step(actions)
+        self.rounds += 1
+        return seen, {name: float(self.rounds) for name in rewards}, *others
+
+
 class Hidden(Rounds):
     """What is seen is decided by the seed, what is paid is not."""
 

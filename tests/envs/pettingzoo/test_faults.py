@@ -223,6 +223,15 @@ def test_agents_in_a_set_are_in_the_order_of_their_names() -> None:
     assert step.alive.all()
 
 
+@pytest.mark.parametrize(("fresh", "second"), [(False, 40.0), (True, 15.0)])
+def test_an_environment_that_remembers_is_made_anew_if_told_so(fresh: bool, second: float) -> None:
+    env = game("Remembering", fresh=fresh)
+    assert earned(play(env))[0] == 1 + 2 + 3 + 4 + 5
+    assert earned(play(env))[0] == second
+    twin = pickle.loads(pickle.dumps(env)) if fresh else env
+    assert twin.spec == env.spec
+
+
 def test_a_copy_whose_rewards_its_seed_does_not_decide_is_not_resumed() -> None:
     env = game("Hidden")
     env.reset(0)
