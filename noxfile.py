@@ -70,9 +70,9 @@ def starcraft(session: nox.Session) -> None:
 @nox.session
 def real(session: nox.Session) -> None:
     """Environments that people bring, beside the same ones without us."""
-    install(session, ".[mpe,lbf,test]")
+    install(session, ".[mpe,lbf,smax,test]")
     session.install(*PINNED, *BROUGHT)
-    session.run("pytest", "-rs", "tests/envs/pettingzoo/test_real.py")
+    session.run("pytest", "-rs", "-m", "slow or not slow", "tests/envs/pettingzoo/test_real.py")
 
 
 @nox.session

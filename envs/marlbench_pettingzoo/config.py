@@ -21,6 +21,8 @@ class Config(plugin.Config):
     leaving: bool = True
     """Whether agents can leave before the end; then the last action is their no-op [ours]."""
     fresh: bool = False
-    """Whether every episode is played by a new environment, where `reset` forgets not all [ours]."""
+    """Whether each episode has a new environment, where `reset` does not forget all [ours]."""
+    images: bool = True
+    """Whether bytes of three axes are images; otherwise they are numbers in a row [ours]."""
     joint_actions: bool = False
     """Whether actions of several parts are numbered as one discrete action [ours]."""

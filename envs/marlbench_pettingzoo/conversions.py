@@ -15,9 +15,13 @@ from marlbench.errors import SpecViolation
 def maker(module: ModuleType, name: str) -> Callable[..., Any] | None:
     """Give what a module makes its environment with, None if there is none of this name.
 
-    That is what has the name in it, or among the ids that gymnasium knows once it is imported;
-    without a name its `parallel_env`, else its `env`.
+    That is what has the name in it, or among the ids that gymnasium knows once it is imported, or
+    in the registry of JaxMARL; without a name its `parallel_env`, else its `env`.
     """
+    if name in getattr(module, "registered_envs", ()):  # JaxMARL
+        from marlbench_pettingzoo import jaxmarl_worlds
+
+        return partial(jaxmarl_worlds.named, name)
     named = vars(module)
     if name in gymnasium.registry:
         return partial(gymnasium.make, name, disable_env_checker=True)

@@ -78,7 +78,8 @@ class Parallel:
         self._names = presence.names_of(env)
         acts = {name: env.action_space(name) for name in self._names}
         self._actions = Actions(acts, config.leaving, config.joint_actions)
-        self._observations = Observations({n: env.observation_space(n) for n in self._names})
+        sees = {name: env.observation_space(name) for name in self._names}
+        self._observations = Observations(sees, config.images)
         self._alive = np.ones(len(self._names), np.bool_)  # (A,)
         self._turns = Turns(env, can_wait=config.leaving)
         self._time = 0

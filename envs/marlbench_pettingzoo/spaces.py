@@ -14,8 +14,8 @@ from marlbench.errors import SpecViolation
 
 MASK, CONTENT = "action_mask", "observation"
 """Keys of an observation that is a mapping of what is seen and what may be done."""
-CHANNELS = (1, 3, 4)
-"""Numbers of channels by which the shape of an image says which of its axes they are."""
+CHANNELS = (1, 3)
+"""Numbers of channels, grey and RGB, by which an image says that its first axis has them."""
 
 Space = spaces.Space[Any]
 
@@ -27,21 +27,24 @@ class Observations:
     is refused by its name.
     """
 
-    def __init__(self, agents: Mapping[str, Space]) -> None:
+    def __init__(self, agents: Mapping[str, Space], images: bool = True) -> None:
         self._names = list(agents)
         self._stated = list(agents.values())
         self._each = [content_space(space) for space in self._stated]
         for name, space in zip(self._names, self._each, strict=True):
             if (odd := unreadable(space)) is not None:
                 raise SpecViolation(f"{name} sees {odd}, which has no vector: wrap the environment")
-        images = {picture_shape(s) for s in self._each if is_image(s)}
-        if images and (len(images) > 1 or not all(map(is_image, self._each))):
-            raise SpecViolation(f"images of unequal agents cannot be padded: {self._each}")
-        self.image = bool(images)
+        shapes = {picture_shape(space) for space in self._each if images and is_image(space)}
+        if shapes and (len(shapes) > 1 or not all(map(is_image, self._each))):
+            raise SpecViolation(
+                f"images of unequal agents cannot be padded: {self._each}; with "
+                "suite.images=false they are numbers in a row"
+            )
+        self.image = bool(shapes)
         self.dtype = "uint8" if self.image else "float32"
         self.shape: tuple[int, ...] = (max(map(spaces.flatdim, self._each)),)
         if self.image:
-            self.shape = images.pop()
+            self.shape = shapes.pop()
 
     def place(self, agent: int, observation: Any, row: NDArray[Any]) -> None:
         """Write an agent's observation into its row (*O) of zeros."""

@@ -102,7 +102,7 @@ class RunRecord:
             played = sum(row["episodes"] for row in rows)
             said.append(
                 f"{cut} of {played} evaluation episodes cut at {limit} steps, where they would "
-                "have gone on (a limit of the suite, not of the environment)"
+                f"have gone on (the suite's limit: marlbench show {self.spec.suite})"
             )
         begun = {row["begun"] for row in rows if row.get("begun") is not None}
         if len(begun) > 1:

@@ -97,6 +97,30 @@ class Lists:
         return dict(zip(self.names, seen, strict=True)), paid, set(self.names), {}, ended or cut
 
 
+class Compiled:
+    """An environment of JaxMARL, played as its own documentation does."""
+
+    def __init__(self, task: str, kwargs: dict[str, Any]) -> None:
+        import jax
+        import jaxmarl
+
+        self.jax, self.env = jax, jaxmarl.make(task.partition(":")[2], **kwargs)
+        self.names = self.env.agents
+
+    def reset(self, seed: int) -> Played:
+        """Begin."""
+        self.key, key = self.jax.random.split(self.jax.random.PRNGKey(seed))
+        seen, self.state = self.env.reset(key)
+        return seen, {}, set(self.names), {}, False
+
+    def step(self, actions: dict[str, int]) -> Played:
+        """Play everyone's action."""
+        self.key, key = self.jax.random.split(self.key)
+        seen, self.state, rewards, done, _ = self.env.step_env(key, self.state, actions)
+        paid = {name: float(rewards[name]) for name in self.names}
+        return seen, paid, set(self.names), {}, bool(done["__all__"])
+
+
 REAL: list[tuple[str, Callable[..., Any], dict[str, Any], tuple[int, int, int]]] = [
     # what it is, how it is played raw, arguments, and (agents, observation, actions)
     ("magent2.environments.battle_v4", Parallel, {"map_size": 16}, (12, 845, 21)),
@@ -108,10 +132,16 @@ REAL: list[tuple[str, Callable[..., Any], dict[str, Any], tuple[int, int, int]]]
     ("pettingzoo.classic.hanabi_v5", InTurn, {}, (2, 658, 20)),
     ("rware:rware-tiny-2ag-v2", Lists, {}, (2, 71, 5)),
     ("lbforaging:Foraging-8x8-2p-2f-coop-v3", Lists, {}, (2, 12, 6)),
+    ("jaxmarl:overcooked", Compiled, {}, (2, 4 * 5 * 26, 6)),
+    ("jaxmarl:MPE_simple_spread_v3", Compiled, {}, (3, 18, 5)),
+]
+CASES = [
+    pytest.param(*case, id=case[0], marks=[pytest.mark.slow] if case[1] is Compiled else [])
+    for case in REAL
 ]
 
 
-@pytest.mark.parametrize(("task", "raw", "kwargs", "sizes"), REAL, ids=[each[0] for each in REAL])
+@pytest.mark.parametrize(("task", "raw", "kwargs", "sizes"), CASES)
 def test_a_real_environment_is_what_it_is_without_us(
     task: str, raw: Callable[..., Any], kwargs: dict[str, Any], sizes: tuple[int, int, int]
 ) -> None:
