@@ -122,8 +122,9 @@ class TaskChecks:
             ends["real ends" if steps[-1].terminal else "time-outs"] += 1
         env.close()
         said = ", ".join(f"{count} {kind}" for kind, count in ends.items())
-        limit = f", {cut} of them cut at {env.spec.episode_limit} steps by the suite"
-        return said + limit if cut else said
+        if cut:
+            said += f", {cut} of them cut at {env.spec.episode_limit} steps by the suite"
+        return said
 
     def dead_stay_dead(self) -> str:
         """A dead agent sees zeros, has the no-op alone and never comes back."""

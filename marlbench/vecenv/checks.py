@@ -47,7 +47,7 @@ class CheckedVectorEnv:
         """Begin an episode in every copy, from seeds (E,)."""
         step = self.inside.reset(seeds)
         require(bool(np.all(step.first)), "a copy's reset gave a step that is not first", step)
-        self.begun = crc32(np.ascontiguousarray(step.obs))
+        self.begun = crc32(step.obs.tobytes())
         return self._pass(step)
 
     def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
@@ -136,7 +136,7 @@ def check_win(step: Step, spec: EnvSpec) -> None:
     key = won_key(spec)
     if key is None or (key not in step.info and not step.last):
         return
-    won = step.info.get(key)
+    won: Any = step.info.get(key)
     array = isinstance(won, np.ndarray | np.bool_)
     if isinstance(won, bool) or (array and won.dtype == np.bool_ and won.shape == ()):
         return
