@@ -31,7 +31,7 @@ from marlbench.store.writing import alive, attempted
 if TYPE_CHECKING:
     import pandas as pd
 
-Status = Literal["done", "failed", "running", "unfinished", "waiting"]
+Status = Literal["done", "failed", "diverged", "running", "unfinished", "waiting"]
 
 FRESH = 120.0
 """Seconds for which another machine's `progress.json` says that its worker lives."""
@@ -64,7 +64,14 @@ class RunRecord:
     provenance: dict[str, Any] | None
 
     def evaluations(self) -> list[dict[str, Any]]:
-        """Give the rows of `eval.jsonl`, those of older runs in today's form."""
+        """Give the curve's rows of `eval.jsonl`, those of older runs in today's form."""
+        return [row for row in self._evaluated() if row.get("kind", "curve") == "curve"]
+
+    def final(self) -> dict[str, Any] | None:
+        """Give the row of the final evaluation; None before the end, and under protocol 1."""
+        return next((row for row in self._evaluated() if row.get("kind") == "final"), None)
+
+    def _evaluated(self) -> list[dict[str, Any]]:
         return [_todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]
 
     @property
@@ -95,7 +102,7 @@ class RunRecord:
         return Counter(crash.get("during", "training") for crash in crashes)
 
     def remarks(self) -> list[str]:
-        """Say what its evaluations met that numbers do not show: cuts, beginnings that differ."""
+        """Say what its numbers do not show: episodes that were cut, seeds that do not decide."""
         rows, said = self.evaluations(), []
         if cut := sum(row.get("cut") or 0 for row in rows):
             limit = (self.provenance or {}).get("env", {}).get("episode_limit")
@@ -104,9 +111,8 @@ class RunRecord:
                 f"{cut} of {played} evaluation episodes cut at {limit} steps, where they would "
                 f"have gone on (the suite's limit: marlbench show {self.spec.suite})"
             )
-        begun = {row["begun"] for row in rows if row.get("begun") is not None}
-        if len(begun) > 1:
-            said.append("not reproducible: equal seeds do not begin equal evaluation episodes")
+        if any(row.get("event") == "not_reproducible" for row in self.events()):
+            said.append("not reproducible: equal seeds do not begin equal episodes")
         return said
 
 
@@ -139,7 +145,7 @@ def read(folder: Path) -> RunRecord:
     progress = _progress(folder)
     failure = files.read_json(folder / FAILED)
     provenance = files.read_json(folder / PROVENANCE)
-    status = _status(folder, progress, provenance)
+    status = _status(folder, progress, provenance, failure)
     return RunRecord(folder, read_spec(folder), status, progress, failure, provenance)
 
 
@@ -233,14 +239,17 @@ def _leave_out(said: str) -> None:
 
 
 def _status(
-    folder: Path, progress: dict[str, Any] | None, provenance: dict[str, Any] | None
+    folder: Path,
+    progress: dict[str, Any] | None,
+    provenance: dict[str, Any] | None,
+    failure: dict[str, Any] | None,
 ) -> Status:
     if (folder / DONE).exists():
         return "done"
     if alive(folder):
         return "running"
     if (folder / FAILED).exists():  # the next attempt begins by taking it away
-        return "failed"
+        return "diverged" if "diverged" in (failure or {}) else "failed"
     if _lives_elsewhere(progress, provenance):
         return "running"
     return "unfinished" if attempted(folder) else "waiting"

@@ -42,22 +42,33 @@ def start(
     journal.append_event("memory", **planned)
     checkpoints = Checkpoints(journal, device)
     position = resume(spec, agent, env, journal, checkpoints) or begin(spec, agent, env)
-    journal.spent = position.seconds
+    journal.clock.add(position.seconds)
+    journal.clock.enter("training")
     run = Run(
         spec=spec,
         agent=agent,
         env=env,
         evaluation_env=build(evaluation.num_envs(spec.run.evaluation)),
         copyable=suite.copyable,
+        stochastic=algorithm.stochastic,
         schedule=evaluation.schedule(spec.run),
         journal=journal,
         checkpoints=checkpoints,
-        progress=Progress(spec.run, journal.write_progress, position.seconds, planned),
+        progress=Progress(spec.run, journal.write_progress, journal.clock, planned),
         stop=stop,
         position=position,
     )
+    if suite.copyable and not begins_alike(run.evaluation_env):
+        journal.append_event("not_reproducible")
     run.progress.show(position, "starting")
     return run
+
+
+def begins_alike(env: CheckedVectorEnv) -> bool:
+    """Say whether equal seeds begin equal episodes, as a suite promises that is `copyable`."""
+    seeds = np.arange(env.num_envs)
+    first, second = env.reset(seeds), env.reset(seeds)
+    return bool(np.array_equal(first.obs, second.obs))
 
 
 def begin(spec: RunSpec, agent: Agent, env: CheckedVectorEnv) -> Position:
