@@ -229,7 +229,7 @@ def save_if_due(run: Run) -> None:
 def save(run: Run) -> None:
     """Take a checkpoint."""
     now = run.position
-    now.saved, now.seconds = now.env_steps, dict(run.journal.clock.seconds())
+    now.saved, now.seconds = now.env_steps, run.journal.clock.seconds()
     copies = synchronous.snapshot(run.env) if run.copyable else None
     content = {"agent": run.agent.state(), "position": now, "copies": copies}
     run.checkpoints.save(content, now.env_steps)
