@@ -215,12 +215,12 @@ class TaskChecks:
 
     def can_be_drawn(self) -> str:
         """Pictures are of one size and change with what happens; drawing changes nothing."""
-        drawn, plain = self.make(), self.make()
+        rendered, plain = self.make(), self.make()
         pictures, steps = [], []
         try:
-            for step in random_episode(drawn, 4):
+            for step in random_episode(rendered, 4):
                 steps.append(step)
-                pictures.append(render(self.suite, drawn))
+                pictures.append(render(self.suite, rendered))
         except NotImplementedError as error:  # of a suite that does not know its tasks
             return f"not drawn: {error}"
         place = _differ(steps, list(random_episode(plain, 4)))
@@ -230,7 +230,7 @@ class TaskChecks:
         alike = all(p.shape == shape and p.dtype == np.uint8 for p in pictures)
         require(alike, "pictures are not uint8, or not of one size")
         require(len({picture.tobytes() for picture in pictures}) > 1, "all pictures are the same")
-        drawn.close()
+        rendered.close()
         plain.close()
         return f"{len(pictures)} pictures of {shape[1]} x {shape[0]}"
 

@@ -67,6 +67,11 @@ class EpisodeStatistics:
                 self._read(metric, metric.info, step)
         return [self._ended(step, int(copy)) for copy in np.flatnonzero(step.last)]
 
+    def total(self, copy: int) -> float:
+        """Give a copy's return so far: the team's, or the sum over agents."""
+        returns: list[float] = self.returns[copy].tolist()
+        return returns[0] if self.spec.reward == "team" else sum(returns)
+
     def _read(self, metric: Metric, key: str, step: Step) -> None:
         """Take what a step says of a metric; raises `SpecViolation` where it has to and does not.
 
@@ -94,7 +99,7 @@ class EpisodeStatistics:
 
     def _ended(self, step: Step, copy: int) -> Episode:
         returns: list[float] = self.returns[copy].tolist()
-        total = returns[0] if self.spec.reward == "team" else float(sum(returns))
+        total = self.total(copy)
         length = int(self.lengths[copy])
         values = {metric.name: self._value(metric, copy, total) for metric in self.spec.metrics}
         ends = [bool(flags(step, name)[copy]) for name in ("crashed", "cut")]

@@ -43,13 +43,13 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 def test_kills_at_random_moments_leave_every_row_exactly_once(
     undisturbed: Path, tmp_path: Path, number: int
 ) -> None:
-    draws = random.Random(number)
+    rng = random.Random(number)
     folder = store.create(tmp_path, small_spec())
     kills = 0
     for attempt in range(number):
         process = start(folder)
-        wait_for_rows(folder, 80 * (attempt + 1) // number + draws.randrange(12), process)
-        time.sleep(draws.random() * 0.02)
+        wait_for_rows(folder, 80 * (attempt + 1) // number + rng.randrange(12), process)
+        time.sleep(rng.random() * 0.02)
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
     assert kills == number, "the worker was too quick for this test: nothing was tested"
@@ -143,8 +143,8 @@ def test_copies_that_cannot_be_pickled_lose_their_episodes_and_say_so(tmp_path: 
     assert play(small_spec(), tmp_path, suite) == 0
     resumed = next(e for e in files.read_rows(tmp_path / "events.jsonl") if e["event"] == "resumed")
     assert 1 <= resumed["dropped_episodes"] <= 3
-    steps = [row["step"] for row in files.read_rows(tmp_path / "eval.jsonl")]
-    assert steps == [0, 100, 200, 300, 300]  # the last one is the final evaluation
+    played = [(row["kind"], row["step"]) for row in files.read_rows(tmp_path / "eval.jsonl")]
+    assert played == [*(("curve", point) for point in (0, 100, 200, 300)), ("final", 300)]
 
 
 class Irretrievable(synthetic.Synthetic):
