@@ -179,7 +179,7 @@ def played(run: Run, occasion: Occasion) -> dict[str, Any]:
             evaluation.evaluate(run.agent, env, occasion, seed, between_steps), spec
         )
 
-    row = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs}
+    row: dict[str, Any] = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs}
     try:
         with run.progress.evaluating():
             row |= one(occasion)
