@@ -92,13 +92,11 @@ class Dmawm:
     def filter(self, step: Step, memory: Memory, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """The agents' states h (E, A, D), z (E, A, K) once they see a step [Eq. 1]."""
         module = self.model.agent
-        read = module.read_latent(memory.z) + module.read_action(memory.action)  # (E, A, F)
-        h = module.recurrent(memory.h.flatten(0, 1), read.flatten(0, 1)).view_as(memory.h)
+        h = module.next(memory.h, memory.z, memory.action)  # (E, A, D)
         first = torch.from_numpy(step.first).to(self.device)[:, None, None]
-        h = torch.where(first, module.first_state(1), h)  # (E, A, D)
-        embed = module.embed(torch.from_numpy(step.obs).to(self.device))  # (E, A, F)
-        log_q = module.posterior((module.read_state(h) + embed).flatten(0, 1))
-        return h, module.drawn(log_q.exp(), uniform.flatten(0, 1)).view_as(memory.z)
+        h = torch.where(first, module.first_state(1), h)
+        log_q = module.infer(h, module.embed(torch.from_numpy(step.obs).to(self.device)))
+        return h, module.drawn(log_q.exp(), uniform)
 
     # Learning
 

@@ -2,8 +2,8 @@
 
 Symbol      meaning                                              name
 psi         agent module, shared by the agents, local inputs     `AgentModule`
-f           recurrent model                             [Eq. 1]  `AgentModule.recurrent`
-q           representation model                        [Eq. 1]  `AgentModule.posterior`
+f           recurrent model                             [Eq. 1]  `AgentModule.next`
+q           representation model                        [Eq. 1]  `AgentModule.infer`
 phi         environment module, couples the agents               `EnvironmentModule`
 p(z|h)      interaction predictor                       [Eq. 2]  `EnvironmentModule.prior`
 p(o|h,z)    observation decoder                         [Eq. 2]  `EnvironmentModule.decode`
@@ -72,19 +72,22 @@ class AgentModule(nn.Module):
         """What the posterior reads of observations (..., *O): (..., F). Stateless, so hoisted."""
         return self.read_obs(self.encoder(self.squash(obs)))
 
-    def recurrent(self, h: Tensor, read: Tensor) -> Tensor:
-        """h_t = f(h_{t-1}, z_{t-1}, a_{t-1}) (N, D), z and a read and summed (N, F) [Eq. 1]."""
-        return self.gru(self.input(read), h)
+    def next(self, h: Tensor, z: Tensor, action: Tensor) -> Tensor:
+        """h_t = f(h_{t-1}, z_{t-1}, a_{t-1}): (..., D), (..., K) and (...) to (..., D) [Eq. 1]."""
+        return self.gru(self.input(self.read_latent(z) + self.read_action(action)), h)
 
     def first_state(self, n: int) -> Tensor:
         """H of an episode's first step, f(0, 0, 0): (N, D)."""
         weight = self.read_state.weight  # (F, D)
-        return self.recurrent(
-            weight.new_zeros(n, weight.shape[1]), weight.new_zeros(n, len(weight))
-        )
+        nothing = weight.new_zeros(n, len(weight))
+        return self.gru(self.input(nothing), weight.new_zeros(n, weight.shape[1]))
+
+    def infer(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """Log q(z_t | h_t, o_t) (..., K, C) of h (..., D) and embedding (..., F) [Eq. 1]."""
+        return self.posterior(self.read_state(h) + embedding)
 
     def posterior(self, read: Tensor) -> Tensor:
-        """Log q(z_t | h_t, o_t) (N, K, C), h and o read and summed (N, F) [Eq. 1]."""
+        """Log q (..., K, C) of h and o, read and summed (..., F)."""
         logits = self.posterior_out(self.posterior_hidden(read))
         return latent_log_probs(logits, self.config.latents, self.config.unimix)
 
@@ -103,8 +106,9 @@ class AgentModule(nn.Module):
         """States h (T, N, D), classes z (T, N, K) and log q (T, N, K, C) of T steps [Eq. 1].
 
         From embedded observations (T, N, F), actions (T, N) and uniform numbers (T, N, K), without
-        which z is the likeliest. Only what is sequential stands in the loop, and the products of
-        h with the weights of the cell and of the posterior are one product.
+        which z is the likeliest. It is `next` and `infer` in turn, fused: only what is sequential
+        stands in the loop, and the products of h with the weights of the cell and of the posterior
+        are one product.
         """
         read_action = self.read_action(action[:-1]).unbind(0)  # T-1 times (N, F)
         merged = torch.cat([self.gru.weight_h, self.read_state.weight])  # (3D + F, D)

@@ -67,11 +67,11 @@ class NormGRU(nn.Module):
         self.norm = nn.LayerNorm(3 * hidden, eps=NORM_EPS)
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
-        """Next state (N, D) from input (N, inputs) and state (N, D)."""
+        """Next state (..., D) from input (..., inputs) and state (..., D)."""
         return self.gates(F.linear(x, self.weight_x) + F.linear(h, self.weight_h), h)
 
     def gates(self, preactivation: Tensor, h: Tensor) -> Tensor:
-        """Next state (N, D) from the summed products (N, 3D), for callers that merge them."""
-        reset, candidate, update = self.norm(preactivation).chunk(3, -1)  # (N, D) each
+        """Next state (..., D) from the summed products (..., 3D), for callers that merge them."""
+        reset, candidate, update = self.norm(preactivation).chunk(3, -1)  # (..., D) each
         candidate = torch.tanh(torch.sigmoid(reset) * candidate)
         return torch.lerp(h, candidate, torch.sigmoid(update - 1))

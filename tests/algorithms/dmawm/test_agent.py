@@ -88,10 +88,7 @@ def test_acting_takes_the_very_states_that_training_reconstructs(
     h = module.first_state(2 * spec.num_agents).view(2, spec.num_agents, -1)
     for before, after in itertools.pairwise(memories):
         torch.testing.assert_close(before.h, h)
-        onehots = torch.nn.functional.one_hot(before.z, config.classes).float()
-        read = onehots.flatten(-2) @ module.read_latent.weight
-        read = read + module.read_action(before.action)
-        h = module.recurrent(before.h.flatten(0, 1), read.flatten(0, 1)).view_as(h)
+        h = module.next(before.h, before.z, before.action)
         torch.testing.assert_close(after.h, h)
 
 

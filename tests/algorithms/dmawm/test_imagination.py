@@ -54,15 +54,12 @@ def rollout_of(networks: tuple[WorldModel, Actor, Critic], start: Start, config:
 def test_states_follow_from_states_and_actions_as_in_training(
     networks: tuple[WorldModel, Actor, Critic], start: Start, config: Config
 ) -> None:
-    """Each imagined h is f of the h, z, a before it: dense one-hots instead of gathered rows."""
+    """Each imagined h is f of the h, z, a before it [Eq. 1]."""
     agent = networks[0].agent
     rollout = rollout_of(networks, start, config)
     for t in range(config.horizon):
-        onehots = F.one_hot(rollout.z[t].long(), config.classes).double()
-        read = onehots.flatten(-2) @ agent.read_latent.weight
-        read = read + agent.read_action(rollout.action[t])
-        h = agent.recurrent(rollout.h[t].flatten(0, 1), read.flatten(0, 1))
-        torch.testing.assert_close(rollout.h[t + 1], h.view_as(rollout.h[t]))
+        h = agent.next(rollout.h[t], rollout.z[t].long(), rollout.action[t])
+        torch.testing.assert_close(rollout.h[t + 1], h)
 
 
 def test_heads_read_the_state_behind_the_action(

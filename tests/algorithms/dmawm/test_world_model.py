@@ -198,6 +198,23 @@ def test_states_equal_the_plain_loops(model: WorldModel, batch: Batch, uniform: 
     torch.testing.assert_close(states.log_q.exp(), qs)
 
 
+def test_the_fused_scan_is_the_two_verbs_in_turn(
+    model: WorldModel, batch: Batch, uniform: Tensor
+) -> None:
+    """States, samples and posteriors of `unroll` are those of `next` and `infer`."""
+    module, states = model.agent, model.observe(batch, uniform)
+    embedding = module.embed(batch.obs)
+    h = module.first_state(1).expand_as(states.h[0])
+    for t, action in enumerate(batch.action):
+        log_q = module.infer(h, embedding[t])
+        z = module.drawn(log_q.exp(), uniform[t])
+        # float64 and products summed in another order
+        torch.testing.assert_close(states.h[t], h, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(states.log_q[t], log_q, rtol=1e-12, atol=1e-12)
+        assert torch.equal(states.z[t], z)
+        h = module.next(h, z, action)
+
+
 def test_loss_and_every_gradient_equal_the_plain_loops(
     model: WorldModel, batch: Batch, uniform: Tensor
 ) -> None:
