@@ -1,7 +1,7 @@
 """DMAWM: learn a world model from play, and the policy in its imagination [section 4].
 
-Every 32 env steps: sample windows, one gradient step of the model [Eq. 3], imagine from the very
-states that the model just gave [section 4.3], PPO on what was imagined [Eqs. 7-9].
+Every 32 env steps: sample windows, one gradient step of the model [Eq. 3], imagine from the states
+that it then gives of the same windows [section 4.3], PPO on what was imagined [Eqs. 7-9].
 """
 
 from __future__ import annotations
@@ -16,11 +16,12 @@ from torch import Tensor
 
 from marlbench.plugin import EnvSpec, ReplayBuffer, Step
 from marlbench.toolbox.generators import restore_generator, saved_generator
+from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import COLUMNS, strip
 from marlbench.toolbox.policies import gumbel, sample
 from marlbench.toolbox.sequence_replay import SequenceReplay
-from marlbench_dmawm.absorbing import Batch, absorbed, fields, relabel
+from marlbench_dmawm.absorbing import Batch, absorbed, ends, fields, relabel
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.imagination import Start, advantages, imagine
 from marlbench_dmawm.networks import Actor, Critic
@@ -94,15 +95,15 @@ class Dmawm:
         module = self.model.agent
         h = module.next(memory.h, memory.z, memory.action)  # (E, A, D)
         first = torch.from_numpy(step.first).to(self.device)[:, None, None]
-        h = torch.where(first, module.first_state(1), h)
+        h = torch.where(first, module.first_state(), h)
         log_q = module.infer(h, module.embed(torch.from_numpy(step.obs).to(self.device)))
-        return h, module.drawn(log_q.exp(), uniform)
+        return h, sample_classes(log_q.exp(), uniform)
 
     # Learning
 
     def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
         """Keep a training step and the actions taken at it."""
-        self.replay.add(relabel(step, actions, self.spec))
+        self.replay.add(relabel(step, actions, self.spec, self.config.time_outs))
         self.env_steps += int((~step.last).sum())
 
     @property
@@ -126,7 +127,7 @@ class Dmawm:
 
     def pretrain(self) -> None:
         """Train the model alone, so that the policy's first lessons are not noise."""
-        if self.model.agent.images:
+        if self.model.agent.images and self.config.centre_images:
             self.model.agent.centre(self.replay.arrays["obs"][: self.replay.written])
         for _ in range(self.config.pretrain):
             self.train_model(self.sample_batch())
@@ -134,8 +135,8 @@ class Dmawm:
     def train(self) -> dict[str, Tensor]:
         """One training step of the model and, in its imagination, of the policy."""
         batch = self.sample_batch()
-        states, model_metrics = self.train_model(batch)
-        start = self.imagination_start(batch, states)
+        model_metrics = self.train_model(batch)
+        start = self.imagination_start(batch)
         rollout = imagine(self.model, self.policy.actor, start, self.config.horizon, self.generator)
         advantage, target = advantages(self.policy.critic, rollout, self.config, self.spec)
         metrics = self.policy.learn(Decisions.of(rollout, advantage, target), self.generator)
@@ -145,35 +146,46 @@ class Dmawm:
     def sample_batch(self) -> Batch:
         """Windows of the replay with their absorbing states [section 4.2]."""
         c = self.config
-        window, real = self.replay.sample(self.rng, c.batch, c.length, c.tail)
-        return absorbed(window, real, self.spec, c.tail, c.death_ends).to(self.device)
+        tail = c.tail if c.absorbing_state else 0
+        windows = self.replay.sample(self.rng, c.batch, c.length, tail)
+        return absorbed(windows, self.spec, c).to(self.device)
 
-    def train_model(self, batch: Batch) -> tuple[States, dict[str, Tensor]]:
-        """One gradient step of the world model; the states are those before it [Eq. 3]."""
+    def encode(self, batch: Batch) -> States:
+        """The states of a batch, z drawn of the posterior."""
         shape = (*batch.reward.shape, self.config.latents)  # (T, B, A, K)
         uniform = torch.rand(shape, generator=self.generator, device=self.device)
-        states = self.model.observe(batch, uniform)
-        loss, terms = self.model.loss(batch, states)
+        return self.model.observe(batch, uniform)
+
+    def train_model(self, batch: Batch) -> dict[str, Tensor]:
+        """One gradient step of the world model [Eq. 3]."""
+        loss, terms = self.model.loss(batch, self.encode(batch))
         self.optimiser.zero_grad()
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
+        most = self.config.model_grad_norm
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), most)
         self.optimiser.step()
         metrics = {f"model_{name}": term.detach() for name, term in terms.items()}
-        return states, metrics | {"model_loss": loss.detach(), "model_grad_norm": norm}
+        return metrics | {"model_loss": loss.detach(), "model_grad_norm": norm}
 
-    def imagination_start(self, batch: Batch, states: States) -> Start:
+    @torch.no_grad()
+    def imagination_start(self, batch: Batch) -> Start:
         """The batch's own states, all of them or as many as `rollouts` [section 4.3].
 
-        Fewer are drawn without replacement among the rows with an agent left; all in order
-        otherwise, 16 x 64 being the paper's 1024.
+        They are encoded anew, by the model as it is after its gradient step [code]. Ends and what
+        stands behind them are no beginnings. Fewer than all are drawn without replacement among
+        the rows with an agent left; all stay in order otherwise, 16 x 64 being the paper's 1024.
         """
-        weight = (batch.weight[..., None] * batch.present).flatten(0, 1)  # (T B, A)
+        states = self.encode(batch)
+        decided = batch.seen * batch.present  # (T, B, A)
+        if not ends(self.config):
+            decided = decided.amax(-1, keepdim=True).expand_as(decided)
+        weight = decided.flatten(0, 1)  # (T B, A)
         rows = torch.arange(len(weight), device=self.device)
         if self.config.rollouts < len(weight):
             chance = weight.amax(-1) + 1e-6  # never without enough rows to draw
             rows = chance.multinomial(self.config.rollouts, generator=self.generator)
         return Start(
-            h=states.h.detach().flatten(0, 1)[rows],
+            h=states.h.flatten(0, 1)[rows],
             z=states.z.flatten(0, 1)[rows],
             avail=batch.avail.flatten(0, 1)[rows],
             weight=weight[rows],
@@ -187,9 +199,7 @@ class Dmawm:
         c = self.config
         if not self.model.agent.images or not self.replay.written:
             return {}
-        window = self.replay.newest(c.length)
-        real = np.ones_like(window["first"])  # (T, 1)
-        batch = absorbed(window, real, self.spec, c.tail, c.death_ends).to(self.device)
+        batch = absorbed(self.replay.newest(c.length), self.spec, c).to(self.device)
         states = self.model.observe(batch, uniform=None)
         h, z = (x[-COLUMNS:, 0] for x in (states.h, states.z))
         decoded = self.model.environment.decode(h, z)  # (T, A, *O)

@@ -38,7 +38,7 @@ class Decisions:
         """All joint states of a rollout but the last, where nothing was decided."""
         r = rollout
         weight = r.weight / r.weight.mean().clamp(min=1e-8)
-        parts = (r.h[:-1], r.z, r.avail, r.action, r.log_prob, advantage, target, weight)
+        parts = (r.h[:-1], r.z[:-1], r.avail, r.action, r.log_prob, advantage, target, weight)
         return cls(*(x.flatten(0, 1) for x in parts))
 
     def rows(self, index: Tensor) -> "Decisions":
@@ -62,21 +62,26 @@ class PolicyLearner:
         )
 
     def learn(self, data: Decisions, generator: torch.Generator) -> dict[str, Tensor]:
-        """Several epochs of minibatches of joint states; the last minibatch's metrics."""
+        """Several epochs, of the whole batch or of minibatches; the last step's metrics."""
+        size = self.config.minibatch
         for _ in range(self.config.epochs):
+            if not 0 < size < len(data.h):
+                metrics = self.step(data)
+                continue
             order = torch.randperm(len(data.h), generator=generator, device=data.h.device)
-            for rows in order.split(self.config.minibatch):
+            for rows in order.split(size):
                 metrics = self.step(data.rows(rows))
         return metrics
 
     def step(self, data: Decisions) -> dict[str, Tensor]:
         """One gradient step of actor [Eq. 8] and critic [Eq. 9]."""
         c = self.config
-        policy = self.actor(data.h, data.z.long(), data.avail)  # (N, A, U)
+        z = data.z.long()
+        policy = self.actor(data.h, z, data.avail)  # (N, A, U)
         new_log_prob, spread = log_prob(policy, data.action), entropy(policy)
         surrogate = ppo_clip(new_log_prob, data.log_prob, data.advantage, c.clip)
-        actor_loss = (data.weight * (surrogate - c.entropy * spread)).mean()
-        error = self.critic.twohot.loss(self.critic(data.h), data.target)
+        actor_loss = (data.weight * (surrogate - c.entropy_coef * spread)).mean()
+        error = self.critic.twohot.loss(self.critic(data.h, z), data.target)
         critic_loss = (data.weight * error).mean()
         self.actor_optimiser.zero_grad()
         self.critic_optimiser.zero_grad()

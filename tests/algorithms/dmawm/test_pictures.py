@@ -40,7 +40,7 @@ def images(spec: EnvSpec) -> EnvSpec:
 def followed(agent: Dmawm, window: dict[str, Any]) -> Iterator[torch.Tensor]:
     """What the likeliest latents decode to, step by step: pixels (A, *O)."""
     module = agent.model.agent
-    h = module.first_state(3)
+    h = module.first_state().expand(3, -1)
     for obs, action in zip(window["obs"][:, 0], window["action"][:, 0], strict=True):
         z = module.infer(h, module.embed(torch.from_numpy(obs))).argmax(-1)
         yield agent.model.environment.decode(h, z) + module.mean_image
@@ -52,7 +52,7 @@ def test_pictures_show_the_newest_window_and_what_is_decoded_of_it(
 ) -> None:
     agent = trained(config, images, steps)
     (picture,) = agent.pictures().values()
-    window = agent.replay.newest(config.length)
+    window = agent.replay.newest(config.length).fields
     columns = len(window["obs"])
     assert 2 <= columns <= config.length
     assert picture.shape == (3 * (2 * TILE + GAP) - GAP, columns * (TILE + GAP) - GAP, 3)

@@ -1,5 +1,6 @@
 """PPO on made-up decisions: the losses by hand, what carries no weight, what is clipped."""
 
+import pytest
 import torch
 
 from marlbench.plugin import EnvSpec
@@ -40,9 +41,11 @@ def test_losses_equal_their_equations(config: Config, spec: EnvSpec) -> None:
             ratio * data.advantage, ratio.clamp(1 - config.clip, 1 + config.clip) * data.advantage
         )
         entropy = -torch.special.xlogy(probs, probs).sum(-1)
-        critic_loss = policy.critic.twohot.loss(policy.critic(data.h), data.target).mean()
+        critic_loss = policy.critic.twohot.loss(policy.critic(data.h, data.z), data.target).mean()
     metrics = policy.step(data)
-    torch.testing.assert_close(metrics["actor_loss"], -(gain + config.entropy * entropy).mean())
+    torch.testing.assert_close(
+        metrics["actor_loss"], -(gain + config.entropy_coef * entropy).mean()
+    )
     torch.testing.assert_close(metrics["critic_loss"], critic_loss)
 
 
@@ -71,23 +74,26 @@ def test_good_actions_become_likelier_and_values_approach_their_targets(
     data.target.fill_(3.0)
     with torch.no_grad():
         data.log_prob.copy_(policy.actor(data.h, data.z, data.avail)[..., 1])
-        before = policy.critic.value(data.h)
+        before = policy.critic.value(data.h, data.z)
     for _ in range(100):  # after 30, processors of other vector units differ by half of the way
         policy.learn(data, torch.Generator().manual_seed(0))
     with torch.no_grad():
         ratio = (policy.actor(data.h, data.z, data.avail)[..., 1] - data.log_prob).exp()
-        after = policy.critic.value(data.h)
+        after = policy.critic.value(data.h, data.z)
     choice = data.avail.sum(-1) > 1
     assert ratio[choice].mean() > 1.15  # it stops being pushed at 1 + clip
     assert (after - 3).abs().mean() < 0.3 * (before - 3).abs().mean()
 
 
-def test_the_whole_batch_is_seen_once_per_epoch(config: Config, spec: EnvSpec) -> None:
+@pytest.mark.parametrize(("minibatch", "sizes"), [(20, [20, 20, 5]), (0, [45]), (45, [45])])
+def test_the_whole_batch_is_seen_once_per_epoch(
+    config: Config, spec: EnvSpec, minibatch: int, sizes: list[int]
+) -> None:
+    config = config.model_copy(update={"minibatch": minibatch})
     policy, data = learner(config, spec), decisions(config, spec, n=45)
     seen: list[torch.Tensor] = []
     policy.step = lambda data: seen.append(data.h[:, 0, 0]) or {}  # type: ignore[method-assign,func-returns-value]
     policy.learn(data, torch.Generator().manual_seed(0))
-    sizes = [len(rows) for rows in seen]
-    assert sizes == [20, 20, 5] * config.epochs
-    for epoch in (torch.cat(seen[:3]), torch.cat(seen[3:])):
+    assert [len(rows) for rows in seen] == sizes * config.epochs
+    for epoch in torch.cat(seen).split(45):
         torch.testing.assert_close(epoch.sort().values, data.h[:, 0, 0].sort().values)
