@@ -2,6 +2,8 @@
 
 import itertools
 
+import numpy as np
+
 from battle import battle
 from marlbench.plugin import Agent
 from timing import median_seconds, print_row
@@ -18,4 +20,8 @@ def step_seconds(agent: Agent, num_envs: int, repeats: int) -> tuple[float, floa
     """Median CPU and wall seconds of `act` for so many copies."""
     memory = agent.start(num_envs)
     turn = itertools.cycle(list(itertools.islice(battle(num_envs), 50)))
-    return median_seconds(lambda: agent.act(next(turn), memory, explore=True), repeats, warm=50)
+    return median_seconds(
+        lambda: agent.act(next(turn), memory, np.random.default_rng(0), explore=True),
+        repeats,
+        warm=50,
+    )

@@ -5,6 +5,8 @@
 
 from typing import TypeVar
 
+import numpy as np
+
 from acting import print_policy_steps
 from battle import SPEC, battle
 from marlbench_mappo.agent import Mappo
@@ -23,7 +25,7 @@ def fill(agent: Learner) -> None:
     memory = agent.start(agent.config.num_envs)
     while not agent.rollout.ready:
         step = next(steps)
-        actions, memory = agent.act(step, memory, explore=True)
+        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
         agent.observe(step, actions)
 
 

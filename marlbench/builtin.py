@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from marlbench.executors import Executor
 from marlbench.plugin import Preset, hookimpl
 
-marlbench_api = 1
+marlbench_api = 2
 
 PAPER = Preset(
     "paper",

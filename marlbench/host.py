@@ -30,6 +30,11 @@ __all__ = [
 
 GROUP = "marlbench"
 PREFIX = "marlbench_"
+CHANGES: dict[Any, str] = {
+    1: "act(step, policy_state, rng, explore) draws from the rng it is given, "
+    "Suite.observes_images replaces picture_tasks (docs/from-contract-1-to-2.md)"
+}
+"""What an author has to change, by the older contract that a plugin was written for."""
 HOOKS = tuple(PREFIX + kind for kind in (*NAMED, *UNNAMED))
 
 Entry = TypeVar("Entry")
@@ -184,7 +189,7 @@ def _check_version(plugin: Any) -> None:
     if type(version) is not int or version != API_VERSION:
         raise UnusableError(
             f"is for the plugin API {version!r}, this marlbench has {API_VERSION}; "
-            "upgrade whichever is older"
+            + CHANGES.get(version, "upgrade whichever is older")
         )
 
 

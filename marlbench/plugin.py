@@ -37,8 +37,8 @@ __all__ = [
     "hookimpl",
 ]
 
-API_VERSION = 1
-"""The contract of this page. A plugin module states the one it is for: `marlbench_api = 1`."""
+API_VERSION = 2
+"""The contract of this page. A plugin module states the one it is for: `marlbench_api = 2`."""
 
 hookimpl = pluggy.HookimplMarker("marlbench")
 """Marks a plugin's function as the implementation of the hook of the same name (hookspecs.py)."""
@@ -100,6 +100,8 @@ class EnvSpec:
     num_actions: int
     episode_limit: int
     """Longest episode in env steps."""
+    actions: Literal["discrete"] = "discrete"
+    """The kind of actions: one of `num_actions` for each agent. A later contract adds `box`."""
     obs_dtype: str = "float32"
     """`float32` vectors or `uint8` images (height, width, channels)."""
     state_shape: tuple[int, ...] | None = None
@@ -196,15 +198,18 @@ class Agent(Protocol):
     """A learner: four verbs, two to save. The host knows nothing of buffers, models or policies."""
 
     def start(self, num_envs: int) -> Any:
-        """Give the memory of acting for E copies that all stand on a `first` step; picklable."""
+        """Give the policy's state for E copies that all stand on a `first` step; picklable."""
         ...
 
-    def act(self, step: Step, memory: Any, explore: bool) -> tuple[NDArray[np.int64], Any]:
-        """Give available actions (E, A) and the next memory; change nothing.
+    def act(
+        self, step: Step, policy_state: Any, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], Any]:
+        """Give available actions (E, A) and the policy's next state; change nothing.
 
-        A function of the parameters, the step and the memory alone (random draws are keyed by
-        what the memory carries), so that evaluating cannot disturb training. Copies on a
-        `first` step forget what came before. On a `last` step the action is ignored.
+        A function of the parameters, the step, the policy's state and `rng` alone, so that
+        evaluating cannot disturb training. All that is random comes from `rng`, which the host
+        makes anew for every vector step from the run's seed, the purpose and the step. Copies
+        on a `first` step forget what came before. On a `last` step the action is ignored.
         """
         ...
 
@@ -217,7 +222,7 @@ class Agent(Protocol):
         ...
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on exactly, nested: tensors, arrays, `ReplayBuffer`s, plain values."""
+        """Everything to go on exactly, nested: tensors, arrays, `ReplayBuffer`s, plain values."""
         ...
 
     def load(self, state: dict[str, Any]) -> None:
@@ -269,6 +274,8 @@ class Algorithm:
     """Settings in which this entry differs from `config`'s defaults (VDN is QMIX with a sum)."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings per preset name; a preset that is not listed changes nothing."""
+    actions: tuple[Literal["discrete"], ...] = ("discrete",)
+    """Kinds of actions that it can choose (`EnvSpec.actions`); the host refuses other tasks."""
     wants_gpu: bool = False
     """Whether the paper's settings take days without a GPU, so that the host can say so."""
 
@@ -298,8 +305,9 @@ class Suite:
     config: type[Config] = Config
     paper_tasks: tuple[str, ...] = ()
     """What of `tasks` the `paper` preset plays where the suite has more; empty: all of them."""
-    picture_tasks: tuple[str, ...] = ()
-    """Those of `tasks` whose observations are images; on them `Preset.on_pictures` follows."""
+    observes_images: Callable[[str, Any], bool] = lambda task, config: False
+    """`observes_images(task, config)`: are observations images? There `Preset.on_pictures`
+    follows. Called for planning: it imports no simulator."""
     build_vector: Callable[[str, Any, int], VectorEnv] | None = None
     """`build_vector(task, config, num_envs)` where the suite steps many copies at once.
 
@@ -337,4 +345,4 @@ class Preset:
     algorithms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings of algorithms by name, under those that an algorithm itself gives this preset."""
     on_pictures: str | None = None
-    """The preset whose settings of algorithms follow this one's on `Suite.picture_tasks`."""
+    """The preset whose settings of algorithms follow where observations are images."""

@@ -55,14 +55,13 @@ def _wrong_config(config: Any, wanted: type[Config]) -> Iterator[str]:
 
 
 def _wrong_tasks(suite: Suite) -> Iterator[str]:
-    for name in ("tasks", "paper_tasks", "picture_tasks"):
+    for name in ("tasks", "paper_tasks"):
         if not isinstance(tasks := getattr(suite, name), tuple | list):
             yield f"the {name} {tasks!r}, which is no tuple of names"
     if suite.open_tasks:  # builds more than it lists
         return
     named = [("default_task", suite.default_task)]
     named += [("paper_tasks", task) for task in suite.paper_tasks]
-    named += [("picture_tasks", task) for task in suite.picture_tasks]
     for name, task in named:
         if task not in suite.tasks:
             near = did_you_mean(str(task), map(str, suite.tasks))

@@ -9,7 +9,7 @@ from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.presets import PRESETS
 
-marlbench_api = 1
+marlbench_api = 2
 
 
 def build(config: Config, spec: EnvSpec, seed: int, device: str) -> Agent:

@@ -19,7 +19,7 @@ from marlbench.toolbox.generators import restore_generator, saved_generator
 from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import COLUMNS, strip
-from marlbench.toolbox.policies import gumbel, sample
+from marlbench.toolbox.policies import gumbel_noise, sample
 from marlbench.toolbox.sequence_replay import SequenceReplay
 from marlbench_dmawm.absorbing import Batch, absorbed, ends, fields, relabel
 from marlbench_dmawm.config import Config
@@ -30,7 +30,7 @@ from marlbench_dmawm.world_model import States, WorldModel
 
 
 @dataclass(frozen=True)
-class Memory:
+class PolicyState:
     """What each agent carries from step to step while acting."""
 
     h: Tensor
@@ -39,12 +39,10 @@ class Memory:
     """(E, A, K) class indices."""
     action: Tensor
     """(E, A)."""
-    t: int
-    """Vector steps acted so far: with the seed, the key of the random draws."""
 
-    def on(self, device: str) -> Memory:
+    def on(self, device: str) -> PolicyState:
         """The same on a device: a run may go on elsewhere than where it was saved."""
-        return Memory(self.h.to(device), self.z.to(device), self.action.to(device), self.t)
+        return PolicyState(self.h.to(device), self.z.to(device), self.action.to(device))
 
 
 class Dmawm:
@@ -70,30 +68,31 @@ class Dmawm:
 
     # Acting
 
-    def start(self, num_envs: int) -> Memory:
-        """An empty memory of num_envs copies."""
+    def start(self, num_envs: int) -> PolicyState:
+        """The policy's empty state for num_envs copies."""
         agents, c = (num_envs, self.spec.num_agents), self.config
         h = torch.zeros(*agents, c.deter, device=self.device)
         z = torch.zeros(*agents, c.latents, dtype=torch.int64, device=self.device)
-        return Memory(h, z, torch.zeros_like(z[..., 0]), t=0)
+        return PolicyState(h, z, torch.zeros_like(z[..., 0]))
 
     @torch.no_grad()
-    def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
+    def act(
+        self, step: Step, policy_state: PolicyState, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], PolicyState]:
         """Each agent's action from its own history: sampled, or greedy [section 4.1]."""
-        memory = memory.on(self.device)
-        keyed = torch.Generator().manual_seed(hash((self.seed, memory.t)) & 0x7FFF_FFFF_FFFF)
-        uniform = torch.rand(memory.z.shape, generator=keyed).to(self.device)
-        noise = gumbel(step.avail.shape, keyed).to(self.device)
-        h, z = self.filter(step, memory, uniform)
+        before = policy_state.on(self.device)
+        uniform = torch.from_numpy(rng.random(before.z.shape, dtype=np.float32)).to(self.device)
+        noise = gumbel_noise(rng, step.avail.shape).to(self.device)
+        h, z = self.filter(step, before, uniform)
         avail = torch.from_numpy(step.avail).to(self.device)
         policy = self.policy.actor(h, z, avail)  # (E, A, U)
         action = sample(policy, noise) if explore else policy.argmax(-1)
-        return action.cpu().numpy(), Memory(h, z, action, memory.t + 1)
+        return action.cpu().numpy(), PolicyState(h, z, action)
 
-    def filter(self, step: Step, memory: Memory, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def filter(self, step: Step, before: PolicyState, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """The agents' states h (E, A, D), z (E, A, K) once they see a step [Eq. 1]."""
         module = self.model.agent
-        h = module.next(memory.h, memory.z, memory.action)  # (E, A, D)
+        h = module.next(before.h, before.z, before.action)  # (E, A, D)
         first = torch.from_numpy(step.first).to(self.device)[:, None, None]
         h = torch.where(first, module.first_state(), h)
         log_q = module.infer(h, module.embed(torch.from_numpy(step.obs).to(self.device)))

@@ -14,7 +14,7 @@ from marlbench_mamba.config import PRESETS, MambaConfig
 if TYPE_CHECKING:
     from marlbench.plugin import Agent, EnvSpec
 
-marlbench_api = 1
+marlbench_api = 2
 
 
 def build(config: MambaConfig, spec: EnvSpec, seed: int, device: str) -> Agent:

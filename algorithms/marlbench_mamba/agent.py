@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec, ReplayBuffer, Step
-from marlbench.toolbox.exploration import keyed_uniforms
 from marlbench.toolbox.generators import restore_generator, saved_generator
 from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import strip
+from marlbench.toolbox.policies import gumbel_noise
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import advantages, imagine
 from marlbench_mamba.networks import Actor, Critic
@@ -29,7 +29,7 @@ from marlbench_mamba.world_model import States, WorldModel
 
 
 @dataclass(frozen=True)
-class Memory:
+class PolicyState:
     """What the agents carry from step to step while acting."""
 
     h: Tensor
@@ -38,12 +38,10 @@ class Memory:
     """(E, A, K) class indices."""
     action: Tensor
     """(E, A)."""
-    draws: int = 0
-    """Times acted so far: with the seed, the key of the random draws."""
 
-    def on(self, device: str) -> Memory:
+    def on(self, device: str) -> PolicyState:
         """The same on a device: a run may go on elsewhere than where it was saved."""
-        return Memory(self.h.to(device), self.z.to(device), self.action.to(device), self.draws)
+        return PolicyState(self.h.to(device), self.z.to(device), self.action.to(device))
 
 
 class Mamba:
@@ -66,36 +64,34 @@ class Mamba:
 
     # Acting
 
-    def start(self, num_envs: int) -> Memory:
-        """An empty memory of num_envs copies."""
+    def start(self, num_envs: int) -> PolicyState:
+        """The policy's empty state for num_envs copies."""
         agents, c = (num_envs, self.spec.num_agents), self.config
         h = torch.zeros(*agents, c.deter, device=self.device)
         z = torch.zeros(*agents, c.latents, dtype=torch.int64, device=self.device)
-        return Memory(h, z, torch.zeros_like(z[..., 0]))
+        return PolicyState(h, z, torch.zeros_like(z[..., 0]))
 
     @torch.no_grad()
-    def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
+    def act(
+        self, step: Step, policy_state: PolicyState, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], PolicyState]:
         """Actions (E, A), sampled or the likeliest; the agents hear each other."""
-        memory = memory.on(self.device)
-        latents, actions = self.config.latents, self.spec.num_actions
-        shape = (*step.alive.shape, latents + actions)
-        uniform = torch.from_numpy(keyed_uniforms(self.seed, memory.draws, shape).copy())
-        for_z, for_action = uniform.split([latents, actions], -1)
-        h, z = self.filtered(step, memory, for_z.float().to(self.device))
+        before = policy_state.on(self.device)
+        uniform = torch.from_numpy(rng.random(before.z.shape, dtype=np.float32))  # (E, A, K)
+        h, z = self.filtered(step, before, uniform.to(self.device))
         avail = torch.from_numpy(step.avail).to(self.device)
         policy = self.policy.actor(h, z, avail)  # (E, A, U)
         if explore:
-            race = for_action.clamp(1e-12, 1 - 1e-12).log().neg().log().to(self.device)
-            policy = policy - race  # Gumbel noise
+            policy = policy + gumbel_noise(rng, step.avail.shape).to(self.device)
         action = policy.argmax(-1)  # (E, A)
-        return action.cpu().numpy(), Memory(h, z, action, memory.draws + 1)
+        return action.cpu().numpy(), PolicyState(h, z, action)
 
-    def filtered(self, step: Step, memory: Memory, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def filtered(self, step: Step, before: PolicyState, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """The states h (E, A, D), z (E, A, K) once a step is seen; a first step forgets all."""
         model = self.model
         first = torch.from_numpy(step.first).to(self.device)[:, None, None]
-        h = memory.h.masked_fill(first, 0.0)
-        read = model.transition.read(memory.z, memory.action).masked_fill(first, 0.0)
+        h = before.h.masked_fill(first, 0.0)
+        read = model.transition.read(before.z, before.action).masked_fill(first, 0.0)
         h = model.transition(h.flatten(0, 1), read.flatten(0, 1)).view_as(h)
         embed = model.encoder(torch.from_numpy(step.obs).to(self.device))
         logits = model.posterior(h, model.posterior.read(embed))

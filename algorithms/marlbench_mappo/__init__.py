@@ -8,7 +8,7 @@ from typing import Any
 from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
 from marlbench_mappo.config import MappoConfig
 
-marlbench_api = 1
+marlbench_api = 2
 
 SMOKE = {"num_envs": 2, "rollout_steps": 100, "hidden": 16, "epochs": 2}
 QUICK = {"rollout_steps": 100, "epochs": 10, "bootstrap_timeouts": True}

@@ -13,7 +13,7 @@ own state or observation itself alone (G = 1). A copy of the environment has C =
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.normalise import ValueNorm, standardise
-from marlbench.toolbox.policies import entropy, gumbel, log_prob, masked_log_probs, sample
+from marlbench.toolbox.policies import entropy, gumbel_noise, log_prob, masked_log_probs, sample
 from marlbench.toolbox.policy_losses import ppo_clip
 from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_gae
 from marlbench.toolbox.value_losses import clipped_huber
@@ -30,14 +30,8 @@ from marlbench_mappo.config import MappoConfig
 from marlbench_mappo.networks import Network, RecurrentNetwork
 from marlbench_mappo.sequences import Sequences
 
-
-class Memory(NamedTuple):
-    """What acting passes on."""
-
-    state: Tensor
-    """(E * A, D) of the actor."""
-    draws: int
-    """Steps acted so far: with the seed, the key of the next random draw."""
+PolicyState = Tensor
+"""(E * A, D): the actor's recurrent states."""
 
 
 class Mappo:
@@ -56,7 +50,7 @@ class Mappo:
         self.critic_optimiser = self.adam(self.critic, config.critic_lr)
         self.generator = torch.Generator().manual_seed(seed)
         self.rollout = Rollout(config.rollout_steps)
-        self.actor_state = self.start(config.num_envs).state  # (E * A, D) after the noted rows
+        self.actor_state = self.start(config.num_envs)  # (E * A, D) after the noted rows
         self.critic_state = self.critic_zeros(config.num_envs)  # (E * C, D)
 
     # ------------------------------------------------------------------------------- building
@@ -89,25 +83,26 @@ class Mappo:
 
     # --------------------------------------------------------------------------------- acting
 
-    def start(self, num_envs: int) -> Memory:
-        """Memory of acting for copies that stand on a first step."""
+    def start(self, num_envs: int) -> PolicyState:
+        """The policy's state for copies that stand on a first step."""
         rows = num_envs * self.spec.num_agents
-        return Memory(torch.zeros(rows, self.actor.state_size, device=self.device), draws=0)
+        return torch.zeros(rows, self.actor.state_size, device=self.device)
 
     @torch.no_grad()
-    def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
+    def act(
+        self, step: Step, policy_state: PolicyState, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], PolicyState]:
         """Sample actions (E, A), or take the likeliest."""
         obs = self.tensor(step.obs)[None]  # (1, E, A, *O)
-        state = memory.state.to(self.device)  # a run may go on elsewhere than where it was saved
+        state = policy_state.to(self.device)  # a run may go on elsewhere than where it was saved
         logits, states = self.policy(obs, self.tensor(~step.first)[None], state)
         log_probs = masked_log_probs(logits[0], self.tensor(step.avail))  # (E, A, U)
         if explore:
-            key = hash((self.seed, memory.draws)) & 0xFFFF_FFFF_FFFF
-            noise = gumbel(tuple(log_probs.shape), torch.Generator().manual_seed(key))
+            noise = gumbel_noise(rng, step.avail.shape)
             actions = sample(log_probs, noise.to(self.device))  # (E, A)
         else:
             actions = log_probs.argmax(-1)  # (E, A)
-        return actions.cpu().numpy(), Memory(states[-1], memory.draws + 1)
+        return actions.cpu().numpy(), states[-1]
 
     def policy(self, obs: Tensor, keep: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
         """Logits (T, N, G, U) and states (T, N * G, D): obs (T, N, G, *O), keep (T, N)."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
 from marlbench_mat.config import MatConfig
 
-marlbench_api = 1
+marlbench_api = 2
 
 SMOKE = {"num_envs": 2, "rollout_steps": 100, "embedding": 16, "epochs": 2}
 QUICK = {"rollout_steps": 100, "epochs": 10, "bootstrap_timeouts": True}

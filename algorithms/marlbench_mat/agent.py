@@ -9,7 +9,7 @@ L                   clipped surrogate, value, entropy       [Eq. 4, Eq. 5]      
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from marlbench.toolbox.normalise import ValueNorm, standardise
 from marlbench.toolbox.policies import (
     UNAVAILABLE,
     entropy,
-    gumbel,
+    gumbel_noise,
     log_prob,
     masked_log_probs,
 )
@@ -33,13 +33,6 @@ from marlbench_mat.networks import Decoder, Encoder, Prepared
 
 Batch = dict[str, Tensor]
 """N joint steps: fields (N, A, ...)."""
-
-
-class Memory(NamedTuple):
-    """What acting passes on: MAT has no recurrence."""
-
-    draws: int
-    """Steps acted so far: with the seed, the key of the next random draw."""
 
 
 class Mat:
@@ -63,16 +56,16 @@ class Mat:
 
     # --------------------------------------------------------------------------------- acting
 
-    def start(self, num_envs: int) -> Memory:
-        """Memory of acting: nothing yet, for any number of copies."""
-        del num_envs
-        return Memory(draws=0)
+    def start(self, num_envs: int) -> None:
+        """The policy's state: MAT has no recurrence, and carries nothing from step to step."""
 
     @torch.no_grad()
-    def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
+    def act(
+        self, step: Step, policy_state: None, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], None]:
         """Sample actions (E, A) agent by agent, or take the likeliest [Eq. 5]."""
         shift = (
-            self.noise(step.avail.shape, memory.draws)
+            gumbel_noise(rng, step.avail.shape).to(self.device)
             if explore
             else torch.zeros((), device=self.device)
         )
@@ -86,12 +79,7 @@ class Mat:
             self.ready = self.decoder.prepared()
         representation = self.encoder.representation(self.tensor(step.obs))  # (E, A, D)
         actions = self.decoder.decode(self.ready, representation, choose)
-        return actions.cpu().numpy(), Memory(memory.draws + 1)
-
-    def noise(self, shape: tuple[int, ...], draws: int) -> Tensor:
-        """Gumbel noise that the seed and the number of draws so far decide."""
-        key = hash((self.seed, draws)) & 0xFFFF_FFFF_FFFF
-        return gumbel(shape, torch.Generator().manual_seed(key)).to(self.device)
+        return actions.cpu().numpy(), None
 
     def tensor(self, array: NDArray[Any]) -> Tensor:
         """The array on the learner's device."""

@@ -16,7 +16,7 @@ from marlbench_mbvd.config import PRESETS, MbvdConfig
 if TYPE_CHECKING:
     from marlbench.plugin import Agent, EnvSpec
 
-marlbench_api = 1
+marlbench_api = 2
 
 
 def build(config: MbvdConfig, spec: EnvSpec, seed: int, device: str) -> Agent:

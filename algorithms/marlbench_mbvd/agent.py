@@ -24,13 +24,13 @@ from marlbench.toolbox.episode_replay import EpisodeReplay, Episodes
 from marlbench.toolbox.exploration import linear_schedule
 from marlbench.toolbox.generators import restore_generator, saved_generator
 from marlbench.toolbox.mixers import MonotonicMixer
-from marlbench.toolbox.recurrent_acting import Memory, act, beginning
+from marlbench.toolbox.recurrent_acting import PolicyState, act, beginning
 from marlbench.toolbox.utility import Utility
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_mbvd.latent_model import LatentModel
 from marlbench_mbvd.losses import Encoding, Noise, model_terms, transitions
 
-__all__ = ["Mbvd", "Memory"]
+__all__ = ["Mbvd", "PolicyState"]
 
 
 class Values(nn.Module):
@@ -87,16 +87,16 @@ class Mbvd:
 
     # --- acting -------------------------------------------------------------------------------
 
-    def start(self, num_envs: int) -> Memory:
-        """Give the memory of an episode's beginning for E copies.
+    def start(self, num_envs: int) -> PolicyState:
+        """Give the policy's state at an episode's beginning for E copies."""
+        return beginning(self.spec, self.config.hidden, num_envs)
 
-        Its draws begin further on than those of a start at an earlier env step did.
-        """
-        return beginning(self.spec, self.config.hidden, num_envs, (self.seed, self.env_steps))
-
-    def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
+    def act(
+        self, step: Step, policy_state: PolicyState, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], PolicyState]:
         """Choose actions (E, A): the best by each agent's own utility, or epsilon-greedily."""
-        return act(self.live.utility, step, memory, self.epsilon if explore else None)
+        epsilon = self.epsilon if explore else None
+        return act(self.live.utility, step, policy_state, rng, epsilon)
 
     def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
         """Add a row to each copy's episode; a finished one goes to the replay."""

@@ -20,11 +20,11 @@ from marlbench.plugin import EnvSpec, ReplayBuffer, Step
 from marlbench.toolbox.episode_batch import Batch, capacity, episode_fields, lay_out, record
 from marlbench.toolbox.episode_replay import EpisodeReplay, Episodes
 from marlbench.toolbox.exploration import linear_schedule
-from marlbench.toolbox.recurrent_acting import Memory, act, beginning
+from marlbench.toolbox.recurrent_acting import PolicyState, act, beginning
 from marlbench_qmix.config import QmixConfig
 from marlbench_qmix.networks import Networks
 
-__all__ = ["Memory", "Qmix"]
+__all__ = ["PolicyState", "Qmix"]
 
 
 class Qmix:
@@ -55,16 +55,16 @@ class Qmix:
 
     # --- acting -------------------------------------------------------------------------------
 
-    def start(self, num_envs: int) -> Memory:
-        """Give the memory of an episode's beginning for E copies.
+    def start(self, num_envs: int) -> PolicyState:
+        """Give the policy's state at an episode's beginning for E copies."""
+        return beginning(self.spec, self.config.hidden, num_envs)
 
-        Its draws begin further on than those of a start at an earlier env step did.
-        """
-        return beginning(self.spec, self.config.hidden, num_envs, (self.seed, self.env_steps))
-
-    def act(self, step: Step, memory: Memory, explore: bool) -> tuple[NDArray[np.int64], Memory]:
+    def act(
+        self, step: Step, policy_state: PolicyState, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], PolicyState]:
         """Choose actions (E, A): the best by each agent's own utility, or epsilon-greedily."""
-        return act(self.live.utility, step, memory, self.epsilon if explore else None)
+        epsilon = self.epsilon if explore else None
+        return act(self.live.utility, step, policy_state, rng, epsilon)
 
     # --- remembering --------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-marlbench_api = 1
+marlbench_api = 2
 
 REQUIRES = ("dmlab2d", "meltingpot", "ml_collections", "tree", "immutabledict", "networkx")
 
@@ -59,7 +59,7 @@ def marlbench_suites() -> Iterable[Suite]:
             build,
             default_task=PAPER[0],
             paper_tasks=PAPER,
-            picture_tasks=TASKS,
+            observes_images=lambda task, config: True,
             config=Config,
             extra="meltingpot",
             requires=REQUIRES,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-marlbench_api = 1
+marlbench_api = 2
 
 EXAMPLE = "mpe2.simple_spread_v3"
 MPE_TASKS = (

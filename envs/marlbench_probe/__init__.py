@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from marlbench.plugin import Config, Env, Suite, hookimpl
 
-marlbench_api = 1
+marlbench_api = 2
 
 TASKS = ("two_step", "matrix", "climbing", "counting", "deaths", "timeout", "pixels")
 
@@ -38,7 +38,7 @@ def marlbench_suites() -> Iterable[Suite]:
             TASKS,
             build,
             default_task="two_step",
-            picture_tasks=("pixels",),
+            observes_images=lambda task, config: task == "pixels",
             copyable=True,
         )
     ]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from marlbench_skirmish.single import Single
 
-marlbench_api = 1
+marlbench_api = 2
 
 
 def build(task: str, config: Config) -> Single:
@@ -57,7 +57,7 @@ def marlbench_suites() -> Iterable[Suite]:
             (*TASKS, *GATHERINGS),
             build,
             default_task="3v3",
-            picture_tasks=tuple(GATHERINGS),
+            observes_images=lambda task, config: task in GATHERINGS,
             config=Config,
             build_vector=build_vector,
             copyable=True,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from marlbench_smax.env import Single, VectorSmax
 
-marlbench_api = 1
+marlbench_api = 2
 
 TASKS = (
     *("3m", "2s3z", "25m", "3s5z", "8m", "5m_vs_6m", "10m_vs_11m", "27m_vs_30m"),

@@ -19,7 +19,7 @@ from marlbench_starcraft.tasks import (
     smacv2_order,
 )
 
-marlbench_api = 1
+marlbench_api = 2
 
 LIBRARIES = ("pysc2", "s2clientprotocol")
 

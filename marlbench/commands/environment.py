@@ -16,7 +16,7 @@ NOTHING = "nothing but marlbench"
 
 
 def checked(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
-    """Give a line per thing that a suite needs and whether all are there; raises UnknownNameError."""
+    """Give a line per thing that a suite needs and whether all are there."""
     suite = catalogue.suite(name)
     try:
         findings = list(suite.examine() if suite.examine else tried(suite))

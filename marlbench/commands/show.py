@@ -56,14 +56,21 @@ def _suite(suite: Suite) -> Iterator[str]:
     others = ", or any that it can build" if suite.open_tasks else ""
     yield from _folded(f"{suite.name}: tasks {', '.join(suite.tasks)}{others}")
     yield f"short presets play {suite.default_task}"
-    if suite.picture_tasks:
-        every = len(suite.picture_tasks) == len(suite.tasks)
-        seen = "all" if every else ", ".join(suite.picture_tasks)
+    if images := _image_tasks(suite):
+        seen = "all" if len(images) == len(suite.tasks) else ", ".join(images)
         yield from _folded(f"pictures are seen in {seen}")
     if lack := missing(suite):
         yield f"not installed: {lack}"
     yield ""
     yield from _settings("suite.", settings_of(suite.config), {}, {})
+
+
+def _image_tasks(suite: Suite) -> list[str]:
+    """Give the tasks whose observations are images, as far as the suite's defaults tell."""
+    if any(setting.required for setting in settings_of(suite.config).values()):
+        return []
+    config = suite.config()
+    return [task for task in suite.tasks if suite.observes_images(task, config)]
 
 
 def _preset(preset: Preset, algorithms: Iterable[Algorithm]) -> Iterator[str]:

@@ -110,7 +110,8 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
         resolve("run", RunConfig, [*run_layers(presets), *own["run"]]),
         [catalogue.presets[PAPER]] if PAPER in catalogue.presets else [],
     )
-    seen = {task: task in suite.picture_tasks for task in tasks}
+    config = suite.config(**shared.suite_config.values())
+    seen = {task: suite.observes_images(task, config) for task in tasks}
     laid = {pictures: _laid(catalogue, presets, pictures) for pictures in set(seen.values())}
     first = {
         pictures: [shared.spec(each, over, own[each.name]) for each in algorithms]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marlbench.config import Evaluation, RunConfig
-    from marlbench.plugin import Agent, EnvSpec, VectorEnv
+    from marlbench.plugin import Agent, EnvSpec, Step, VectorEnv
 
 REPLAYS = 10
 """An evaluation episode that crashes so often makes the run a failed one."""
@@ -40,23 +41,37 @@ def evaluate(
     agent: Agent,
     env: VectorEnv,
     protocol: Evaluation,
+    rng_of_step: Callable[[int], np.random.Generator],
     between_steps: Callable[[], None] = lambda: None,
 ) -> tuple[list[Episode], int]:
-    """Play greedy episodes with a fresh memory; give those that count, and how many crashed.
+    """Play greedy episodes with a fresh policy state; give those that count, and the crashes.
+
+    `rng_of_step` gives the randomness of the k-th vector step, which `act` draws from.
 
     Every copy plays its quota, whatever its episodes' lengths: the first to finish would favour
     short ones. `between_steps` may raise.
     """
     quota = Quota(protocol)
+    for _ in play(agent, env, quota, rng_of_step):
+        between_steps()
+    return quota.episodes(), quota.crashed
+
+
+def play(
+    agent: Agent, env: VectorEnv, quota: Quota, rng_of_step: Callable[[int], np.random.Generator]
+) -> Iterator[Step]:
+    """Play until the quota is filled; give every step (E, ...)."""
     statistics = EpisodeStatistics(env.spec, env.num_envs)
-    step, memory = env.reset(quota.seeds()), agent.start(env.num_envs)
-    while not quota.filled:
-        actions, memory = agent.act(step, memory, explore=False)
+    step, policy_state = env.reset(quota.seeds()), agent.start(env.num_envs)
+    yield step
+    for t in count():
+        if quota.filled:
+            return
+        actions, policy_state = agent.act(step, policy_state, rng_of_step(t), explore=False)
         step = env.step(actions, quota.seeds())
         for episode in statistics.add(step):
             quota.take(episode)
-        between_steps()
-    return quota.episodes(), quota.crashed
+        yield step
 
 
 class Quota:
@@ -64,13 +79,14 @@ class Quota:
 
     def __init__(self, protocol: Evaluation) -> None:
         """Share the episodes among the copies, the first ones taking the rest of the division."""
-        count = copies(protocol)
+        num_envs = copies(protocol)
         self.crashed = 0
         self._share = [
-            protocol.episodes // count + (e < protocol.episodes % count) for e in range(count)
+            protocol.episodes // num_envs + (e < protocol.episodes % num_envs)
+            for e in range(num_envs)
         ]
-        self._played: list[list[Episode]] = [[] for _ in range(count)]
-        self._replays = [0] * count
+        self._played: list[list[Episode]] = [[] for _ in range(num_envs)]
+        self._replays = [0] * num_envs
 
     @property
     def filled(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from marlbench.run import evaluation
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.checks import SpecViolation
-from marlbench.vecenv.seeding import TrainingSeeds
+from marlbench.vecenv.seeding import TrainingSeeds, step_rng
 from marlbench.vecenv.statistics import EpisodeStatistics, crashed
 
 if TYPE_CHECKING:
@@ -30,10 +31,12 @@ class Training:
 
     step: Step
     """What the agent has not seen yet."""
-    memory: Any
-    """The agent's memory of acting."""
+    policy_state: Any
+    """What acting carries from step to step."""
     seeds: TrainingSeeds
     statistics: EpisodeStatistics
+    vector_steps: int = 0
+    """Steps of all copies together, ends of episodes too: the place of their randomness."""
     env_steps: int = 0
     """Real transitions, all copies together."""
     updates: int = 0
@@ -48,6 +51,7 @@ class Training:
 
     def arrive(self, step: Step) -> None:
         """Go on to the step that the copies answered."""
+        self.vector_steps += 1
         self.env_steps += int(np.sum(~self.step.last & ~crashed(step)))
         self.returns += [e.total for e in self.statistics.add(step) if not e.crashed]
         self.step = step
@@ -79,7 +83,10 @@ def train(run: Run, now: Training) -> None:
     agent, env, steps = run.agent, run.env, run.spec.run.steps
     evaluate_if_due(run, now)
     while now.env_steps < steps:
-        actions, now.memory = agent.act(now.step, now.memory, explore=True)  # (E, A)
+        rng = step_rng(run.spec.seed, "training steps", now.vector_steps)
+        actions, now.policy_state = agent.act(
+            now.step, now.policy_state, rng, explore=True
+        )  # (E, A)
         agent.observe(now.step, actions)
         now.arrive(env.step(actions, now.seeds.take(now.step.last)))
         if (metrics := agent.update()) is not None:
@@ -143,7 +150,11 @@ def evaluate(run: Run, now: Training, point: int) -> None:
 
     with run.progress.evaluating():
         episodes, crashes = evaluation.evaluate(
-            run.agent, run.evaluation_env, run.spec.run.evaluation, between_steps
+            run.agent,
+            run.evaluation_env,
+            run.spec.run.evaluation,
+            partial(step_rng, run.spec.seed, "evaluation steps", point),
+            between_steps,
         )
     row = evaluation.score(episodes, run.env.spec)
     place = {"step": point, "env_steps": now.env_steps, "crashed": crashes}

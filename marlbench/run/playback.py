@@ -1,7 +1,6 @@
 """Plays a trained agent's evaluation episodes again and draws every step.
 
-One copy plays here where many did: the episodes are the same, but a learner that draws random
-numbers also when it plays greedily, as world models draw their latent states, draws others.
+The film of a checkpoint that was evaluated shows the very episodes of that evaluation's row.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ import numpy as np
 
 from marlbench.run import evaluation
 from marlbench.vecenv.checks import CheckedVectorEnv
-from marlbench.vecenv.seeding import evaluation_seed
+from marlbench.vecenv.seeding import step_rng
 from marlbench.vecenv.statistics import EpisodeStatistics
 from marlbench.vecenv.synchronous import SyncVectorEnv
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from marlbench.config import Evaluation, RunSpec
+    from marlbench.config import RunSpec
     from marlbench.plugin import Agent, EnvSpec, Step, Suite
 
 
@@ -37,81 +36,101 @@ class Frame:
     """Whether the episode ends with it."""
 
 
-def copy_of(spec: RunSpec, suite: Suite) -> CheckedVectorEnv:
-    """Build one copy of a run's task, which is rebuilt if it crashes."""
+def copies_of(spec: RunSpec, suite: Suite) -> CheckedVectorEnv:
+    """Build the copies that evaluate a run, each of which can be drawn."""
     config = suite.config(**spec.suite_config)
-    return CheckedVectorEnv(SyncVectorEnv(partial(suite.build, spec.task, config), 1))
+    num_envs = evaluation.copies(spec.run.evaluation)
+    return CheckedVectorEnv(SyncVectorEnv(partial(suite.build, spec.task, config), num_envs))
 
 
-def frames(agent: Agent, env: CheckedVectorEnv, suite: Suite, seeds: list[int]) -> Iterator[Frame]:
-    """Give the frames of greedy episodes, each of its seed and with a fresh memory."""
-    assert suite.render is not None
-    drawn = Drawn(env.inside, suite.render)
-    for number, seed in enumerate(seeds, start=1):
-        said = f"episode {number}" if len(seeds) > 1 else ""
-        for step, statistics in episode(agent, env, np.array([seed])):
-            if (picture := drawn()) is not None:
-                yield Frame(picture, caption(said, step, statistics), bool(step.last[0]))
+@dataclass(frozen=True)
+class Playback:
+    """An agent, and the evaluation whose episodes it plays again."""
+
+    agent: Agent
+    env: CheckedVectorEnv
+    """As `copies_of` builds it."""
+    render: Callable[[Any], NDArray[np.uint8]]
+    spec: RunSpec
+    point: int
+    """Of the evaluation, in env steps: with the run's seed it decides what `act` draws."""
+
+    def frames(self, episodes: int) -> Iterator[Frame]:
+        """Give the frames of the first episodes, one episode after another.
+
+        All copies play, and anew for every episode: so no more than one picture is held.
+        """
+        for number in range(episodes):
+            copy, turn = number % self.env.num_envs, number // self.env.num_envs
+            said = f"episode {number + 1}" if episodes > 1 else ""
+            drawn = Drawn(self.env.inside, copy, self.render)
+            statistics = EpisodeStatistics(self.env.spec, self.env.num_envs)
+            for step in episode(self.steps(), copy, turn, statistics):
+                if (picture := drawn()) is not None:
+                    line = caption(said, step, copy, statistics)
+                    yield Frame(picture, line, bool(step.last[copy]))
+
+    def steps(self) -> Iterator[Step]:
+        """Play the evaluation; give every step (E, ...)."""
+        rng_of_step = partial(step_rng, self.spec.seed, "evaluation steps", self.point)
+        quota = evaluation.Quota(self.spec.run.evaluation)
+        return evaluation.play(self.agent, self.env, quota, rng_of_step)
 
 
 def episode(
-    agent: Agent, env: CheckedVectorEnv, seeds: NDArray[np.int64]
-) -> Iterator[tuple[Step, EpisodeStatistics]]:
-    """Play a greedy episode of one copy; give every step, and the score so far."""
-    step, memory, statistics = env.reset(seeds), agent.start(1), EpisodeStatistics(env.spec, 1)
-    yield step, statistics
-    while not step.last[0]:
-        actions, memory = agent.act(step, memory, explore=False)
-        step = env.step(actions, seeds)
-        statistics.add(step)
-        yield step, statistics
+    steps: Iterator[Step], copy: int, turn: int, statistics: EpisodeStatistics
+) -> Iterator[Step]:
+    """Give the steps of a copy's episode of this turn, those of all copies being played."""
+    ended = 0
+    for step in steps:
+        if not step.first.all():
+            statistics.add(step)
+        if ended == turn:
+            yield step
+        ended += bool(step.last[copy])
+        if ended > turn:
+            return
 
 
-def seeds(protocol: Evaluation, episodes: int) -> list[int]:
-    """Give the seeds of the first evaluation episodes: every copy's first, then their second."""
-    copies = evaluation.copies(protocol)
-    return [evaluation_seed(k % copies, k // copies) for k in range(episodes)]
-
-
-def caption(said: str, step: Step, statistics: EpisodeStatistics) -> str:
+def caption(said: str, step: Step, copy: int, statistics: EpisodeStatistics) -> str:
     """Say where an episode stands."""
-    total = score(statistics)
+    total = score(statistics, copy)
     parts = [
         said,
-        f"step {int(statistics.lengths[0])}",
+        f"step {int(statistics.lengths[copy])}",
         f"return {total:.1f}",
-        outcome(step, statistics.spec),
+        outcome(step, copy, statistics.spec),
     ]
     return "   ".join(filter(None, parts))
 
 
-def score(statistics: EpisodeStatistics) -> float:
+def score(statistics: EpisodeStatistics, copy: int) -> float:
     """Give the return so far: the team's, or the sum over agents."""
-    returns = statistics.returns[0]  # (A,)
+    returns = statistics.returns[copy]  # (A,)
     return float(returns[0] if statistics.spec.reward == "team" else returns.sum())
 
 
-def outcome(step: Step, spec: EnvSpec) -> str:
+def outcome(step: Step, copy: int, spec: EnvSpec) -> str:
     """Say how an episode ended, nothing before its end."""
-    if not step.last[0]:
+    if not step.last[copy]:
         return ""
-    if step.info.get("crashed", [False])[0]:
+    if np.any(step.info.get("crashed", [False])[copy]):
         return "crashed"
     if "win" in spec.metrics:
-        return "won" if step.info["won"][0] else "not won"
-    return "end" if step.terminal[0] else "time is up"
+        return "won" if step.info["won"][copy] else "not won"
+    return "end" if step.terminal[copy] else "time is up"
 
 
 class Drawn:
-    """Draws the one copy; after a crash there is none, and the last picture stays."""
+    """Draws one of the copies; after a crash there is none, and the last picture stays."""
 
     _picture: NDArray[np.uint8] | None = None
 
-    def __init__(self, copies: Any, render: Callable[[Any], NDArray[np.uint8]]) -> None:
-        self._copies, self._render = copies, render
+    def __init__(self, copies: Any, copy: int, render: Callable[[Any], NDArray[np.uint8]]) -> None:
+        self._copies, self._copy, self._render = copies, copy, render
 
     def __call__(self) -> NDArray[np.uint8] | None:
         """Give the picture (height, width, 3); None as long as there was no copy."""
-        if self._copies.envs[0] is not None:
-            self._picture = self._render(self._copies.envs[0])
+        if self._copies.envs[self._copy] is not None:
+            self._picture = self._render(self._copies.envs[self._copy])
         return self._picture

@@ -13,7 +13,7 @@ from marlbench.run.loop import Run, Training
 from marlbench.run.progress import Progress
 from marlbench.run.provenance import provenance
 from marlbench.vecenv import synchronous
-from marlbench.vecenv.seeding import TrainingSeeds, purpose_seed
+from marlbench.vecenv.seeding import TrainingSeeds, purpose_seed, step_rng
 from marlbench.vecenv.statistics import EpisodeStatistics, crashed
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Session:
         """Build environments and learner, and go on where the last attempt left off."""
         spec, algorithm = job.spec, job.algorithm
         config = algorithm.config(**spec.algorithm_config)
-        self.copyable = job.suite.copyable
+        self.copyable, self.run_seed = job.suite.copyable, spec.seed
         self.env = job.copies(config.num_envs)
         agent_seed = purpose_seed(spec.seed, "agent")
         self.agent: Agent = memory_budget.built(
@@ -108,7 +108,9 @@ class Session:
             synchronous.restore(self.env, copies, now.step)
             return 0
         dropped = int(np.sum(~now.step.last))
-        now.memory = show_cut(self.agent, now.step, now.memory)
+        rng = step_rng(self.run_seed, "training steps", now.vector_steps)
+        now.policy_state = show_cut(self.agent, now.step, now.policy_state, rng)
+        now.vector_steps += 1
         now.step = self._reset(now.seeds)
         now.statistics = EpisodeStatistics(self.env.spec, self.env.num_envs)
         return dropped
@@ -118,14 +120,14 @@ class Session:
         return self.env.reset(seeds.take(np.ones(self.env.num_envs, dtype=bool)))
 
 
-def show_cut(agent: Agent, step: Step, memory: Any) -> Any:
-    """Let the agent see its unfinished episodes end as time-outs; give its memory of acting.
+def show_cut(agent: Agent, step: Step, policy_state: Any, rng: np.random.Generator) -> Any:
+    """Let the agent see its unfinished episodes end as time-outs; give the policy's next state.
 
     An episode of which nothing was played yet is first and last at once and did not crash, so
     that it is not taken for a part of the one before.
     """
     info = {**step.info, "crashed": crashed(step) | ~(step.first | step.last)}
     end = replace(step, last=np.ones_like(step.last), info=info)
-    actions, memory = agent.act(end, memory, explore=True)
+    actions, policy_state = agent.act(end, policy_state, rng, explore=True)
     agent.observe(end, actions)
-    return memory
+    return policy_state

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marlbench.store import read_spec
+from marlbench.store.reading import read
 
 if TYPE_CHECKING:
     from marlbench.run.playback import Frame
@@ -30,16 +31,20 @@ def film(folder: Path, path: Path, episodes: int, fps: int) -> str:
     algorithm, suite = from_catalogue(spec)
     prepare_torch(spec.run.model_copy(update={"device": "cpu"}), spec.seed)
     state, env_steps = newest_agent(folder)
-    env = playback.copy_of(spec, suite)
+    env = playback.copies_of(spec, suite)
+    evaluated = [row for row in read(folder).evaluations() if row["env_steps"] == env_steps]
+    point = evaluated[-1]["step"] if evaluated else env_steps
     config = algorithm.config(**spec.algorithm_config)
     agent = algorithm.build(config, env.spec, purpose_seed(spec.seed, "agent"), "cpu")
     agent.load(state)
-    seeds = playback.seeds(spec.run.evaluation, episodes)
+    assert suite.render is not None
+    frames = playback.Playback(agent, env, suite.render, spec, point).frames(episodes)
     try:
-        count = write(path, told(playback.frames(agent, env, suite, seeds)), fps)
+        count = write(path, told(frames), fps)
     finally:
         env.close()
-    return f"{path}: {count} frames, {spec.label} as it was after {env_steps} env steps"
+    which = f"the first of the evaluation at {point}" if evaluated else "of no evaluation's row"
+    return f"{path}: {count} frames, {spec.label} after {env_steps} env steps, episodes {which}"
 
 
 def told(frames: Iterator[Frame]) -> Iterator[Frame]:

@@ -18,8 +18,9 @@ from marlbench.testing.execution import depends_on_others
 from marlbench.testing.generators import Guarded
 from marlbench.testing.sameness import difference, leaves, through_disk
 from marlbench.testing.synthetic import Sizes, Synthetic
-from marlbench.testing.trial import Subject, Trial, episode
+from marlbench.testing.trial import SEED, Subject, Trial, episode
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
+from marlbench.vecenv.seeding import step_rng
 
 AHEAD = 30
 """Turns for which two trials must go on alike."""
@@ -133,7 +134,7 @@ def evaluating_disturbs_nothing(subject: Subject) -> str:
     for each in (trial, twin):
         each.learn()
     before = through_disk(trial.agent.state())
-    memory = through_disk(trial.memory)
+    carried = through_disk(trial.policy_state)
     for explore in (False, True):
         trial.watch(episode(Sizes(), 5, seed=4), explore)
     place = difference(before, trial.agent.state())
@@ -142,7 +143,7 @@ def evaluating_disturbs_nothing(subject: Subject) -> str:
         trial.agent.pictures()
     place = difference(before, trial.agent.state())
     require(place is None, f"pictures changes {place}")
-    place = difference(memory, trial.memory, "memory")
+    place = difference(carried, trial.policy_state, "policy_state")
     require(place is None, f"act for somebody else changes {place} of training")
     place = difference(_until_update(trial), _until_update(twin), "turns")
     require(place is None, f"after an evaluation training differs at {place}")
@@ -150,27 +151,30 @@ def evaluating_disturbs_nothing(subject: Subject) -> str:
 
 
 def acting_is_a_function(subject: Subject) -> str:
-    """The same step and memory give the same actions; the memory given is left as it was."""
+    """The same step, policy state and randomness give the same actions; the state is left."""
     trial = subject.trial()
     trial.learn(updates=1)
-    memory = through_disk(trial.memory)
+    carried = through_disk(trial.policy_state)
     for explore in (False, True):
-        first, _ = trial.agent.act(trial.step, trial.memory, explore)
-        place = difference(memory, trial.memory, "memory")
+        rngs = (step_rng(SEED, "training steps", trial.moves) for _ in range(2))
+        first, _ = trial.agent.act(trial.step, trial.policy_state, next(rngs), explore)
+        place = difference(carried, trial.policy_state, "policy_state")
         require(place is None, f"act(explore={explore}) changes {place}, which it was given")
-        again, _ = trial.agent.act(trial.step, trial.memory, explore)
+        again, _ = trial.agent.act(trial.step, trial.policy_state, next(rngs), explore)
         require(bool((first == again).all()), f"two calls of act(explore={explore}) differ")
     return ""
 
 
-def memory_is_picklable(subject: Subject) -> str:
-    """The memory of acting comes back from a file."""
+def policy_state_is_picklable(subject: Subject) -> str:
+    """The policy's state comes back from a file."""
     trial = subject.trial()
     trial.play(4)
     steps = episode(Sizes(), 3, seed=5)
-    one = trial.watch(steps, True, trial.memory)
-    same = trial.watch(steps, True, through_disk(trial.memory))
-    require(difference(one, same) is None, "a memory that was saved and loaded acts differently")
+    one = trial.watch(steps, True, trial.policy_state)
+    same = trial.watch(steps, True, through_disk(trial.policy_state))
+    require(
+        difference(one, same) is None, "a policy state that was saved and loaded acts differently"
+    )
     return ""
 
 
@@ -183,7 +187,7 @@ def episodes_are_apart(subject: Subject) -> str:
     future = episode(Sizes(), 6, seed=7)
     for explore in (False, True):
         after = [_after(trial, before, explore) for before in (past, wild)]
-        answers = [trial.watch(future, explore, memory) for memory in after]
+        answers = [trial.watch(future, explore, state) for state in after]
         place = difference(answers[0], answers[1], "actions")
         require(place is None, f"what was seen in the episode before changes {place}")
     return ""
@@ -222,7 +226,7 @@ CHECKS = {
     "acts without its replay": acts_without_its_replay,
     "evaluating disturbs nothing": evaluating_disturbs_nothing,
     "acting is a function": acting_is_a_function,
-    "memory is picklable": memory_is_picklable,
+    "policy state is picklable": policy_state_is_picklable,
     "episodes are apart": episodes_are_apart,
     "global generators rest": global_generators_rest,
     "execution is as declared": execution_is_true,
@@ -259,11 +263,12 @@ def _until_update(trial: Trial) -> list[Any]:
 
 
 def _after(trial: Trial, past: list[Step], explore: bool) -> Any:
-    """Give the memory of having acted through a past."""
-    memory = trial.agent.start(len(past[0].last))
-    for step in past:
-        _, memory = trial.agent.act(step, memory, explore)
-    return memory
+    """Give the policy's state after acting through a past."""
+    policy_state = trial.agent.start(len(past[0].last))
+    for t, step in enumerate(past):
+        rng = step_rng(SEED, "evaluation steps", t)
+        _, policy_state = trial.agent.act(step, policy_state, rng, explore)
+    return policy_state
 
 
 def _wild(step: Step, seed: int) -> NDArray[Any]:

@@ -41,14 +41,16 @@ class Guarded:
         self._agent = agent
 
     def start(self, num_envs: int) -> Any:
-        """Give the memory of acting."""
+        """Give the policy's state."""
         with untouched_generators("start"):
             return self._agent.start(num_envs)
 
-    def act(self, step: Step, memory: Any, explore: bool) -> tuple[NDArray[np.int64], Any]:
+    def act(
+        self, step: Step, policy_state: Any, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], Any]:
         """Give actions (E, A)."""
         with untouched_generators("act"):
-            return self._agent.act(step, memory, explore)
+            return self._agent.act(step, policy_state, rng, explore)
 
     def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
         """See a training step."""

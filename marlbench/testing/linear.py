@@ -1,4 +1,4 @@
-"""A small real learner, for tests of whole runs: linear, with replay, memory and torch weights."""
+"""A small real learner, for tests of whole runs: linear, with replay and torch weights."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import torch
 from numpy.typing import NDArray
 
 from marlbench.plugin import Agent, Algorithm, AlgorithmConfig, EnvSpec, ReplayBuffer, Step
+
+Trace = NDArray[np.float32]
+"""(E, A, O): what acting carries, a decaying sum of what was seen."""
 
 
 class Config(AlgorithmConfig):
@@ -47,28 +50,26 @@ class Linear:
         self.pending: tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None = None
         self.trace = np.zeros((config.num_envs, spec.num_agents, size), dtype=np.float32)
 
-    def start(self, num_envs: int) -> dict[str, Any]:
+    def start(self, num_envs: int) -> Trace:
         """Begin with empty traces."""
         size = int(np.prod(self.spec.obs_shape))
-        trace = np.zeros((num_envs, self.spec.num_agents, size), dtype=np.float32)
-        return {"trace": trace, "time": 0}
+        return np.zeros((num_envs, self.spec.num_agents, size), dtype=np.float32)
 
     def act(
-        self, step: Step, memory: dict[str, Any], explore: bool
-    ) -> tuple[NDArray[np.int64], dict[str, Any]]:
-        """Take the best action, sometimes another; draws are keyed by the memory's time."""
-        features, trace = features_of(step, memory["trace"])
+        self, step: Step, policy_state: Trace, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], Trace]:
+        """Take the best action, sometimes another."""
+        features, trace = features_of(step, policy_state)
         with torch.no_grad():
             q = torch.einsum("eaf,uf->eau", torch.from_numpy(features), self.weights)  # (E, A, U)
         worth = np.where(step.avail, q.numpy(), -np.inf)
         if explore:
-            draws = np.random.default_rng((self.seed, memory["time"]))
             worth = np.where(
-                draws.random(step.avail.shape[:2])[..., None] < 0.2,
-                np.where(step.avail, draws.random(step.avail.shape), -np.inf),
+                rng.random(step.avail.shape[:2])[..., None] < 0.2,
+                np.where(step.avail, rng.random(step.avail.shape), -np.inf),
                 worth,
             )
-        return worth.argmax(-1), {"trace": trace, "time": memory["time"] + 1}
+        return worth.argmax(-1), trace
 
     def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
         """Put into the replay what the actions before earned."""

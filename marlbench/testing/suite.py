@@ -69,10 +69,10 @@ class World:
         low, high = spec.return_bounds or (0.0, 1.0)
         require(low < high, f"return_bounds are {spec.return_bounds}")
         check_spec(spec)
-        image, named = spec.obs_dtype == "uint8", self.task in self.suite.picture_tasks
-        listed = self.task in self.suite.tasks  # what an open suite builds is not known before
-        says = "lacks" if image else "wrongly has"
-        require(image == named or not listed, f"Suite.picture_tasks {says} {self.task!r}")
+        config = self.suite.config(**self.settings)
+        images = self.suite.observes_images(self.task, config)
+        says = f"Suite.observes_images({self.task!r}) is {images}"
+        require(images == (spec.obs_dtype == "uint8"), f"{says}, observations {spec.obs_dtype}")
         pickle.dumps(spec)
         return (
             f"{spec.num_agents} agents, observations {spec.obs_shape} {spec.obs_dtype}, "

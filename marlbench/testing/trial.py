@@ -17,10 +17,12 @@ from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.verdict import Unkept
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.checks import CheckedVectorEnv
-from marlbench.vecenv.seeding import TrainingSeeds
+from marlbench.vecenv.seeding import TrainingSeeds, step_rng
 from marlbench.vecenv.synchronous import SyncVectorEnv
 
 SIZES = Sizes()
+SEED = 0
+"""Of the run that a trial stands for."""
 PATIENCE = 6000
 """Env steps within which an agent with the preset `smoke` must have made its updates."""
 
@@ -70,19 +72,20 @@ class Trial:
     env: CheckedVectorEnv
     seeds: TrainingSeeds = field(init=False)
     step: Step = field(init=False)
-    memory: Any = field(init=False)
+    policy_state: Any = field(init=False)
     moves: int = 0
     """Turns played, all copies at once."""
 
     def __post_init__(self) -> None:
         """Begin the first episodes."""
-        self.seeds = TrainingSeeds.of_run(0, self.env.num_envs)
+        self.seeds = TrainingSeeds.of_run(SEED, self.env.num_envs)
         self.step = self.env.reset(self.seeds.take(np.ones(self.env.num_envs, dtype=bool)))
-        self.memory = self.agent.start(self.env.num_envs)
+        self.policy_state = self.agent.start(self.env.num_envs)
 
     def move(self) -> NDArray[np.int64]:
         """Play one step of training as the host does, less the update; give the actions."""
-        actions, self.memory = self.agent.act(self.step, self.memory, explore=True)
+        rng = step_rng(SEED, "training steps", self.moves)
+        actions, self.policy_state = self.agent.act(self.step, self.policy_state, rng, explore=True)
         self.agent.observe(self.step, actions)
         self.step = self.env.step(actions, self.seeds.take(self.step.last))
         self.moves += 1
@@ -106,19 +109,22 @@ class Trial:
                 return seen
         raise Unkept(f"{len(seen)} updates within {PATIENCE} env steps, {updates} were awaited")
 
-    def watch(self, steps: list[Step], explore: bool, memory: Any = None) -> list[Any]:
+    def watch(self, steps: list[Step], explore: bool, policy_state: Any = None) -> list[Any]:
         """Show steps to the agent as somebody else; give its actions (E, A) for each."""
-        memory = self.agent.start(len(steps[0].last)) if memory is None else memory
+        if policy_state is None:
+            policy_state = self.agent.start(len(steps[0].last))
         answers = []
-        for step in steps:
-            actions, memory = self.agent.act(step, memory, explore)
+        for t, step in enumerate(steps):
+            rng = step_rng(SEED, "evaluation steps", t)
+            actions, policy_state = self.agent.act(step, policy_state, rng, explore)
             answers.append(np.where(step.last[:, None], -1, actions))  # ignored on a last step
         return answers
 
     def copy_onto(self, other: Trial, through: Callable[[Any], Any]) -> None:
         """Let another trial go on from here, everything having gone through `through`."""
         other.agent.load(through(self.agent.state()))
-        other.memory, other.seeds, other.step = through((self.memory, self.seeds, self.step))
+        there = (self.policy_state, self.seeds, self.step, self.moves)
+        other.policy_state, other.seeds, other.step, other.moves = through(there)
         synchronous.restore(other.env, synchronous.snapshot(self.env), other.step)
 
 

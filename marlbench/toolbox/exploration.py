@@ -1,17 +1,13 @@
-"""Epsilon-greedy choice whose randomness is a function of a key, so that acting keeps no state."""
+"""Epsilon-greedy choice, a function of values and of given random numbers."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["epsilon_greedy", "greedy", "keyed_uniforms", "linear_schedule"]
-
-BLOCK = 64
-"""Draws that are made at once: starting a generator costs more than a few numbers of it."""
+__all__ = ["epsilon_greedy", "greedy", "linear_schedule"]
 
 
 def linear_schedule(step: int, start: float, finish: float, duration: int) -> float:
@@ -21,27 +17,6 @@ def linear_schedule(step: int, start: float, finish: float, duration: int) -> fl
     [1.0, 0.75, 0.0, 0.0]
     """
     return start + (finish - start) * min(1.0, step / duration)
-
-
-def keyed_uniforms(key: int, count: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Give numbers in [0, 1) that (key, count, shape) decides; read-only.
-
-    >>> bool((keyed_uniforms(3, 1, (2,)) == keyed_uniforms(3, 1, (2,))).all())
-    True
-    >>> bool((keyed_uniforms(3, 1, (2,)) == keyed_uniforms(3, 2, (2,))).any())
-    False
-    """
-    return uniforms_block(key, count // BLOCK, shape)[count % BLOCK]
-
-
-@lru_cache(maxsize=2)  # one shape each for training and for evaluation
-def uniforms_block(key: int, block: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Give the numbers of a block of draws (BLOCK, *shape)."""
-    # the low word counts within a block, so that two blocks share nothing of the stream
-    generator = np.random.Generator(np.random.Philox(key=key, counter=[0, block, 0, 0]))
-    uniforms = generator.random((BLOCK, *shape))
-    uniforms.flags.writeable = False
-    return uniforms
 
 
 def greedy(value: NDArray[Any], avail: NDArray[np.bool_]) -> NDArray[np.int64]:

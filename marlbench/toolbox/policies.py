@@ -1,5 +1,6 @@
 """Discrete policies over available actions: masked log-probabilities, sampling, entropy."""
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +23,11 @@ def masked_log_probs(logits: Tensor, avail: Tensor, unimix: float = 0.0) -> Tens
     uniform = avail / avail.sum(-1, keepdim=True)
     mixed = (1 - unimix) * log_probs.exp() + unimix * uniform
     return mixed.masked_fill(~avail, 1.0).log().masked_fill(~avail, UNAVAILABLE)
+
+
+def gumbel_noise(rng: np.random.Generator, shape: tuple[int, ...]) -> Tensor:
+    """Standard Gumbel noise of a numpy generator: added to log-probabilities, argmax samples."""
+    return torch.from_numpy(rng.gumbel(size=shape).astype(np.float32))
 
 
 def gumbel(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,38 +10,38 @@ import torch
 from numpy.typing import NDArray
 
 from marlbench.plugin import EnvSpec, Step
-from marlbench.toolbox.exploration import epsilon_greedy, greedy, keyed_uniforms
+from marlbench.toolbox.exploration import epsilon_greedy, greedy
 from marlbench.toolbox.utility import Utility
 
-__all__ = ["Memory", "act", "beginning"]
+__all__ = ["PolicyState", "act", "beginning"]
 
 
 @dataclass(frozen=True)
-class Memory:
-    """What acting remembers."""
+class PolicyState:
+    """What acting carries from step to step."""
 
     hidden: NDArray[np.float32]
     """(E, A, D) states of the recurrent network."""
     action: NDArray[np.int64]
     """(E, A) last actions."""
-    seed: int
-    """Key of the random draws."""
-    count: int
-    """Number of the next draw."""
 
 
-def beginning(spec: EnvSpec, hidden: int, num_envs: int, key: tuple[int, int]) -> Memory:
-    """Give the memory of an episode's beginning for E copies; `key` is its seed and count."""
+def beginning(spec: EnvSpec, hidden: int, num_envs: int) -> PolicyState:
+    """Give the policy's state at an episode's beginning for E copies."""
     agents = (num_envs, spec.num_agents)
     states = np.zeros((*agents, hidden), np.float32)
-    return Memory(states, np.full(agents, spec.num_actions), *key)
+    return PolicyState(states, np.full(agents, spec.num_actions))
 
 
 def act(
-    utility: Utility, step: Step, memory: Memory, epsilon: float | None
-) -> tuple[NDArray[np.int64], Memory]:
+    utility: Utility,
+    step: Step,
+    policy_state: PolicyState,
+    rng: np.random.Generator,
+    epsilon: float | None,
+) -> tuple[NDArray[np.int64], PolicyState]:
     """Choose actions (E, A): the best by each agent's own utility, or epsilon-greedily."""
-    last_action, hidden = memory.action, memory.hidden  # (E, A), (E, A, D)
+    last_action, hidden = policy_state.action, policy_state.hidden  # (E, A), (E, A, D)
     if step.first.any():
         fresh = step.first[:, None]  # (E, 1)
         last_action = np.where(fresh, utility.none, last_action)
@@ -50,10 +50,9 @@ def act(
     if epsilon is None:
         action = greedy(q, step.avail)
     else:
-        shape = (*last_action.shape, utility.none + 1)
-        uniforms = keyed_uniforms(memory.seed, memory.count, shape)
+        uniforms = rng.random((*last_action.shape, utility.none + 1))
         action = epsilon_greedy(q, step.avail, epsilon, uniforms)
-    return action, replace(memory, hidden=h, action=action, count=memory.count + 1)
+    return action, PolicyState(h, action)
 
 
 def values(utility: Utility, *seen: NDArray[Any]) -> list[NDArray[np.float32]]:

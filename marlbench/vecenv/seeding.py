@@ -10,15 +10,35 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-Purpose = Literal["agent", "training episodes", "global generators"]
+Purpose = Literal[
+    "agent", "training episodes", "global generators", "training steps", "evaluation steps"
+]
 
-_PURPOSES: dict[Purpose, int] = {"agent": 1, "training episodes": 2, "global generators": 3}
+_PURPOSES: dict[Purpose, int] = {
+    "agent": 1,
+    "training episodes": 2,
+    "global generators": 3,
+    "training steps": 4,
+    "evaluation steps": 5,
+}
 _EVALUATION = 0x6D61726C  # "marl": entropy of no run's seed, the same for every run
 
 
 def purpose_seed(seed: int, purpose: Purpose) -> int:
     """Give the seed (31 bits) of one purpose of a run."""
     return _draw(seed, (_PURPOSES[purpose],))
+
+
+def step_rng(
+    seed: int, purpose: Literal["training steps", "evaluation steps"], *place: int
+) -> np.random.Generator:
+    """Give the randomness of one vector step of a run: decided by seed, purpose and place alone.
+
+    The place of a training step is its number; of an evaluation step the point of the evaluation
+    (env steps), then its number there.
+    """
+    key = (_PURPOSES[purpose], *place)
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
 def training_seed(seed: int, copy: int, episode: int) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
+import numpy as np
+
 from marlbench.plugin import Agent
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.vecenv.synchronous import stack
@@ -22,11 +24,12 @@ class Lockstep(Generic[Learner]):
         self.seeds = iter(range(1000 * seed, 10**9))
         self.now = [env.reset(next(self.seeds)) for env in self.envs]
         self.memory = agent.start(num_envs)
+        self.rng = np.random.default_rng(seed)
 
     def play(self) -> dict[str, float] | None:
         """Play one lockstep step and let the agent learn if it is time."""
         step = stack(self.now)
-        actions, self.memory = self.agent.act(step, self.memory, explore=True)
+        actions, self.memory = self.agent.act(step, self.memory, self.rng, explore=True)
         self.agent.observe(step, actions)
         self.now = [
             env.reset(next(self.seeds)) if now.last else env.step(action)

@@ -34,9 +34,11 @@ def test_a_memory_from_the_cpu_is_moved(name: str, networks: list[str]) -> None:
     agent: Any = entry.build(config, door.spec, 0, "cpu")
     memory = agent.start(2)
     step = door.reset(np.array([0, 1]))
-    agent.act(step, memory, explore=False)  # so it is not for another reason that it fails below
+    agent.act(
+        step, memory, np.random.default_rng(0), explore=False
+    )  # so it is not for another reason that it fails below
     for path in networks:
         attrgetter(path)(agent).to("meta")
     agent.device = "meta"
     with pytest.raises(NotImplementedError, match="copy out of meta"):
-        agent.act(step, memory, explore=False)
+        agent.act(step, memory, np.random.default_rng(0), explore=False)

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from marlbench.plugin import Env, EnvSpec, Step
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.toolbox.rollout import Stream
 from marlbench.vecenv.synchronous import SyncVectorEnv, cut
-from marlbench_mappo.agent import Mappo, Memory
+from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
 from marlbench_probe.clocks import Counting, Deaths, TimeOut
 from marlbench_probe.pixels import Pixels
@@ -26,12 +27,12 @@ def build(env: type[Env], **settings: Any) -> tuple[Mappo, SyncVectorEnv]:
 
 def play(
     agent: Mappo, copies: SyncVectorEnv, steps: int
-) -> list[tuple[Step, Memory, NDArray[np.int64]]]:
+) -> list[tuple[Step, Tensor, NDArray[np.int64]]]:
     """Show so many rows; each with the memory before it and the actions taken."""
     seeds = np.arange(copies.num_envs)
     step, memory, shown = copies.reset(seeds), agent.start(copies.num_envs), []
     for index in range(steps):
-        actions, after = agent.act(step, memory, explore=True)
+        actions, after = agent.act(step, memory, np.random.default_rng(0), explore=True)
         agent.observe(step, actions)
         shown.append((step, memory, actions))
         step, memory = copies.step(actions, seeds + index), after
@@ -74,20 +75,22 @@ def test_behaviour_is_what_acting_knew(settings: dict[str, Any]) -> None:
     notes = {name: np.concatenate([notes[name], later[name]]) for name in notes}
     for index, (step, memory, actions) in enumerate(shown):
         keep = torch.from_numpy(~step.first)
-        logits, _ = agent.policy(torch.from_numpy(step.obs)[None], keep[None], memory.state)
+        logits, _ = agent.policy(torch.from_numpy(step.obs)[None], keep[None], memory)
         masked = logits[0].masked_fill(~torch.from_numpy(step.avail), -torch.inf)
         log_prob = masked.log_softmax(-1).gather(-1, torch.from_numpy(actions)[..., None])
         # one pass over many rows sums in another order than many passes: float32 rounding
         np.testing.assert_allclose(notes["log_prob"][index], log_prob[..., 0].detach(), atol=1e-6)
-        state = notes["actor_state"][index].reshape(memory.state.shape)
-        np.testing.assert_allclose(state, memory.state, atol=1e-6)
+        state = notes["actor_state"][index].reshape(memory.shape)
+        np.testing.assert_allclose(state, memory, atol=1e-6)
 
 
-def test_sampled_actions_are_decided_by_the_memory() -> None:
+def test_sampled_actions_are_decided_by_what_is_passed() -> None:
     agent, copies = build(Deaths)
     for step, memory, actions in play(agent, copies, 12):
-        assert np.array_equal(agent.act(step, memory, explore=True)[0], actions)
-    again = [agent.act(step, Memory(memory.state, k), explore=True)[0] for k in range(50)]
+        assert np.array_equal(
+            agent.act(step, memory, np.random.default_rng(0), explore=True)[0], actions
+        )
+    again = [agent.act(step, memory, np.random.default_rng(k), explore=True)[0] for k in range(50)]
     assert len(np.unique(np.stack(again), axis=0)) > 1
 
 

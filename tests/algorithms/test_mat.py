@@ -9,7 +9,7 @@ from torch import Tensor
 
 from marlbench.plugin import Env
 from marlbench.vecenv.synchronous import SyncVectorEnv
-from marlbench_mat.agent import Mat, Memory, weighed
+from marlbench_mat.agent import Mat, weighed
 from marlbench_mat.attention import Attention, SymbolAttention
 from marlbench_mat.config import MatConfig
 from marlbench_mat.networks import Decoder, Encoder
@@ -118,15 +118,18 @@ def play(agent: Mat, copies: SyncVectorEnv, steps: int) -> None:
     seeds = np.arange(copies.num_envs)
     step, memory = copies.reset(seeds), agent.start(copies.num_envs)
     for index in range(steps):
-        actions, memory = agent.act(step, memory, explore=True)
+        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
         agent.observe(step, actions)
         step = copies.step(actions, seeds + index)
 
 
-def test_sampled_actions_are_decided_by_the_memory() -> None:
+def test_sampled_actions_are_decided_by_the_randomness_passed() -> None:
     agent, copies = build(Deaths)
     step = copies.reset(np.arange(3))
-    draws = [agent.act(step, Memory(k), explore=True)[0] for k in (0, 1, 2, 3, 0, 1, 2, 3)]
+    draws = [
+        agent.act(step, None, np.random.default_rng(k), explore=True)[0]
+        for k in (0, 1, 2, 3, 0, 1, 2, 3)
+    ]
     assert np.array_equal(draws[:4], draws[4:])
     assert len(np.unique(np.stack(draws), axis=0)) > 1
 
@@ -136,7 +139,9 @@ def test_actions_are_drawn_with_the_policys_probabilities() -> None:
     scattered(agent.transformer)
     agent.transformer.float()
     step = copies.reset(np.arange(3))
-    draws = np.stack([agent.act(step, Memory(k), explore=True)[0][0] for k in range(3000)])
+    draws = np.stack(
+        [agent.act(step, None, np.random.default_rng(k), explore=True)[0][0] for k in range(3000)]
+    )
     pairs, counts = np.unique(draws, axis=0, return_counts=True)
     for pair, count in zip(pairs, counts, strict=True):
         batch = {

@@ -30,8 +30,9 @@ def learn(agent: Agent, env: type[Env], updates: int) -> None:
     copies = SyncVectorEnv(env, COPIES)
     seeds = np.zeros(COPIES, np.int64)
     step, memory = copies.reset(seeds), agent.start(COPIES)
+    rng = np.random.default_rng(0)
     while updates:
-        actions, memory = agent.act(step, memory, explore=True)
+        actions, memory = agent.act(step, memory, rng, explore=True)
         agent.observe(step, actions)
         step = copies.step(actions, seeds)
         updates -= agent.update() is not None
@@ -42,7 +43,7 @@ def greedy_return(agent: Agent, env: type[Env]) -> float:
     copies, seeds = SyncVectorEnv(env, 1), np.zeros(1, np.int64)
     step, memory, total = copies.reset(seeds), agent.start(1), 0.0
     while not step.last.all():
-        actions, memory = agent.act(step, memory, explore=False)
+        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=False)
         step = copies.step(actions, seeds)
         total += float(step.reward[0, 0])
     return total

@@ -135,15 +135,17 @@ def test_acting_is_a_function_of_step_and_memory() -> None:
         play.play()
     step, memory = stack(play.now), play.memory
     torch_state, numpy_state = torch.get_rng_state(), str(np.random.get_state())
-    first, _ = agent.act(step, memory, explore=True)
-    agent.act(step, agent.start(3), explore=False)
-    second, after = agent.act(step, pickle.loads(pickle.dumps(memory)), explore=True)
+    first, _ = agent.act(step, memory, np.random.default_rng(0), explore=True)
+    agent.act(step, agent.start(3), np.random.default_rng(0), explore=False)
+    second, after = agent.act(
+        step, pickle.loads(pickle.dumps(memory)), np.random.default_rng(0), explore=True
+    )
     np.testing.assert_array_equal(first, second)
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert str(np.random.get_state()) == numpy_state
-    draws = [agent.act(step, replace(memory, count=n), explore=True)[0] for n in range(20)]
-    assert len({draw.tobytes() for draw in draws}) > 1  # the count decides what is drawn
-    assert after.count == memory.count + 1
+    draws = [agent.act(step, memory, np.random.default_rng(n), explore=True)[0] for n in range(20)]
+    assert len({draw.tobytes() for draw in draws}) > 1  # what is drawn is what was passed
+    np.testing.assert_array_equal(after.action, second)
 
 
 def test_a_first_step_forgets_the_episode_before() -> None:
@@ -153,8 +155,8 @@ def test_a_first_step_forgets_the_episode_before() -> None:
         play.play()
     step = stack(play.now)
     begin = replace(step, first=np.array([True, False]))
-    _, fresh = agent.act(begin, agent.start(2), explore=False)
-    _, after = agent.act(begin, play.memory, explore=False)
+    _, fresh = agent.act(begin, agent.start(2), np.random.default_rng(0), explore=False)
+    _, after = agent.act(begin, play.memory, np.random.default_rng(0), explore=False)
     np.testing.assert_array_equal(after.hidden[0], fresh.hidden[0])
     assert (after.hidden[1] != fresh.hidden[1]).any()
 
@@ -272,8 +274,8 @@ def test_a_loaded_agent_goes_on_exactly(sizes: Sizes) -> None:
     play.play_until(2)
     twin = Lockstep(built(config, sizes, seed=9), sizes, num_envs=2)
     twin.agent.load(play.agent.state())
-    twin.envs, twin.now, twin.memory, twin.seeds = pickle.loads(
-        pickle.dumps((play.envs, play.now, play.memory, play.seeds))
+    twin.envs, twin.now, twin.memory, twin.seeds, twin.rng = pickle.loads(
+        pickle.dumps((play.envs, play.now, play.memory, play.seeds, play.rng))
     )
     assert play.play_until(3) == twin.play_until(3)
     ours, theirs = play.agent.live.state_dict(), twin.agent.live.state_dict()
@@ -303,14 +305,3 @@ def test_smoke_learns_within_its_first_evaluation_interval() -> None:
     play = Lockstep(agent, sizes, agent.config.num_envs)
     play.play_until(1)
     assert agent.env_steps <= 300
-
-
-def test_starting_again_does_not_repeat_the_exploration() -> None:
-    agent = watcher()
-    step = scripted([3])[0]
-    begun = []
-    for _ in range(30):
-        begun.append(agent.act(step, agent.start(1), explore=True)[0].tobytes())
-        for seen in scripted([3]):
-            agent.observe(seen, ACTION)
-    assert len(set(begun)) > 8  # 16 joint actions, all equally likely

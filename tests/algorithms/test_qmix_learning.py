@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -26,11 +27,11 @@ def episode(agent: Qmix, explore: bool, learn: bool, num_envs: int = 8) -> float
     """Play one episode in every copy, which all end together; give the mean return."""
     envs = [TwoStep() for _ in range(num_envs)]
     now, memory = [env.reset(0) for env in envs], agent.start(num_envs)
-    total = 0.0
+    total, rng = 0.0, np.random.default_rng(agent.env_steps)
     while True:
         step = stack(now)
         total += float(step.reward[:, 0].mean())
-        actions, memory = agent.act(step, memory, explore)
+        actions, memory = agent.act(step, memory, rng, explore)
         if learn:
             agent.observe(step, actions)
         if step.last.all():

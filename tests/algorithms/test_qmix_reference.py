@@ -122,9 +122,9 @@ def test_acting_remembers_as_the_reference(agent: Qmix, oracle: Oracle) -> None:
     memory = agent.start(1)
     for t, (step, _) in enumerate(steps_of(oracle, episode=0)):
         taken = oracle["batch/actions"][0, t, :, 0].astype(np.int64)[None]
-        action, memory = agent.act(step, memory, explore=False)
+        action, memory = agent.act(step, memory, np.random.default_rng(0), explore=False)
         np.testing.assert_array_equal(action[0], oracle["out/double_q_action"][0, t])
-        memory = type(memory)(memory.hidden, taken, memory.seed, memory.count)
+        memory = type(memory)(memory.hidden, taken)
     close(memory.hidden[0], oracle["out/hidden_online_last"][0], **FORWARD)
 
 

@@ -117,7 +117,7 @@ def test_a_suite_whose_simulator_is_missing_is_told_with_its_extra(
     source = '''"""A suite without its simulator."""
 from marlbench.plugin import Suite, hookimpl
 
-marlbench_api = 1
+marlbench_api = 2
 
 
 @hookimpl
@@ -150,7 +150,7 @@ def test_the_list_names_all_that_is_installed_and_all_that_is_broken(
 BIG = '''"""Learners and suites with more than fits in a line."""
 from marlbench.plugin import Algorithm, AlgorithmConfig, Suite, hookimpl
 
-marlbench_api = 1
+marlbench_api = 2
 TASKS = tuple(f"a_task_{number}" for number in range(40))
 
 
@@ -171,7 +171,7 @@ def marlbench_algorithms():
 def marlbench_suites():
     """Offer a closed and an open one, and one whose only task has a long name."""
     return [
-        Suite("big", TASKS, None, TASKS[0], picture_tasks=TASKS[1:]),
+        Suite("big", TASKS, None, TASKS[0], observes_images=lambda task, config: task != TASKS[0]),
         Suite("open", TASKS, None, TASKS[0], open_tasks=True),
         Suite("long", ("x" * 200, "y"), None, "y"),
     ]

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from marlbench.plugin import Finding, Suite, hookimpl
 
-marlbench_api = 1
+marlbench_api = 2
 PLACE = Path({place!r})
 
 

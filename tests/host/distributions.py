@@ -17,7 +17,7 @@ import numpy as np
 
 from marlbench.plugin import Algorithm, AlgorithmConfig, hookimpl
 
-marlbench_api = 1
+marlbench_api = 2
 
 
 class Config(AlgorithmConfig):
@@ -38,7 +38,7 @@ class Tiny:
     def start(self, num_envs):
         return None
 
-    def act(self, step, memory, explore):
+    def act(self, step, policy_state, rng, explore):
         return step.avail.argmax(-1).astype(np.int64), None
 
     def observe(self, step, actions):
@@ -77,7 +77,7 @@ def marlbench_algorithms():
 '''
 
 
-def plugin(body: str = "", api: str = "marlbench_api = 1") -> str:
+def plugin(body: str = "", api: str = "marlbench_api = 2") -> str:
     """The source of a plugin's module."""
     start = "from marlbench.plugin import Algorithm, AlgorithmConfig, Preset, Suite, hookimpl"
     return f'"""A plugin."""\n\n{start}\n\n{api}\n\n{body}\n'

@@ -55,15 +55,19 @@ class Fixed:
         """Nothing to remember."""
         return None
 
-    def act(self, step: Step, memory: Any, explore: bool) -> tuple[NDArray[np.int64], Any]:
+    def act(
+        self, step: Step, policy_state: Any, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], Any]:
         """Take the first available action, greedily."""
         assert not explore
-        return step.avail.argmax(-1), memory
+        return step.avail.argmax(-1), policy_state
 
 
 def test_each_copy_plays_its_quota_whatever_the_lengths() -> None:
     protocol = Evaluation(episodes=7, num_envs=3)
-    episodes, crashes = evaluate(Fixed(), SyncVectorEnv(Lengths, 3), protocol)  # type: ignore[arg-type]
+    episodes, crashes = evaluate(
+        Fixed(), SyncVectorEnv(Lengths, 3), protocol, np.random.default_rng
+    )  # type: ignore[arg-type]
     expected = [(e, k) for e, share in enumerate((3, 2, 2)) for k in range(share)]
     lengths = [1 + evaluation_seed(e, k) % 30 for e, k in expected]
     assert [episode.copy for episode in episodes] == [e for e, _ in expected]
@@ -78,8 +82,8 @@ def test_each_copy_plays_its_quota_whatever_the_lengths() -> None:
 
 def test_evaluating_twice_gives_the_same_rows() -> None:
     copies, protocol = SyncVectorEnv(Synthetic, 4), Evaluation(episodes=8, num_envs=4)
-    first = evaluate(Fixed(), copies, protocol)  # type: ignore[arg-type]
-    assert evaluate(Fixed(), copies, protocol) == first  # type: ignore[arg-type]
+    first = evaluate(Fixed(), copies, protocol, np.random.default_rng)  # type: ignore[arg-type]
+    assert evaluate(Fixed(), copies, protocol, np.random.default_rng) == first  # type: ignore[arg-type]
 
 
 class CrashingOnce(Lengths):
@@ -103,7 +107,9 @@ class CrashingOnce(Lengths):
 def test_a_crashed_episode_is_not_scored_but_replayed_with_a_further_seed() -> None:
     assert CrashingOnce.bad % 30 > 1, "the episode must be long enough to crash in"
     protocol = Evaluation(episodes=4, num_envs=2)
-    episodes, crashes = evaluate(Fixed(), SyncVectorEnv(CrashingOnce, 2), protocol)  # type: ignore[arg-type]
+    episodes, crashes = evaluate(
+        Fixed(), SyncVectorEnv(CrashingOnce, 2), protocol, np.random.default_rng
+    )  # type: ignore[arg-type]
     seeds = [evaluation_seed(0, 0), evaluation_seed(0, 1), evaluation_seed(1, 0, replay=1)]
     assert crashes == 1
     assert [e.length for e in episodes[:3]] == [1 + seed % 30 for seed in seeds]

@@ -11,20 +11,36 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from marlbench.config import RunSpec
 from marlbench.host import load_catalogue
 from marlbench.plugin import Step
-from marlbench.run import film, playback, watch
+from marlbench.run import film, playback, watch, worker
 from marlbench.run.checkpoint import newest_agent
 from marlbench.run.playback import Frame
 from marlbench.run.replay_segments import Damaged
 from marlbench.store import create, files, run_folder
 from marlbench.testing import linear, synthetic
-from tests.run.small_runs import play, small_spec
+from tests.run.small_runs import small_spec
 
 SUITE = load_catalogue().suite("skirmish")
+
+
+class Restless(linear.Linear):
+    """Draws as world models do, greedily too: looks at a random part of what it sees."""
+
+    def act(
+        self, step: Step, policy_state: Any, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], Any]:
+        """Hide half of the observation."""
+        seen = step.obs * (rng.random(step.obs.shape) < 0.5)
+        step = replace(step, obs=seen.astype(step.obs.dtype))
+        return super().act(step, policy_state, rng, explore)
+
+
+RESTLESS = replace(linear.algorithm, build=Restless)
 
 
 def battle_spec() -> RunSpec:
@@ -37,23 +53,24 @@ def battle_spec() -> RunSpec:
 def battle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of such a run."""
     folder = tmp_path_factory.mktemp("battle")
-    assert play(battle_spec(), folder, suite=SUITE) == 0
+    assert worker.run(battle_spec(), folder, RESTLESS, SUITE) == 0
     return folder
 
 
 def agent_of(folder: Path, spec: RunSpec) -> Any:
     """Give the newest agent of a run of the linear learner."""
-    env = playback.copy_of(spec, SUITE)
-    agent = linear.algorithm.build(linear.Config(**spec.algorithm_config), env.spec, 0, "cpu")
+    env = playback.copies_of(spec, SUITE)
+    agent = RESTLESS.build(linear.Config(**spec.algorithm_config), env.spec, 0, "cpu")
     agent.load(newest_agent(folder)[0])
     return agent
 
 
 def test_the_filmed_episodes_are_those_of_the_last_evaluation(battle: Path) -> None:
     spec = battle_spec()
-    protocol = spec.run.evaluation  # 4 episodes in 3 copies: the first copy plays two
-    env, seeds = playback.copy_of(spec, SUITE), playback.seeds(protocol, 4)
-    filmed = list(playback.frames(agent_of(battle, spec), env, SUITE, seeds))
+    env = playback.copies_of(spec, SUITE)  # 4 episodes in 3 copies: the first copy plays two
+    agent, point = agent_of(battle, spec), spec.run.steps
+    filmed = list(playback.Playback(agent, env, SUITE.render, spec, point).frames(4))
+    other = list(playback.Playback(agent, env, SUITE.render, spec, point + 1).frames(4))
     ends = [frame.caption for frame in filmed if frame.last]
     row = files.read_rows(battle / "eval.jsonl")[-1]
     order = [0, 2, 3, 1]  # rows go copy by copy, films episode by episode
@@ -62,6 +79,7 @@ def test_the_filmed_episodes_are_those_of_the_last_evaluation(battle: Path) -> N
         + ("won" if row["wins"][i] else "not won")
         for k, i in enumerate(order, start=1)
     ]
+    assert [frame.caption for frame in other if frame.last] != ends  # it draws, greedily too
     assert len(filmed) == sum(row["lengths"]) + 4  # every step, and where each begins
     assert filmed[0].picture.shape == filmed[-1].picture.shape
     assert newest_agent(battle)[1] == 300
@@ -135,9 +153,9 @@ def test_an_episode_that_crashes_ends_there_with_its_last_picture() -> None:
     calm = synthetic.Sizes(death=0.0, end=0.0)
     suite = replace(synthetic.suite, build=lambda task, config: Crashing(calm), render=picture)
     spec = small_spec()
-    env = playback.copy_of(spec, suite)
+    env = playback.copies_of(spec, suite)
     agent = linear.algorithm.build(linear.Config(), env.spec, 0, "cpu")
-    filmed = list(playback.frames(agent, env, suite, [1]))
+    filmed = list(playback.Playback(agent, env, picture, spec, 0).frames(1))
     assert [frame.picture[0, 0, 0] for frame in filmed] == [0, 1, 2, 2]
     assert filmed[-1].caption.endswith("crashed")
     assert [frame.last for frame in filmed] == [False, False, False, True]

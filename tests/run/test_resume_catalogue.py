@@ -88,7 +88,7 @@ def test_an_episode_that_is_cut_on_its_first_step_is_none() -> None:
     agent: Any = algorithm.build(config, env.spec, 1, "cpu")
     step, memory = env.reset(np.arange(2)), agent.start(2)
     for _ in range(3):  # to the end of the first episodes and on to the next
-        actions, memory = agent.act(step, memory, explore=True)
+        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
         agent.observe(step, actions)
         step = env.step(actions, np.arange(2))
     assert step.first.all()

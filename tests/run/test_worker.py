@@ -72,11 +72,11 @@ class Hesitant(linear.Linear):
     """Acts outside what is available after a while."""
 
     def act(
-        self, step: Step, memory: dict[str, Any], explore: bool
-    ) -> tuple[NDArray[np.int64], dict[str, Any]]:
-        """Play the no-op although alive."""
-        actions, memory = super().act(step, memory, explore)
-        return np.where(memory["time"] > 5, 0, actions), memory
+        self, step: Step, policy_state: Any, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], Any]:
+        """Play the no-op although alive, where a random number says so."""
+        actions, policy_state = super().act(step, policy_state, rng, explore)
+        return np.where(rng.random() < 0.2, 0, actions), policy_state
 
 
 def test_a_plugin_that_breaks_the_contract_fails_with_its_reason(

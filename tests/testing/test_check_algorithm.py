@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from marlbench.plugin import Algorithm, EnvSpec, Step
@@ -41,32 +42,32 @@ def test_a_good_learner_keeps_every_promise() -> None:
 class Spy(Linear):
     """Looks at everybody's observations."""
 
-    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+    def act(self, step: Step, memory: Any, rng: Generator, explore: bool) -> Answer:
         """Act on the mean observation."""
         everybody = np.broadcast_to(step.obs.mean(1, keepdims=True), step.obs.shape)
-        return super().act(replace(step, obs=everybody), memory, explore)
+        return super().act(replace(step, obs=everybody), memory, rng, explore)
 
 
 class StateSpy(Linear):
     """Looks at the global state."""
 
-    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+    def act(self, step: Step, memory: Any, rng: Generator, explore: bool) -> Answer:
         """Add the state to the observation."""
         hint = (
             0.0
             if step.state is None
             else step.state.reshape(len(step.state), 1, -1).sum(-1, keepdims=True)
         )
-        return super().act(replace(step, obs=step.obs + np.float32(hint)), memory, explore)
+        return super().act(replace(step, obs=step.obs + np.float32(hint)), memory, rng, explore)
 
 
 class Gossip(Linear):
     """Looks at the other agents' available actions."""
 
-    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+    def act(self, step: Step, memory: Any, rng: Generator, explore: bool) -> Answer:
         """Scale the observation by how many actions all have."""
         count = step.avail.sum((1, 2))[:, None, None]
-        return super().act(replace(step, obs=step.obs - count), memory, explore)
+        return super().act(replace(step, obs=step.obs - count), memory, rng, explore)
 
 
 class Whisper(Linear):
@@ -76,10 +77,10 @@ class Whisper(Linear):
         super().__init__(config, spec, seed, device)
         self.ear = torch.full((spec.obs_shape[0], spec.obs_shape[0]), 1e-12)
 
-    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+    def act(self, step: Step, memory: Any, rng: Generator, explore: bool) -> Answer:
         """Add what all see, through a matrix that is nearly zero."""
         heard = step.obs.mean(1, keepdims=True) @ self.ear.numpy()
-        return super().act(replace(step, obs=step.obs + heard), memory, explore)
+        return super().act(replace(step, obs=step.obs + heard), memory, rng, explore)
 
     def state(self) -> dict[str, Any]:
         """Give the matrix too."""
@@ -129,27 +130,27 @@ def test_a_learner_that_changes_when_it_draws_is_caught() -> None:
 class Outsider(Linear):
     """Does not look at the mask."""
 
-    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+    def act(self, step: Step, memory: Any, rng: Generator, explore: bool) -> Answer:
         """Pretend that all actions are available."""
-        return super().act(replace(step, avail=np.ones_like(step.avail)), memory, explore)
+        return super().act(replace(step, avail=np.ones_like(step.avail)), memory, rng, explore)
 
 
 class Undead(Linear):
     """Forgets that the dead can only do nothing."""
 
-    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+    def act(self, step: Step, memory: Any, rng: Generator, explore: bool) -> Answer:
         """Move the dead."""
-        actions, memory = super().act(step, memory, explore)
+        actions, memory = super().act(step, memory, rng, explore)
         return np.where(step.alive, actions, 1), memory
 
 
 class Guessing(Linear):
     """Draws from numpy's global generator as it acts."""
 
-    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+    def act(self, step: Step, memory: Any, rng: Generator, explore: bool) -> Answer:
         """Draw and throw away."""
         np.random.random()
-        return super().act(step, memory, explore)
+        return super().act(step, memory, rng, explore)
 
 
 class Noisy(Linear):
@@ -200,19 +201,19 @@ class Stale(Linear):
 class Keeper(Linear):
     """Keeps what it acts on."""
 
-    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+    def act(self, step: Step, memory: Any, rng: Generator, explore: bool) -> Answer:
         """Let acting disturb the trace that learning uses."""
         self.trace = self.trace + np.float32(0.01)
-        return super().act(step, memory, explore)
+        return super().act(step, memory, rng, explore)
 
 
 class Overwriter(Linear):
     """Writes into the memory that it is given."""
 
-    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
-        """Change the caller's memory."""
-        actions, after = super().act(step, memory, explore)
-        memory.update(after)
+    def act(self, step: Step, memory: Any, rng: Generator, explore: bool) -> Answer:
+        """Change the caller's array."""
+        actions, after = super().act(step, memory, rng, explore)
+        memory[:] = after
         return actions, memory
 
 
@@ -221,20 +222,21 @@ class Closure(Linear):
 
     def start(self, num_envs: int) -> Any:
         """Begin with a lambda."""
-        return {**super().start(num_envs), "f": lambda: 0}
+        return super().start(num_envs), lambda: 0
 
-    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+    def act(self, step: Step, memory: Any, rng: Generator, explore: bool) -> Answer:
         """Carry the lambda along."""
-        actions, after = super().act(step, memory, explore)
-        return actions, {**after, "f": memory["f"]}
+        trace, f = memory
+        actions, after = super().act(step, trace, rng, explore)
+        return actions, (after, f)
 
 
 class Nostalgic(Linear):
     """Does not forget when an episode begins."""
 
-    def act(self, step: Step, memory: Any, explore: bool) -> Answer:
+    def act(self, step: Step, memory: Any, rng: Generator, explore: bool) -> Answer:
         """Hide that the step is a first one."""
-        return super().act(replace(step, first=np.zeros_like(step.first)), memory, explore)
+        return super().act(replace(step, first=np.zeros_like(step.first)), memory, rng, explore)
 
 
 class Diverged(Linear):
@@ -288,8 +290,8 @@ class Clockwork(Linear):
         (Hoarder, "acts without its replay", "where are the rows"),
         (Forgetful, "acts without its replay", "with empty buffers it acts differently"),
         (Keeper, "evaluating disturbs nothing", "act changes state['trace']"),
-        (Overwriter, "acting is a function", "memory"),
-        (Closure, "memory is picklable", "pickle"),
+        (Overwriter, "acting is a function", "policy_state"),
+        (Closure, "policy state is picklable", "pickle"),
         (Nostalgic, "episodes are apart", "the episode before"),
         (Diverged, "metrics are finite floats", "loss is nan"),
         (TensorMetrics, "metrics are finite floats", "loss is a Tensor"),

@@ -35,14 +35,14 @@ def test_a_good_environment_keeps_every_promise() -> None:
 
 
 def test_what_is_said_of_pictures_is_checked() -> None:
-    says = failures(offered(Synthetic, picture_tasks=("random",)))["builds"].detail
-    assert "Suite.picture_tasks wrongly has 'random'" in says
+    says = failures(offered(Synthetic, observes_images=lambda *_: True))["builds"].detail
+    assert "Suite.observes_images('random') is True, observations float32" in says
     sizes = Sizes(obs_shape=(6, 6, 3))
     seen = replace(suite, build=lambda task, config: Synthetic(sizes))
-    assert "Suite.picture_tasks lacks 'random'" in failures(seen)["builds"].detail
-    assert failures(replace(seen, picture_tasks=("random",))) == {}
-    elsewhere = replace(seen, tasks=("other",), default_task="random", open_tasks=True)
-    assert failures(elsewhere) == {}  # a name that an open suite takes without listing it
+    assert (
+        "observes_images('random') is False, observations uint8" in failures(seen)["builds"].detail
+    )
+    assert failures(replace(seen, observes_images=lambda *_: True)) == {}
 
 
 class Broken(Synthetic):

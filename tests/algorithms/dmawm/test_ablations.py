@@ -141,9 +141,11 @@ def test_absent_agents_teach_the_model_nothing_but_their_absence(
 
 def trained(config: Config, spec: EnvSpec, steps: Play) -> Dmawm:
     agent = Dmawm(config, spec, 0, "cpu")
-    memory = agent.start(config.num_envs)
+    policy_state = agent.start(config.num_envs)
     for step, _ in zip(steps(config.num_envs, 0), range(20), strict=False):
-        actions, memory = agent.act(step, memory, explore=True)
+        actions, policy_state = agent.act(
+            step, policy_state, np.random.default_rng(0), explore=True
+        )
         agent.observe(step, actions)
         if metrics := agent.update():
             assert all(np.isfinite(value) for value in metrics.values())

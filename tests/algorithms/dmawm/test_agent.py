@@ -23,10 +23,12 @@ Play = Callable[[int, int], Iterator[Step]]
 def trained(
     config: Config, spec: EnvSpec, steps: Play, moments: int
 ) -> tuple[Dmawm, list[dict[str, float]]]:
-    agent, memory, updates = Dmawm(config, spec, 0, "cpu"), None, []
-    memory = agent.start(config.num_envs)
+    agent, policy_state, updates = Dmawm(config, spec, 0, "cpu"), None, []
+    policy_state = agent.start(config.num_envs)
     for step, _ in zip(steps(config.num_envs, 0), range(moments), strict=False):
-        actions, memory = agent.act(step, memory, explore=True)
+        actions, policy_state = agent.act(
+            step, policy_state, np.random.default_rng(0), explore=True
+        )
         agent.observe(step, actions)
         if metrics := agent.update():
             updates.append(metrics)
@@ -62,19 +64,21 @@ def test_an_agents_actions_and_states_are_bit_identical_whatever_the_others_see(
 ) -> None:
     agent, _ = trained(config, spec, steps, moments=30)
     rng = np.random.default_rng(0)
-    memory = other_memory = agent.start(8)
+    policy_state = other_state = agent.start(8)
     for step, _ in zip(steps(8, 1), range(12), strict=False):
         obs = step.obs.copy()
         obs[:, 1:] = 100 * rng.standard_normal(obs[:, 1:].shape)
-        actions, memory = agent.act(step, memory, explore)
-        other, other_memory = agent.act(replace(step, obs=obs), other_memory, explore)
+        actions, policy_state = agent.act(step, policy_state, np.random.default_rng(0), explore)
+        other, other_state = agent.act(
+            replace(step, obs=obs), other_state, np.random.default_rng(0), explore
+        )
         np.testing.assert_array_equal(actions[:, 0], other[:, 0])
-        assert torch.equal(memory.h[:, 0], other_memory.h[:, 0])
+        assert torch.equal(policy_state.h[:, 0], other_state.h[:, 0])
         avail = torch.from_numpy(step.avail)
-        ours = agent.policy.actor(memory.h, memory.z, avail)
-        theirs = agent.policy.actor(other_memory.h, other_memory.z, avail)
+        ours = agent.policy.actor(policy_state.h, policy_state.z, avail)
+        theirs = agent.policy.actor(other_state.h, other_state.z, avail)
         assert torch.equal(ours[:, 0], theirs[:, 0])  # the whole distribution
-        assert not torch.equal(memory.h[:, 1], other_memory.h[:, 1]) or step.first.all()
+        assert not torch.equal(policy_state.h[:, 1], other_state.h[:, 1]) or step.first.all()
 
 
 def test_acting_takes_the_very_states_that_training_reconstructs(
@@ -84,13 +88,13 @@ def test_acting_takes_the_very_states_that_training_reconstructs(
     agent = Dmawm(config, spec, 0, "cpu")
     stream = steps(2, 3)
     episode = [next(stream) for _ in range(5)]
-    memory, memories = agent.start(2), []
+    policy_state, states = agent.start(2), []
     for step in episode:
-        _, memory = agent.act(step, memory, explore=True)
-        memories.append(memory)
+        _, policy_state = agent.act(step, policy_state, np.random.default_rng(0), explore=True)
+        states.append(policy_state)
     module = agent.model.agent
     h = module.first_state().expand(2, spec.num_agents, -1)
-    for before, after in itertools.pairwise(memories):
+    for before, after in itertools.pairwise(states):
         torch.testing.assert_close(before.h, h)
         h = module.next(before.h, before.z, before.action)
         torch.testing.assert_close(after.h, h)
@@ -98,13 +102,13 @@ def test_acting_takes_the_very_states_that_training_reconstructs(
 
 def test_a_first_step_forgets_what_came_before(config: Config, spec: EnvSpec, steps: Play) -> None:
     agent = Dmawm(config, spec, 0, "cpu")
-    memory = agent.start(2)
+    policy_state = agent.start(2)
     for step, _ in zip(steps(2, 4), range(6), strict=False):
-        _, memory = agent.act(step, memory, explore=True)
+        _, policy_state = agent.act(step, policy_state, np.random.default_rng(0), explore=True)
     anew = next(steps(2, 5))
-    fresh = replace(agent.start(2), t=memory.t)
-    actions, left = agent.act(anew, memory, explore=True)
-    again, right = agent.act(anew, fresh, explore=True)
+    fresh = agent.start(2)
+    actions, left = agent.act(anew, policy_state, np.random.default_rng(0), explore=True)
+    again, right = agent.act(anew, fresh, np.random.default_rng(0), explore=True)
     np.testing.assert_array_equal(actions, again)
     assert torch.equal(left.h, right.h)
 
@@ -114,11 +118,13 @@ def test_a_loaded_agent_goes_on_exactly(config: Config, spec: EnvSpec, steps: Pl
     other = Dmawm(config, spec, 99, "cpu")
     other.seed = 0
     other.load(copy.deepcopy(agent.state()))
-    memories = [agent.start(config.num_envs), other.start(config.num_envs)]
+    states = [agent.start(config.num_envs), other.start(config.num_envs)]
     for step, _ in zip(steps(config.num_envs, 7), range(12), strict=False):
         results = []
         for k, learner in enumerate((agent, other)):
-            actions, memories[k] = learner.act(step, memories[k], explore=True)
+            actions, states[k] = learner.act(
+                step, states[k], np.random.default_rng(0), explore=True
+            )
             learner.observe(step, actions)
             results.append((actions.tolist(), learner.update()))
         assert results[0] == results[1]

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import numpy as np
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from marlbench.plugin import EnvSpec, Step
@@ -37,9 +38,11 @@ def counted(
 ) -> Counter[str]:
     """Operations of one training step, the second, so that optimisers hold their state."""
     agent = Dmawm(config, spec, 0, "cpu")
-    memory = agent.start(config.num_envs)
+    policy_state = agent.start(config.num_envs)
     for step, _ in zip(steps(config.num_envs, 0), range(30), strict=False):
-        actions, memory = agent.act(step, memory, explore=True)
+        actions, policy_state = agent.act(
+            step, policy_state, np.random.default_rng(0), explore=True
+        )
         agent.observe(step, actions)
     agent.train()
     with Operations() as operations:

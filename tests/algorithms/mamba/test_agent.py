@@ -15,7 +15,7 @@ import torch
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.class_rows import class_rows
 from marlbench_mamba import world_model
-from marlbench_mamba.agent import Mamba, Memory
+from marlbench_mamba.agent import Mamba, PolicyState
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import imagine
 from marlbench_mamba.replay import Batch
@@ -29,7 +29,7 @@ def trained(
     agent, updates = Mamba(config, spec, 0, "cpu"), []
     memory = agent.start(config.num_envs)
     for step, _ in zip(steps(config.num_envs, 0), range(moments), strict=False):
-        actions, memory = agent.act(step, memory, explore=True)
+        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
         agent.observe(step, actions)
         if metrics := agent.update():
             updates.append(metrics)
@@ -116,9 +116,9 @@ def test_agents_hear_each_other_when_they_play_and_when_they_imagine(
     memory = other = agent.start(2)
     for step, t in zip(stream, range(3), strict=False):
         obs = step.obs.copy()
-        obs[:, 1:] += t == 0  # the others see something else, once
-        _, memory = agent.act(step, memory, explore=True)
-        _, other = agent.act(replace(step, obs=obs), other, explore=True)
+        obs[:, 1:] += 10 * (t == 0)  # the others see something else, once
+        _, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
+        _, other = agent.act(replace(step, obs=obs), other, np.random.default_rng(0), explore=True)
     assert not torch.equal(memory.h[:, 0], other.h[:, 0])
     h, z = torch.randn(5, 3, config.deter), torch.randint(config.classes, (5, 3, config.latents))
     moved = z.clone()
@@ -151,7 +151,7 @@ def test_acting_takes_the_very_states_that_training_reconstructs(
         h = transition(nothing, class_rows(actions[0, 0, :, None], transition.weight_a))
         expected = [h]
         for z, action in zip(drawn, actions[1:], strict=True):
-            memory = Memory(h[None], z, action)
+            memory = PolicyState(h[None], z, action)
             h = agent.filtered(played[1], memory, torch.zeros(1, 3, config.latents))[0][0]
             expected.append(h)
     flags = torch.zeros(5, 1)
@@ -174,11 +174,11 @@ def test_a_first_step_forgets_what_came_before(
     agent = Mamba(config, spec, 0, "cpu")
     memory = agent.start(2)
     for step, _ in zip(steps(2, 4), range(3), strict=False):
-        _, memory = agent.act(step, memory, explore=True)
+        _, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
     anew = next(steps(2, 5))
-    fresh = replace(agent.start(2), draws=memory.draws)
-    actions, left = agent.act(anew, memory, explore=True)
-    again, right = agent.act(anew, fresh, explore=True)
+    fresh = agent.start(2)
+    actions, left = agent.act(anew, memory, np.random.default_rng(0), explore=True)
+    again, right = agent.act(anew, fresh, np.random.default_rng(0), explore=True)
     np.testing.assert_array_equal(actions, again)
     assert torch.equal(left.h, right.h)
 
@@ -282,7 +282,7 @@ def test_actions_are_drawn_with_the_policys_probabilities(
     names = ("obs", "avail", "alive", "reward", "first", "last", "terminal")
     copies: dict[str, Any] = {name: np.repeat(getattr(step, name), 20_000, 0) for name in names}
     many = replace(step, **copies)
-    actions, memory = agent.act(many, agent.start(20_000), explore=True)
+    actions, memory = agent.act(many, agent.start(20_000), np.random.default_rng(0), explore=True)
     with torch.no_grad():
         avail = torch.from_numpy(step.avail)
         policy = agent.policy.actor(memory.h[:1], memory.z[:1], avail).exp()[0]  # (A, U)
@@ -319,7 +319,9 @@ def test_a_loaded_agent_goes_on_exactly(config: MambaConfig, spec: EnvSpec, step
     for step, _ in zip(steps(4, 7), range(12), strict=False):
         results = []
         for k, learner in enumerate((agent, other)):
-            actions, memories[k] = learner.act(step, memories[k], explore=True)
+            actions, memories[k] = learner.act(
+                step, memories[k], np.random.default_rng(0), explore=True
+            )
             learner.observe(step, actions)
             results.append((actions.tolist(), learner.update()))
         assert results[0] == results[1]

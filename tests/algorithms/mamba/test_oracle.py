@@ -361,11 +361,11 @@ def test_acting_gives_the_references_policy(
     monkeypatch.setattr(agent_module, "sample_classes", drawn)
     for t in range(3):
         step = seen(rows, t, np.zeros((1, 3), np.float32), first=t == 0)
-        likeliest, memory = agent.act(step, memory, explore=False)
+        likeliest, memory = agent.act(step, memory, np.random.default_rng(0), explore=False)
         close(memory.h[0], theirs(oracle, "act/deter")[t])
         logits = agent.policy.actor.logits(memory.h, memory.z)
         close(logits[0], theirs(oracle, "act/logits")[t])
         masked = theirs(oracle, "act/masked_logits")[t]
         assert np.array_equal(likeliest[0], masked.argmax(-1))
         action = theirs(oracle, "act/action")[[t]].long()
-        memory = agent_module.Memory(memory.h, memory.z, action, memory.draws)
+        memory = agent_module.PolicyState(memory.h, memory.z, action)

@@ -103,8 +103,8 @@ def test_a_loaded_agent_goes_on_exactly(sizes: Sizes) -> None:
     play.play_until(2)
     twin = Lockstep(built(sizes, seed=9, **settings), sizes)
     twin.agent.load(pickle.loads(pickle.dumps(play.agent.state())))
-    twin.envs, twin.now, twin.memory, twin.seeds = pickle.loads(
-        pickle.dumps((play.envs, play.now, play.memory, play.seeds))
+    twin.envs, twin.now, twin.memory, twin.seeds, twin.rng = pickle.loads(
+        pickle.dumps((play.envs, play.now, play.memory, play.seeds, play.rng))
     )
     assert play.play_until(3) == twin.play_until(3)
     ours, theirs = weights(play.agent), weights(twin.agent)
@@ -148,7 +148,10 @@ def test_acting_explores_while_epsilon_lets_it_and_only_if_asked_to() -> None:
     play, differed = Lockstep(agent, SIZES), {True: 0, False: 0}
     while agent.env_steps < 60:
         step, exploring = stack(play.now), agent.epsilon > 0
-        choices = [agent.act(step, play.memory, explore)[0] for explore in (True, False)]
+        choices = [
+            agent.act(step, play.memory, np.random.default_rng(0), explore)[0]
+            for explore in (True, False)
+        ]
         differed[exploring] += int((choices[0] != choices[1]).any())
         play.play()
     assert differed[True] > 0

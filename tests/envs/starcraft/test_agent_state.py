@@ -196,7 +196,7 @@ def test_mappo_learns_from_agents_own_states() -> None:
     metrics: list[dict[str, float]] = []
     while len(metrics) < 2:
         check_step(step, copies.spec, (2,))
-        actions, memory = agent.act(step, memory, explore=True)
+        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
         agent.observe(step, actions)
         step = copies.step(actions, seeds)
         metrics += [each for each in [agent.update()] if each]
