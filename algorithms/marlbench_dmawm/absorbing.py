@@ -131,5 +131,5 @@ def absorbed(windows: Windows, spec: EnvSpec, config: Config) -> Batch:
 
 
 def ends(config: Config) -> bool:
-    """Whether an agent's return ends with its absence, as it must without an absorbing state."""
+    """Whether a return ends with an agent's absence, as without an absorbing state [section 5.3]."""
     return config.absent_return == "ends" or not config.absorbing_state

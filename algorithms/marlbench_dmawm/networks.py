@@ -38,7 +38,10 @@ class ClassReader(nn.Module):
         self.norm = NormSiLU(units)
 
     def forward(self, classes: Tensor, probs: Tensor | None = None) -> Tensor:
-        """Features (..., F) of class indices (..., K), straight through to probs (..., K, C)."""
+        """Features (..., F) of class indices (..., K).
+
+        Gradients pass straight through the sample to probs (..., K, C) [section 4.2].
+        """
         return self.norm(self.linear(classes, probs))
 
     def nothing(self) -> Tensor:
@@ -228,7 +231,7 @@ class EnvironmentModule(nn.Module):
         return latent_log_probs(logits, self.config.latents, self.config.unimix)
 
     def context(self, h: Tensor, present: Tensor | None = None) -> Tensor:
-        """What reward, continuation and mask are read of (..., A, D), from h (..., A, D)."""
+        """What reward, continuation and mask are read of (..., A, D), of h (..., A, D) [Eq. 2]."""
         return h if self.contextualise is None else self.contextualise(h, present)
 
     def decode(self, h: Tensor, z: Tensor, probs: Tensor | None = None) -> Tensor:

@@ -67,8 +67,8 @@ def test_coverage_is_even(length: int, lengths: tuple[int, int, int]) -> None:
     play(replay, 840, lengths)  # whole episodes
     drawn = replay.sample(np.random.default_rng(0), 16_000, length, tail=2)
     longest = drawn.real & (drawn.fields["count"][..., 0] >= 2000)  # the third copy's
-    for rows in (slice(None), slice(1), slice(length - 1, length)):  # all, the first, the last
-        counts = np.bincount(drawn.fields["count"][rows][longest[rows]][:, 1])
+    for place in (slice(None), slice(1), slice(length - 1, length)):  # all, the first, the last
+        counts = np.bincount(drawn.fields["count"][place][longest[place]][:, 1])
         assert len(counts) == lengths[2]
         # five deviations of a count whose expectation is the mean
         assert np.abs(counts - counts.mean()).max() < 5 * np.sqrt(counts.mean())

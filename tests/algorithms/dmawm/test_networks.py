@@ -99,3 +99,15 @@ def test_the_authors_cnn_has_their_sizes_and_its_mirror_gives_the_picture_back(
 def test_pictures_too_small_for_the_authors_cnn_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 16"):
         DeepEncoder((12, 44, 3))
+
+
+def test_agents_share_their_parameters() -> None:
+    """A team of nine has the agent module and the actor of a team of four."""
+    config = Config(deter=16, units=16, policy_units=16, heads=4)
+    larger = replace(SPEC, num_agents=9)
+    for module in (AgentModule, Actor):
+        four, nine = (
+            {name: value.shape for name, value in module(config, spec).named_parameters()}
+            for spec in (SPEC, larger)
+        )
+        assert four == nine
