@@ -131,5 +131,5 @@ def absorbed(windows: Windows, spec: EnvSpec, config: Config) -> Batch:
 
 
 def ends(config: Config) -> bool:
-    """Whether a return ends with an agent's absence, as without an absorbing state [section 5.3]."""
+    """Whether an agent's return ends with its absence, as without the state [section 5.3]."""
     return config.absent_return == "ends" or not config.absorbing_state

@@ -83,7 +83,7 @@ class WorldModel(nn.Module):
         return None if self.config.absorbing_state else batch.among
 
     def latent_terms(self, states: States, present: Tensor | None) -> dict[str, Tensor]:
-        """Both KL terms (T, B, A), free bits per agent and step [Eqs. 4, 5]."""
+        """Both KL terms (T, B, A), free bits per agent and step [Eqs. 4, 5, A.3]."""
         prior = self.environment.prior(states.h, present)  # (T, B, A, K, C)
         dyn, rep = balanced_kl(states.log_q, prior, self.config.free_nats)
         return {"dyn": dyn, "rep": rep}
