@@ -1,7 +1,7 @@
 """Env steps per second of every installed suite's default task at 1, 8 and 64 copies.
 
 `python benchmarks/environments.py [SUITE...] [--copies 1,8] [--seconds 3]`: uniform play through
-the host's vector form, checks of the door included, one row per suite. Episodes that end in this
+the host's vector form, its checks included, one row per suite. Episodes that end in this
 time are begun anew in it; what a reset costs and what a copy takes of the memory stand beside.
 Each measurement is a process of its own, so that neither compiled code nor memory of another is
 in it. Melting Pot takes 50 MiB a copy, 3.3 GB for 64, and a minute or two to begin them: where
@@ -28,6 +28,7 @@ from marlbench.host import load_catalogue, missing
 from marlbench.plugin import Step
 from marlbench.run.memory_budget import free_bytes
 from marlbench.vecenv.checks import CheckedVectorEnv
+from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.synchronous import build
 
 MIB = 2**20
@@ -118,11 +119,10 @@ def measured(name: str, count: int, seconds: float) -> dict[str, float]:
 
 def play(env: CheckedVectorEnv, step: Step, moments: int) -> tuple[Step, int]:
     """Play so many moments of all copies at random; the step and the env steps that were real."""
-    draws, steps = np.random.default_rng(0), 0
+    rng, steps = np.random.default_rng(0), 0
     for _ in range(moments):
-        chance = draws.random(step.avail.shape) * step.avail  # (E, A, U)
         steps += int((~step.last).sum())
-        step = env.step(chance.argmax(-1), draws.integers(2**31, size=env.num_envs))
+        step = env.step(random_actions(step, rng), rng.integers(2**31, size=env.num_envs))
     return step, steps
 
 

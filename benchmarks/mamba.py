@@ -10,6 +10,7 @@ import torch
 
 from acting import print_policy_steps
 from battle import SPEC, battle
+from marlbench.vecenv.random_play import random_actions
 from marlbench_mamba.agent import Mamba, starts
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import advantages, imagine
@@ -22,10 +23,9 @@ PAPER = MambaConfig(buffer=6000)
 def filled(config: MambaConfig = PAPER) -> Mamba:
     """A learner of one copy whose replay made-up battles have filled half."""
     agent = Mamba(config, SPEC, seed=0, device="cpu")
-    draws = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for step in itertools.islice(battle(1), config.buffer // 2):
-        noise = draws.random(step.avail.shape)
-        agent.observe(step, np.where(step.avail, noise, -1).argmax(-1))
+        agent.observe(step, random_actions(step, rng))
     return agent
 
 

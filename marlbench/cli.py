@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from marlbench.errors import UserError
+from marlbench.exit_codes import ExitCode
+from marlbench.installation import DISTRIBUTION, clash
 
 __all__ = ["app", "main"]
 
 RESULTS = Path("results")
-USAGE, INTERRUPTED = 2, 130
 USAGE_ERRORS: tuple[type[Exception], ...] = typer.BadParameter.__mro__[1:3]
 """Click's `UsageError` and `ClickException`, for which typer exports no name."""
 
@@ -43,19 +44,22 @@ Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are
 def main() -> None:
     """Run the command line; every mistake is one line on stderr and exit code 2."""
     warnings.showwarning = _warn  # type: ignore[assignment]
+    if other := clash():
+        _end(other, ExitCode.WRONG_USAGE)
     try:
         code = app(standalone_mode=False, prog_name="marlbench")
     except USAGE_ERRORS as error:
-        _end(_usage_line(error), USAGE)
+        _end(_usage_line(error), ExitCode.USAGE)
     except UserError as error:
-        _end(str(error), USAGE)
+        _end(str(error), ExitCode.USAGE)
     except (KeyboardInterrupt, typer.Abort):
-        _end("interrupted; the same command goes on where it stopped", INTERRUPTED)
+        _end("interrupted; the same command goes on where it stopped", ExitCode.INTERRUPTED)
     except BrokenPipeError:  # `marlbench list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:  # a folder that is closed to us, a full disk
-        _end(": ".join(filter(None, [error.filename, error.strerror or str(error)])), USAGE)
+        said = filter(None, [error.filename, error.strerror or str(error)])
+        _end(": ".join(said), ExitCode.USAGE)
     sys.exit(code or 0)
 
 
@@ -79,7 +83,7 @@ def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        print(f"marlbench {version('marlbench')}")
+        print(f"marlbench {version(DISTRIBUTION)}")
         raise typer.Exit
 
 
@@ -120,6 +124,10 @@ def run(  # noqa: PLR0913 - one parameter per option
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Settings file (TOML).")
     ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Call variants ALGORITHM-NAME; else settings are spelt."),
+    ] = None,
     results: Results = RESULTS,
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Runs at a time; else as many as fit.")
@@ -130,24 +138,31 @@ def run(  # noqa: PLR0913 - one parameter per option
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
 ) -> int:
     """Train algorithms on tasks; the same command again goes on where it stopped."""
-    from marlbench.commands.run import Options, run_grid
+    from marlbench.commands.run import run_grid
+    from marlbench.grid.plan import Request
+    from marlbench.overrides import Override, parse_set, read_file
 
-    options = Options(
+    request = Request(
         algorithms=_split("--algo", algo),
         suite=suite,
         tasks=_split("--task", task),
-        seeds=seeds,
-        seed=seed or [],
-        steps=steps,
+        seeds=_seeds(seeds, seed),
         presets=_split("--preset", preset) or ["paper"],
-        sets=set_ or [],
-        config=config,
-        results=results,
-        workers=workers,
-        runs_per_gpu=runs_per_gpu,
-        executor=executor,
+        overrides=[
+            *(read_file(config) if config else []),
+            *map(parse_set, set_ or []),
+            *([] if steps is None else [Override("run.steps", steps, "--steps")]),
+        ],
+        label=label,
     )
-    return run_grid(options)
+    return run_grid(request, results, executor, workers, runs_per_gpu)
+
+
+def _seeds(number: int | None, named: list[int] | None) -> Sequence[int] | None:
+    """Give the seeds that two options name; None: the presets decide."""
+    if number is not None and named:
+        raise UserError("--seeds N means seeds 0 to N-1, --seed K one seed: give one of the two")
+    return range(number) if number is not None else named or None
 
 
 @app.command()
@@ -189,7 +204,7 @@ def check(
 
     lines, passed = checked(load_catalogue(), name, task)
     _print(lines)
-    return 0 if passed else 1
+    return _code(passed)
 
 
 @env.command("check")
@@ -200,7 +215,7 @@ def env_check(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 
     lines, ready = checked(load_catalogue(), name)
     _print(lines)
-    return 0 if ready else 1
+    return _code(ready)
 
 
 @env.command("install")
@@ -211,19 +226,23 @@ def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 
     lines, ready = installed(load_catalogue(), name)
     _print(lines)
-    return 0 if ready else 1
+    return _code(ready)
 
 
 @app.command()
 def report(
     results: Results = RESULTS,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the pages.")] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(metavar="paper|published", help="Whose numbers to put beside these."),
+    ] = None,
 ) -> None:
     """Turn results into tables, figures and one page."""
     from marlbench.commands.report import reported
     from marlbench.host import load_catalogue
 
-    _print(reported(load_catalogue(), results, out))
+    _print(reported(load_catalogue(), results, out, _split("--against", against)))
 
 
 @app.command()
@@ -252,6 +271,11 @@ def _split(option: str, values: list[str] | None) -> list[str]:
             f"{option} names nothing: give a name or leave {option} out (marlbench list)"
         )
     return names
+
+
+def _code(well: bool) -> ExitCode:
+    """Give the exit code of a check."""
+    return ExitCode.OK if well else ExitCode.FAILED
 
 
 def _print(lines: Iterable[str]) -> None:

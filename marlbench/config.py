@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import combinations
 from typing import Any, Literal
 
 from pydantic import Field
 
+from marlbench import labels
 from marlbench.plugin import Config
 
 
@@ -40,7 +43,7 @@ class RunConfig(Config):
 class RunSpec(Config):
     """Everything that decides one run: what `spec.json` holds."""
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     """Version of this document."""
     suite: str
     """Suite name."""
@@ -58,7 +61,32 @@ class RunSpec(Config):
     """The host's settings, resolved."""
     algorithm_config: dict[str, Any] = Field(default_factory=dict)
     """The algorithm's settings, resolved, every field."""
+    algorithm_changes: dict[str, Any] = Field(default_factory=dict)
+    """Those that are not as the presets say, by dotted key; none where all is as in the paper."""
     suite_config: dict[str, Any] = Field(default_factory=dict)
     """The suite's settings, resolved, every field."""
+    suite_changes: dict[str, Any] = Field(default_factory=dict)
+    """Those that are not the suite's defaults, by dotted key: with them the task is another one."""
     origins: dict[str, str] = Field(default_factory=dict)
     """For every key (`run.steps`, `algorithm.gamma`, `suite.sight`) where its value comes from."""
+
+    @property
+    def row(self) -> str:
+        """Give the task as tables name it: `tiny`, or `tiny [map_size=12]`."""
+        return labels.row(self.task, self.suite_changes)
+
+    @property
+    def meaning(self) -> str:
+        """Say in words what the label means; empty where it names an algorithm and presets alone.
+
+        `qmix-far is qmix by preset quick with gamma = 0.9`.
+        """
+        if not self.algorithm_changes and self.label in self._plain_labels():
+            return ""
+        return labels.in_words(self.label, self.algorithm, self.presets, self.algorithm_changes)
+
+    def _plain_labels(self) -> Iterator[str]:
+        """Give the labels of the algorithm with any of its presets and nothing else."""
+        for count in range(len(self.presets) + 1):
+            for some in combinations(self.presets, count):
+                yield labels.label(self.algorithm, some, {})

@@ -1,9 +1,15 @@
 """What a user can get wrong: an error that is one line and names the remedy."""
 
+import textwrap
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["UserError", "did_you_mean", "nearest", "one_line"]
+from pydantic import ValidationError
+
+__all__ = ["UserError", "did_you_mean", "nearest", "one_line", "wrong_setting"]
+
+LONGEST = 400
+"""Characters of an error's text that one line keeps: some libraries write pages."""
 
 
 class UserError(Exception):
@@ -31,5 +37,24 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 
 def one_line(error: BaseException) -> str:
-    """Give an exception as one line: its type and its text, line breaks taken out."""
-    return ": ".join(filter(None, [type(error).__name__, " ".join(str(error).split())]))
+    """Give an exception as one line: its type and its text, or the first wrong setting.
+
+    >>> one_line(ValueError("no such map"))
+    'ValueError: no such map'
+    """
+    said = wrong_setting(error) if isinstance(error, ValidationError) else str(error)
+    text = textwrap.shorten(said, LONGEST, placeholder=" ...")
+    return ": ".join(filter(None, [type(error).__name__, text]))
+
+
+def wrong_setting(error: ValidationError) -> str:
+    """Say the first thing that is wrong with a config, in one line."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"{error.title} has no setting {key!r}"
+    if first["type"] == "missing":
+        return f"{error.title}.{key} has no default and is not set"
+    said = " ".join(first["msg"].removeprefix("Value error, ").split())
+    where = f".{key} cannot be {first['input']!r}" if key else ""
+    return f"{error.title}{where}: {said}"

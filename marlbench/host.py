@@ -13,6 +13,7 @@ import pluggy
 from marlbench import hookspecs
 from marlbench.errors import UserError, did_you_mean, one_line
 from marlbench.executors import Executor
+from marlbench.installation import DISTRIBUTION, pip_install
 from marlbench.plugin import API_VERSION, Algorithm, Preset, Suite
 from marlbench.validation import NAMED, UNNAMED, flaw
 
@@ -136,7 +137,7 @@ def _installed() -> Iterator[tuple[importlib.metadata.EntryPoint, str]]:
     for entry_point in importlib.metadata.entry_points(group=GROUP):
         dist = entry_point.dist
         found.append((entry_point, f"{dist.name} {dist.version}" if dist else "unknown"))
-    ours = f"{GROUP} "
+    ours = f"{DISTRIBUTION} "
     yield from sorted(found, key=lambda pair: (not pair[1].startswith(ours), pair[1], pair[0].name))
 
 
@@ -255,6 +256,12 @@ def _twice(kind: str, name: str, first: str, second: str) -> str:
     return f"the {kind} {name!r} is offered by {first} and by {second}; uninstall one of them"
 
 
+def require_installed(suite: Suite) -> None:
+    """Raise UserError with the remedy if a suite lacks what it requires."""
+    if lack := missing(suite):
+        raise UserError(lack)
+
+
 def missing(suite: Suite) -> str | None:
     """Say what a suite lacks, with the remedy, without importing its simulator."""
     absent = [name for name in suite.requires if not importable(name)]
@@ -265,7 +272,7 @@ def missing(suite: Suite) -> str | None:
 
 def remedy(suite: Suite, absent: Iterable[str]) -> str:
     """Give the one line that installs what a suite lacks, or that says more of it."""
-    steps = [f"pip install 'marlbench[{suite.extra}]'"] if suite.extra else []
+    steps = [pip_install(suite.extra)] if suite.extra else []
     if suite.install is not None:
         steps.append(f"marlbench env install {suite.name}")
     if not steps and suite.examine is not None:
@@ -296,9 +303,13 @@ def check_open_tasks(suite: Suite, tasks: Iterable[str], config: Any) -> None:
 
     Only a building can tell whether such a name means something; other suites list theirs.
     """
-    for task in tasks if suite.open_tasks else ():
+    if not suite.open_tasks:
+        return
+    from marlbench.vecenv.single import build_single  # with numpy, which listing plugins spares
+
+    for task in tasks:
         try:
-            suite.build(task, config).close()
+            build_single(suite, task, config).close()
         except Exception as error:  # a plugin may raise anything
             raise UnknownNameError(
                 f"the suite {suite.name!r} cannot build the task {task!r}: {one_line(error)}"

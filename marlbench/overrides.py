@@ -1,4 +1,4 @@
-"""What the user sets by hand, `--set` and a settings file, and whose setting each of it is.
+"""What is said of settings over their defaults, by whom, and whose settings they are.
 
 A *section* is `run` (the host's settings), `suite`, or the name of a chosen algorithm.
 """
@@ -8,28 +8,34 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from marlbench.config import RunConfig
 from marlbench.errors import UserError, nearest
-from marlbench.fields import Setting, flatten, settings_of
+from marlbench.fields import Setting, settings_of
 from marlbench.plugin import Algorithm, Suite
 
 __all__ = ["Override", "Sections", "parse_set", "read_file"]
 
+EACH = "algorithm"
+"""Before a key: the setting of every algorithm that is played."""
+
 
 @dataclass(frozen=True)
 class Override:
-    """One value that the user asks for, before it is known whose setting it is."""
+    """One value over a setting's default, and who says it."""
 
     key: str
-    """As written: `run.steps`, `suite.sight`, `qmix.gamma`, `algorithm.gamma` or `gamma`."""
+    """As the user writes it (`run.steps`, `suite.sight`, `qmix.gamma`, `algorithm.gamma`, `gamma`);
+    once it is placed, the key in its section."""
     value: Any
-    """Parsed."""
+    """Parsed; a table opens into the settings below the key."""
     origin: str
-    """`--set`, `--steps` or `file x.toml`."""
+    """`preset quick`, `file x.toml`, `--set` or `--steps`."""
+    shared: bool = False
+    """Whether it stands in a file, which may also speak of algorithms that are not played."""
 
 
 def parse_set(text: str) -> Override:
@@ -51,18 +57,20 @@ def _literal(text: str) -> Any:
         return text
 
 
-def read_file(path: Path) -> dict[str, Any]:
+def read_file(path: Path) -> list[Override]:
     """Read a settings file (TOML)."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"--config {path}: cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"--config {path}: is not TOML: {error}") from error
+    origin = f"file {path.name}"
+    return [Override(key, value, origin, shared=True) for key, value in document.items()]
 
 
 class Sections:
-    """The settings of everything that takes part in a plan, and where a override belongs."""
+    """The settings of everything that takes part in a plan, and where an override belongs."""
 
     def __init__(
         self, suite: Suite, algorithms: Sequence[Algorithm], catalogued: Sequence[str]
@@ -75,37 +83,59 @@ class Sections:
             **{algorithm.name: settings_of(algorithm.config) for algorithm in algorithms},
         }
 
-    def read(self, document: Mapping[str, Any], origin: str) -> Iterator[Override]:
-        """Open a settings file; what it says of algorithms that are not played is passed over."""
-        bare = self._bare()
-        keys = {*self._full(), *bare, *(f"algorithm.{key}" for key in bare)}
-        for key, value in flatten(keys, document).items():
-            if key.partition(".")[0] not in self.others:
-                yield Override(key, value, origin)
+    def sort(self, overrides: Sequence[Override]) -> dict[str, list[Override]]:
+        """Give every section its overrides, in their order; raises UserError."""
+        placed: dict[str, list[Override]] = {section: [] for section in self.known}
+        for override in overrides:
+            for section, own in self.place(override):
+                placed[section].append(own)
+        return placed
 
-    def place(self, override: Override) -> list[tuple[str, str]]:
-        """Give the sections that an override is for, each with its key there; raises UserError."""
+    def place(self, override: Override) -> Iterator[tuple[str, Override]]:
+        """Give the sections that an override is for, each with its own; raises UserError."""
         head, _, rest = override.key.partition(".")
         if head in self.others:
-            names = ", ".join(self.names)
-            raise UserError(
-                f"{override.origin}: {override.key}: {head} is not played here, only {names}"
-            )
+            self._refuse_absent(override, head)
+            return
         if rest in self.known.get(head, {}):
-            return [(head, rest)]
-        key = rest if head == "algorithm" else override.key
+            yield head, replace(override, key=rest)
+            return
+        key = rest if head == EACH else override.key
         having = [name for name in self.names if key in self.known[name]]
-        if not having:
+        if having:
+            self._refuse_lacking(override, key, having)
+            yield from ((name, replace(override, key=key)) for name in having)
+            return
+        if not isinstance(override.value, Mapping) or not (override.value or self._heads(head)):
             raise UserError(self._unknown(override))
+        for name, value in override.value.items():
+            yield from self.place(replace(override, key=f"{override.key}.{name}", value=value))
+
+    def _heads(self, name: str) -> bool:
+        """Tell whether a table may have this name, were it empty."""
+        return name == EACH or name in self.known
+
+    def _refuse_absent(self, override: Override, name: str) -> None:
+        """Raise UserError for a setting of an algorithm that is not played, but for a file's."""
+        if not override.shared:
+            played = ", ".join(self.names)
+            raise UserError(
+                f"{override.origin}: {override.key}: {name} is not played here, only {played}"
+            )
+
+    def _refuse_lacking(self, override: Override, key: str, having: Sequence[str]) -> None:
+        """Raise UserError if an algorithm that is played lacks what another one has."""
         if lacking := [name for name in self.names if name not in having]:
             raise UserError(
                 f"{override.origin}: {', '.join(lacking)} has no setting {key!r}; "
                 f"write {having[0]}.{key} to set it for {having[0]} alone"
             )
-        return [(name, key) for name in having]
 
     def _unknown(self, override: Override) -> str:
-        keys = [*self._full(), *self._bare()]
+        keys = [
+            *(f"{section}.{key}" for section, keys in self.known.items() for key in keys),
+            *sorted({key for name in self.names for key in self.known[name]}),
+        ]
         near = nearest(override.key, keys)
         by_last = {key.rpartition(".")[2]: key for key in keys}
         last = nearest(override.key.rpartition(".")[2], by_last)
@@ -115,9 +145,3 @@ class Sections:
         shown = self.names[0] if self.names else "NAME"
         said = f"{override.origin}: there is no setting {override.key!r}"
         return f"{said}{hint} (marlbench show {shown})"
-
-    def _full(self) -> list[str]:
-        return [f"{section}.{key}" for section, keys in self.known.items() for key in keys]
-
-    def _bare(self) -> list[str]:
-        return sorted({key for name in self.names for key in self.known[name]})

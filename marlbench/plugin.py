@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import pluggy
 from pydantic import BaseModel, ConfigDict, Field
 
+from marlbench.metrics import Metric, episode_return, win_rate
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -28,13 +30,16 @@ __all__ = [
     "Env",
     "EnvSpec",
     "Finding",
+    "Metric",
     "Preset",
     "ReplayBuffer",
     "SplitEnv",
     "Step",
     "Suite",
     "VectorEnv",
+    "episode_return",
     "hookimpl",
+    "win_rate",
 ]
 
 API_VERSION = 2
@@ -88,7 +93,7 @@ class Step:
     state: NDArray[np.float32] | None = None
     """(S,) for centralised training, where the suite has one; (A, S) if each agent has its own."""
     info: Mapping[str, Any] = field(default_factory=dict)
-    """`won`: bool where the suite knows winning; `crashed`: bool, set by the host on a cut."""
+    """What the declared metrics are read from; `crashed`: bool, set by the host on a cut."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +115,8 @@ class EnvSpec:
     """Index of the action that does nothing, a dead agent's only one; None: agents never die."""
     reward: Literal["team", "individual"] = "team"
     """`team`: the same number for all; `individual`: each its own, the return is their sum."""
-    metrics: tuple[Literal["return", "win"], ...] = ("return",)
+    metrics: tuple[Metric, ...] = (episode_return(),)
     """What an episode is scored by; the first is the one that tables show."""
-    return_bounds: tuple[float, float] | None = None
-    """(worst, best) plausible episode return, by which reports normalise; None: unknown."""
     simulator: str = ""
     """Name and version of what is simulated: results of different versions do not mix."""
 
@@ -298,23 +301,22 @@ class Suite:
     name: str
     tasks: tuple[str, ...]
     """All task names, the paper's first."""
-    build: Callable[[str, Any], Env]
-    """`build(task, config)`; imports the simulator only here."""
+    build: Callable[[str, Any], Env] | None
+    """`build(task, config)`; imports the simulator only here. None: there is `build_vector`."""
     default_task: str
     """What short presets play: one of `tasks`, unless they are open."""
     config: type[Config] = Config
     paper_tasks: tuple[str, ...] = ()
     """What of `tasks` the `paper` preset plays where the suite has more; empty: all of them."""
     observes_images: Callable[[str, Any], bool] = lambda task, config: False
-    """`observes_images(task, config)`: are observations images? There `Preset.on_pictures`
-    follows. Called for planning: it imports no simulator."""
+    """`(task, config)`: are observations images? Asked to plan, so it imports no simulator."""
     build_vector: Callable[[str, Any, int], VectorEnv] | None = None
-    """`build_vector(task, config, num_envs)` where the suite steps many copies at once.
+    """`build_vector(task, config, num_envs)`, in place of `build`, steps E copies at once.
 
     The host builds single copies anew when they raise; a vector form that raises fails the run.
     """
     extra: str | None = None
-    """The pip extra that installs the simulator: `pip install 'marlbench[extra]'`."""
+    """The pip extra that installs the simulator: `pip_install` in installation.py says how."""
     requires: tuple[str, ...] = ()
     """Module names that must be importable; a missing one makes the suite `not installed`."""
     open_tasks: bool = False
@@ -325,8 +327,8 @@ class Suite:
     """What pip alone cannot install: `marlbench env install NAME` calls it; prints as it goes."""
     examine: Callable[[], Iterable[Finding]] | None = None
     """Looks at what the suite needs on this machine; `marlbench env check NAME` prints it."""
-    render: Callable[[Env], NDArray[np.uint8]] | None = None
-    """A picture (height, width, 3) of a copy as it stands, where the suite can draw one."""
+    render: Callable[[Any], NDArray[np.uint8]] | None = None
+    """Draws a copy as it stands, (height, width, 3): the `Env`, or a `VectorEnv` with one copy."""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ def _flaws(entry: Any) -> Iterator[str]:
     if isinstance(entry, Suite):
         yield from _wrong_config(entry.config, Config)
         yield from _wrong_tasks(entry)
+        yield from _wrong_forms(entry)
 
 
 def _wrong_config(config: Any, wanted: type[Config]) -> Iterator[str]:
@@ -52,6 +53,12 @@ def _wrong_config(config: Any, wanted: type[Config]) -> Iterator[str]:
         said = config.__name__ if isinstance(config, type) else repr(config)
         name = wanted.__name__
         yield f"the config {said}, which is no {name}: derive it from marlbench.plugin.{name}"
+
+
+def _wrong_forms(suite: Suite) -> Iterator[str]:
+    if (suite.build is None) == (suite.build_vector is None):
+        both = "neither build nor" if suite.build is None else "both build and"
+        yield f"{both} build_vector: give one of the two"
 
 
 def _wrong_tasks(suite: Suite) -> Iterator[str]:

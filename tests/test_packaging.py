@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from packaging.requirements import Requirement
 
+from marlbench.installation import DISTRIBUTION
+
 ROOT = Path(__file__).parents[1]
 PLUGINS = sorted(p for root in ("algorithms", "envs") for p in (ROOT / root).glob("marlbench_*"))
 
@@ -32,7 +34,7 @@ def test_every_plugin_folder_has_an_entry_point_and_none_points_nowhere(
 
 
 def test_the_install_has_the_entry_points_of_the_source(project: dict[str, Any]) -> None:
-    installed = distribution("marlbench").entry_points.select(group="marlbench")
+    installed = distribution(DISTRIBUTION).entry_points.select(group="marlbench")
     assert {e.name: e.value for e in installed} == project["entry-points"]["marlbench"], (
         "a new plugin folder needs `pip install -e .` once again"
     )
@@ -43,7 +45,7 @@ def test_every_plugin_folder_describes_itself() -> None:
 
 
 def test_the_folders_that_hold_packages_are_none(tmp_path: Path) -> None:
-    tops = (distribution("marlbench").read_text("top_level.txt") or "").split()
+    tops = (distribution(DISTRIBUTION).read_text("top_level.txt") or "").split()
     assert tops
     assert [top for top in tops if not top.startswith("marlbench")] == []
     code = "from importlib.util import find_spec; print(find_spec('algorithms'), find_spec('envs'))"

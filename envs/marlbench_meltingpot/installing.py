@@ -13,6 +13,7 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
+from marlbench.installation import pip_install
 from marlbench.plugin import Finding
 
 __all__ = ["VERSION", "findings", "install_simulator"]
@@ -21,7 +22,6 @@ VERSION = "2.4.1"
 """Of dm-meltingpot: later ones may be other games."""
 ASSETS = "meltingpot-assets-2.3.0.tar.gz"
 """What the build of that version looks for in the folder for temporary files, else downloads."""
-EXTRA = "pip install 'marlbench[meltingpot]'"
 INSTALL = "marlbench env install meltingpot"
 NEEDED = {
     "dmlab2d": "dmlab2d",
@@ -76,7 +76,7 @@ def findings() -> Iterator[Finding]:
         f"packages from PyPI: {', '.join(there) or 'none'}"
         + (f"; missing {', '.join(lacks)}" if lacks else ""),
         not lacks,
-        EXTRA,
+        pip_install("meltingpot"),
     )
     found = version("dm-meltingpot")
     yield Finding(f"dm-meltingpot {VERSION}: {found or 'missing'}", found == VERSION, INSTALL)
@@ -98,7 +98,9 @@ def played() -> Finding:
         env.step(np.zeros(env.spec.num_agents, np.int64))
     except Exception as error:  # noqa: BLE001 - a simulator may raise anything
         reason = " ".join(str(error).split())
-        return Finding(f"a step of {PAPER[0]}: {reason}", False, f"{EXTRA} && {INSTALL}")
+        return Finding(
+            f"a step of {PAPER[0]}: {reason}", False, f"{pip_install('meltingpot')} && {INSTALL}"
+        )
     return Finding(f"a step of {PAPER[0]}: {env.spec.simulator}", True)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from marlbench import plugin
+from marlbench.installation import pip_install
 from marlbench.plugin import Env, Suite, hookimpl
 from marlbench_pettingzoo.config import Config
 
@@ -33,7 +34,7 @@ def build(task: str, config: Config) -> Env:
     """Give one copy of the environment at an import path; PettingZoo is imported here."""
     from marlbench_pettingzoo.importing import simulator
 
-    simulator("pettingzoo", "pip install 'marlbench[pettingzoo]'")
+    simulator("pettingzoo", pip_install("pettingzoo"))
     from marlbench_pettingzoo.parallel import build_parallel
 
     return build_parallel(task, config)
@@ -43,7 +44,7 @@ def build_mpe(task: str, config: plugin.Config) -> Env:
     """Give one copy of a particle world; mpe2 is imported here."""
     from marlbench_pettingzoo.importing import simulator
 
-    simulator("mpe2", "pip install 'marlbench[mpe]'")
+    simulator("mpe2", pip_install("mpe"))
     from marlbench_pettingzoo.particles import build_particles
 
     return build_particles(task)
@@ -53,7 +54,7 @@ def build_lbf(task: str, config: plugin.Config) -> Env:
     """Give one copy of a foraging task; lbforaging is imported here."""
     from marlbench_pettingzoo.importing import simulator
 
-    simulator("lbforaging", "pip install 'marlbench[lbf]'")
+    simulator("lbforaging", pip_install("lbf"))
     from marlbench_pettingzoo.foraging import build_foraging
 
     return build_foraging(task)

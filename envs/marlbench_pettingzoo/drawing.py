@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marlbench.drawing import AGENT, ENEMY, Disc, board
+from marlbench.installation import pip_install
 from marlbench_pettingzoo.importing import simulator
 from marlbench_pettingzoo.replayed import Replayed
 
 
 def particles_picture(env: Replayed) -> NDArray[np.uint8]:
     """Give (350, 350, 3): mpe2's own picture at half its size."""
-    pygame = simulator("pygame", "pip install 'marlbench[mpe]'")
+    pygame = simulator("pygame", pip_install("mpe"))
     world: Any = env.inside.inside.unwrapped  # type: ignore[attr-defined]
     kept = world.render_mode, world.screen
     world.render_mode, world.screen = "rgb_array", pygame.Surface((world.width, world.height))

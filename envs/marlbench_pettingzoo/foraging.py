@@ -12,7 +12,7 @@ import numpy as np
 from lbforaging.foraging.environment import Player
 from numpy.typing import NDArray
 
-from marlbench.plugin import Env, EnvSpec, Step
+from marlbench.plugin import Env, EnvSpec, Step, episode_return
 from marlbench_pettingzoo.parallel import version
 from marlbench_pettingzoo.replayed import Replayed
 
@@ -59,7 +59,7 @@ class Foraging:
             episode_limit=int(self._env._max_episode_steps),
             state_shape=(agents * width,),
             noop=0,
-            return_bounds=(0.0, 1.0),
+            metrics=(episode_return(0.0, 1.0),),
             simulator=version("lbforaging"),
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import Env, EnvSpec, Step
+from marlbench.plugin import Env, EnvSpec, Step, episode_return
 from marlbench_pettingzoo.config import Config
 from marlbench_pettingzoo.importing import simulator
 from marlbench_pettingzoo.replayed import Replayed
@@ -77,7 +77,7 @@ class Parallel:
             state_shape=self._state_shape(),
             noop=self._actions.noop,
             reward="individual" if config.reward == "individual" else "team",
-            return_bounds=return_bounds,
+            metrics=(episode_return(*(return_bounds or (None, None))),),
             simulator=simulator,
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
+from marlbench.installation import pip_install
 from marlbench.plugin import Env
 from marlbench_pettingzoo.config import Config
 from marlbench_pettingzoo.importing import simulator
@@ -45,7 +46,7 @@ def build_particles(task: str) -> Env:
 def particles(task: str) -> Parallel:
     """Make a particle world that holds no drawing surface."""
     world = WORLDS[task]
-    module = simulator(f"mpe2.{world.module}", "pip install 'marlbench[mpe]'")
+    module = simulator(f"mpe2.{world.module}", pip_install("mpe"))
     env = module.parallel_env(**world.kwargs)
     env.unwrapped.screen = None  # 2 MB a copy, for drawing alone
     config = Config(reward="shared", limit=STEPS, leaving=False)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, Step, episode_return
 from marlbench_probe.arrival import arrival
 
 
@@ -27,7 +27,7 @@ class Counting:
             num_actions=3,
             episode_limit=7,
             state_shape=(2,),
-            return_bounds=(6.0, 28.0),
+            metrics=(episode_return(6.0, 28.0),),
             simulator="probe 1",
         )
         self._time, self._seed = 0, 0
@@ -77,7 +77,7 @@ class Deaths:
             episode_limit=self.LIMIT,
             state_shape=(3,),
             noop=0,
-            return_bounds=(0.0, 10.0),
+            metrics=(episode_return(0.0, 10.0),),
             simulator="probe 1",
         )
         self._time = 0
@@ -138,7 +138,7 @@ class TimeOut:
             num_actions=2,
             episode_limit=self.LIMIT,
             state_shape=(1,),
-            return_bounds=(0.0, float(self.LIMIT)),
+            metrics=(episode_return(0.0, float(self.LIMIT)),),
             simulator="probe 1",
         )
         self._time = 0

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, Step, episode_return
 from marlbench_probe.arrival import arrival
 
 
@@ -28,7 +28,7 @@ class TwoStep:
             num_actions=2,
             episode_limit=2,
             state_shape=(3,),
-            return_bounds=(0.0, 8.0),
+            metrics=(episode_return(0.0, 8.0),),
             simulator="probe 1",
         )
         self._room = 0
@@ -74,7 +74,7 @@ class Matrix:
             num_actions=3,
             episode_limit=1,
             state_shape=(1,),
-            return_bounds=(min(payoffs), max(payoffs)),
+            metrics=(episode_return(min(payoffs), max(payoffs)),),
             simulator="probe 1",
         )
 

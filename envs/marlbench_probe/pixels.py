@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, Step, episode_return
 from marlbench_probe.arrival import arrival
 
 
@@ -28,7 +28,7 @@ class Pixels:
             num_actions=4,
             episode_limit=self.LIMIT,
             obs_dtype="uint8",
-            return_bounds=(0.0, float(self.LIMIT)),
+            metrics=(episode_return(0.0, float(self.LIMIT)),),
             simulator="probe 1",
         )
         self._rng = np.random.default_rng(0)

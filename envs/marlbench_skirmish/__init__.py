@@ -16,20 +16,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from marlbench_skirmish.single import Single
-
 marlbench_api = 2
 
 
-def build(task: str, config: Config) -> Single:
-    """Give one copy of a task; numpy is imported here."""
-    from marlbench_skirmish.single import Single
-
-    return Single(build_vector(task, config, 1))
-
-
 def build_vector(task: str, config: Config, num_envs: int) -> VectorEnv:
-    """Give E copies of a task that are stepped as arrays."""
+    """Give E copies of a task that are stepped as arrays; numpy is imported here."""
     from marlbench_skirmish.env import VectorSkirmish
     from marlbench_skirmish.gather import VectorGather
 
@@ -42,7 +33,7 @@ def build_vector(task: str, config: Config, num_envs: int) -> VectorEnv:
 
 
 def render(env: Any) -> NDArray[np.uint8]:
-    """Draw a copy as it stands, (height, width, 3)."""
+    """Draw the first copy as it stands, (height, width, 3)."""
     from marlbench_skirmish.drawing import picture
 
     return picture(env)
@@ -55,11 +46,11 @@ def marlbench_suites() -> Iterable[Suite]:
         Suite(
             "skirmish",
             (*TASKS, *GATHERINGS),
-            build,
+            build=None,
+            build_vector=build_vector,
             default_task="3v3",
             observes_images=lambda task, config: task in GATHERINGS,
             config=Config,
-            build_vector=build_vector,
             copyable=True,
             render=render,
         )

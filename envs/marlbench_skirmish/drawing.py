@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from marlbench.drawing import AGENT, ENEMY, Disc, Shot, board, side_by_side
 from marlbench_skirmish.env import VectorSkirmish
 from marlbench_skirmish.gather import VectorGather
-from marlbench_skirmish.single import Single
 from marlbench_skirmish.world import World
 
 RADIUS = {"ranged": 0.32, "melee": 0.38, "heavy": 0.5}
@@ -19,14 +18,12 @@ ENLARGED = 6
 """Pixels along a pixel of what gatherers see."""
 
 
-def picture(env: Single) -> NDArray[np.uint8]:
-    """Give (height, width, 3): a battle with agents blue, or each gatherer's own picture."""
-    vector = env.vector
-    if isinstance(vector, VectorGather):
-        return side_by_side(vector.pictures()[0], ENLARGED)
-    assert isinstance(vector, VectorSkirmish), f"{vector} is no task of this suite"
-    world = vector.world
-    discs = [unit(world, n, vector.sight) for n in range(world.agents + world.enemies)]
+def picture(env: VectorSkirmish | VectorGather) -> NDArray[np.uint8]:
+    """Draw the first copy (height, width, 3): agents blue, or each gatherer's own picture."""
+    if isinstance(env, VectorGather):
+        return side_by_side(env.pictures()[0], ENLARGED)
+    world = env.world
+    discs = [unit(world, n, env.sight) for n in range(world.agents + world.enemies)]
     return board(world.task.size, discs, shots(world))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, Step, episode_return, win_rate
 from marlbench_skirmish.config import Config
 from marlbench_skirmish.masks import refuse_unavailable
 from marlbench_skirmish.tasks import TASKS
@@ -59,8 +59,7 @@ class VectorSkirmish:
             episode_limit=self._limit,
             state_shape=((agents + enemies) * (4 + bits),),
             noop=NOOP,
-            metrics=("win", "return"),
-            return_bounds=(0.0, self._config.best_return),
+            metrics=(win_rate(), episode_return(0.0, self._config.best_return)),
             simulator="skirmish 1",
         )
 

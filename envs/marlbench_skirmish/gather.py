@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, Step, episode_return
 from marlbench_skirmish.config import Config
 from marlbench_skirmish.gather_view import FLOOR, GOLD, IRON, PIXELS, SIDE, View
 from marlbench_skirmish.masks import refuse_unavailable
@@ -51,7 +51,7 @@ class VectorGather:
             episode_limit=self._limit,
             obs_dtype="uint8",
             state_shape=(2 * self._task.agents + 3 * len(self._kinds),),
-            return_bounds=(0.0, self._config.best_return),
+            metrics=(episode_return(0.0, self._config.best_return),),
             simulator="gather 1",
         )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from marlbench_smax.env import Single, VectorSmax
+    from marlbench_smax.env import VectorSmax
 
 marlbench_api = 2
 
@@ -25,14 +25,6 @@ TASKS = (
     *("smacv2_5_units", "smacv2_10_units", "smacv2_20_units"),
 )
 """The scenarios that JaxMARL registers, by their names there."""
-
-
-def build(task: str, config: Config) -> Single:
-    """Give one copy of a scenario; jax and SMAX are imported here."""
-    vector = build_vector(task, config, 1)
-    from marlbench_smax.env import Single
-
-    return Single(vector)
 
 
 def build_vector(task: str, config: Config, num_envs: int) -> VectorSmax:
@@ -48,7 +40,7 @@ def build_vector(task: str, config: Config, num_envs: int) -> VectorSmax:
 
 
 def render(env: Any) -> NDArray[np.uint8]:
-    """Draw a copy as it stands, (height, width, 3)."""
+    """Draw the first copy as it stands, (height, width, 3)."""
     from marlbench_smax.drawing import picture
 
     return picture(env)
@@ -61,10 +53,10 @@ def marlbench_suites() -> Iterable[Suite]:
         Suite(
             "smax",
             TASKS,
-            build,
+            build=None,
+            build_vector=build_vector,
             default_task="3m",
             config=Config,
-            build_vector=build_vector,
             extra="smax",
             requires=("jaxmarl", "jax"),
             copyable=True,

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from marlbench.drawing import AGENT, ENEMY, Disc, Shot, board
 from marlbench_smax.battle import FIRST_ATTACK, Battle
-from marlbench_smax.env import Single
+from marlbench_smax.env import VectorSmax
 
 ENLARGED = 1.6
 """Discs are so much larger than units: on a map of 32 these would hardly be seen."""
 
 
-def picture(env: Single) -> NDArray[np.uint8]:
-    """Give (height, width, 3): agents are blue, enemies orange, marks jaxmarl's own letters."""
-    units, battle = env.vector.units(0), env.vector.battle
+def picture(env: VectorSmax) -> NDArray[np.uint8]:
+    """Draw the first copy (height, width, 3): agents blue, enemies orange, jaxmarl's letters."""
+    units, battle = env.units(0), env.battle
     discs = [unit(units, battle, n) for n in range(battle.agents + battle.enemies)]
     return board(battle.env.map_width, discs, shots(units, battle))
 

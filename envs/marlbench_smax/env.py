@@ -1,4 +1,4 @@
-"""Scenarios behind `reset` and `step`, many copies or one."""
+"""Scenarios behind `reset` and `step`, E copies at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, Step, episode_return, win_rate
 from marlbench_smax.battle import LANES, STOP, Arrived, Lane, battle
 from marlbench_smax.config import Config
 
@@ -39,8 +39,7 @@ class VectorSmax:
             episode_limit=self._config.max_steps + 1,  # jaxmarl looks at the time, then counts
             state_shape=(int(env.state_size),),
             noop=STOP,
-            metrics=("win", "return"),
-            return_bounds=(0.0, 2.0),  # all enemy health, and the win
+            metrics=(win_rate(), episode_return(0.0, 2.0)),  # all enemy health, and the win
             simulator=f"SMAX, jaxmarl {version('jaxmarl')}",
         )
 
@@ -114,41 +113,3 @@ class VectorSmax:
         size = len(jax.tree.leaves(one))
         blocks = [leaves[start : start + size] for start in range(0, len(leaves), size)]
         self._blocks = [jax.tree.unflatten(jax.tree.structure(one), each) for each in blocks]
-
-
-class Single:
-    """One copy of a scenario: E = 1 without its axis."""
-
-    def __init__(self, vector: VectorSmax) -> None:
-        self.vector = vector
-
-    @property
-    def spec(self) -> EnvSpec:
-        """Sizes and limits of the scenario."""
-        return self.vector.spec
-
-    def reset(self, seed: int) -> Step:
-        """Begin the episode that this seed decides."""
-        return only(self.vector.reset(np.array([seed])))
-
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Play one joint action (A,)."""
-        return only(self.vector.step(np.asarray(actions)[None], np.zeros(1, np.int64)))
-
-    def close(self) -> None:
-        """Hold nothing."""
-
-
-def only(step: Step) -> Step:
-    """Give the one copy of a vectorised step, without E."""
-    assert step.state is not None
-    flags = {name: bool(getattr(step, name)[0]) for name in ("first", "last", "terminal")}
-    return Step(
-        obs=step.obs[0],
-        avail=step.avail[0],
-        alive=step.alive[0],
-        reward=step.reward[0],
-        state=step.state[0],
-        info={"won": bool(step.info["won"][0])},
-        **flags,
-    )

@@ -10,11 +10,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from marlbench.installation import pip_install
+
 MODULE = "jaxmarl.environments.smax"
 PARENTS = ("jaxmarl", "jaxmarl.environments")
 WORTH = 0.1
 """Seconds of compiling that are worth a file; jax's own default, 1, is near what a reset takes."""
-REMEDY = "pip install 'marlbench[smax]'"
 
 
 def prepare(cache: bool) -> None:
@@ -27,7 +28,7 @@ def prepare(cache: bool) -> None:
     try:
         import jax
     except ImportError as error:
-        raise RuntimeError(f"cannot import jax ({error}): {REMEDY}") from None
+        raise RuntimeError(f"cannot import jax ({error}): {pip_install('smax')}") from None
     config: Any = jax.config
     folder = cache_folder()
     if cache and not config.jax_compilation_cache_dir and made(folder):
@@ -63,7 +64,7 @@ def smax() -> Any:
         sys.modules.update({name: unexecuted(name) for name in PARENTS})
         return importlib.import_module(MODULE)
     except ImportError as error:
-        raise RuntimeError(f"cannot import {MODULE} ({error}): {REMEDY}") from None
+        raise RuntimeError(f"cannot import {MODULE} ({error}): {pip_install('smax')}") from None
     finally:
         for name in PARENTS:
             sys.modules.pop(name, None)

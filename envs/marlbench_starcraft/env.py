@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, Step, episode_return, win_rate
 from marlbench_starcraft import packages
 from marlbench_starcraft.config import Config
 from marlbench_starcraft.game import NOOP, Arrival, GameCrash
@@ -52,8 +52,7 @@ class Battle:
             episode_limit=sizes.episode_limit,
             state_shape=sizes.state,
             noop=NOOP,
-            metrics=("win", "return"),
-            return_bounds=(0.0, 20.0),  # what the packages scale rewards for
+            metrics=(win_rate(), episode_return(0.0, 20.0)),  # as the packages scale rewards
             simulator=f"{packages.version(order.package)}, {game_version(config.game_version)}",
         )
 

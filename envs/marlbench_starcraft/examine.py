@@ -8,6 +8,7 @@ from importlib import metadata, util
 
 import numpy as np
 
+from marlbench.installation import pip_install
 from marlbench.plugin import Env, Finding
 from marlbench_starcraft import packages
 from marlbench_starcraft.config import Config
@@ -63,7 +64,7 @@ def the_package(package: Package) -> Finding:
 def library(module: str, name: str) -> Finding:
     """Look for a library that both packages import."""
     if util.find_spec(module) is None:
-        return Finding(f"{name}: not installed", False, "pip install 'marlbench[sc2]'")
+        return Finding(f"{name}: not installed", False, pip_install("sc2"))
     return Finding(f"{name}: {metadata.version(name)}", True)
 
 
@@ -72,7 +73,7 @@ def protobuf() -> Finding:
     try:
         version = metadata.version("protobuf")
     except metadata.PackageNotFoundError:
-        return Finding("protobuf: not installed", False, "pip install 'marlbench[sc2]'")
+        return Finding("protobuf: not installed", False, pip_install("sc2"))
     new = tuple(int(part) for part in version.split(".")[:2]) >= PROTOCOL_LIMIT
     form = ", in its pure Python form (PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION)" if new else ""
     return Finding(f"protobuf: {version}{form}", True)

@@ -11,6 +11,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+from marlbench.installation import pip_install
 from marlbench_starcraft.tasks import Package
 
 SOURCE = {
@@ -30,7 +31,7 @@ def remedy(package: Package) -> str:
 
     Without its requirements, of which `protobuf<3.21` would take a newer protobuf away.
     """
-    return f"pip install 'marlbench[sc2]' && pip install --no-deps git+{SOURCE[package]}"
+    return f"{pip_install('sc2')} && pip install --no-deps git+{SOURCE[package]}"
 
 
 def lack(package: Package) -> str | None:
@@ -74,6 +75,6 @@ def environment(package: Package) -> Callable[..., Any]:
         except (ImportError, TypeError) as error:  # TypeError: a protobuf that is too new
             reason = str(error).strip().splitlines()[0]
             raise RuntimeError(
-                f"cannot import {module!r} ({reason}): pip install 'marlbench[sc2]'"
+                f"cannot import {module!r} ({reason}): {pip_install('sc2')}"
             ) from error
     return found

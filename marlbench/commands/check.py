@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from marlbench.errors import UserError
-from marlbench.host import Catalogue, check_task, missing
+from marlbench.host import Catalogue, check_task, require_installed
 
 if TYPE_CHECKING:
     from marlbench.testing import Verdict
@@ -35,8 +35,7 @@ def _verdicts(catalogue: Catalogue, name: str, task: str | None) -> list[Verdict
         return check_algorithm(catalogue.algorithms[name])
     if name in catalogue.suites:
         suite = catalogue.suites[name]
-        if lack := missing(suite):
-            raise UserError(lack)
+        require_installed(suite)
         check_task(suite, task or suite.default_task)
         return check_suite(suite, task or suite.default_task)
     known = [*catalogue.algorithms, *catalogue.suites]

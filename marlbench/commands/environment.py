@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from marlbench.errors import one_line
 from marlbench.host import Catalogue, importable, remedy
 from marlbench.plugin import Finding, Suite
@@ -16,7 +14,7 @@ NOTHING = "nothing but marlbench"
 
 
 def checked(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
-    """Give a line per thing that a suite needs and whether all are there."""
+    """Say what a suite needs, a line each, and whether all is there."""
     suite = catalogue.suite(name)
     try:
         findings = list(suite.examine() if suite.examine else tried(suite))
@@ -56,12 +54,12 @@ def played(suite: Suite) -> Finding:
 
 
 def play(suite: Suite) -> tuple[int, str]:
-    """Give the steps of an episode of uniform play, and the simulator."""
-    env, draws = suite.build(suite.default_task, suite.config()), np.random.default_rng(0)
-    step, steps = env.reset(0), 0
-    while not step.last:
-        chance = draws.random(step.avail.shape) * step.avail  # (A, U)
-        step, steps = env.step(chance.argmax(-1)), steps + 1
+    """Give the steps of an episode of random play, and the simulator."""
+    from marlbench.vecenv.random_play import random_episode
+    from marlbench.vecenv.single import build_single
+
+    env = build_single(suite, suite.default_task, suite.config())
+    steps = sum(not step.first for step in random_episode(env, seed=0))
     simulator = env.spec.simulator
     env.close()
     return steps, simulator

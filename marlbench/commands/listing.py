@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
 from marlbench.host import Catalogue, missing
+from marlbench.installation import DISTRIBUTION
 from marlbench.plugin import Algorithm, Suite
 
 __all__ = ["listing"]
 
-OWN = "marlbench "
+OWN = f"{DISTRIBUTION} "
 TASKS_WIDTH = 80
 """Characters of names of tasks in the line of a suite."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from marlbench.errors import UserError
@@ -11,12 +11,15 @@ from marlbench.host import Catalogue
 __all__ = ["reported"]
 
 
-def reported(catalogue: Catalogue, results: Path, out: Path | None) -> Iterator[str]:
-    """Write the report and say where it is; raises UserError."""
-    from marlbench.report import ReportError, write
+def reported(
+    catalogue: Catalogue, results: Path, out: Path | None, published: Sequence[str] = ()
+) -> Iterator[str]:
+    """Write the report, against what is `published`, and say where it is; raises UserError."""
+    from marlbench.report import ReportError, against, write
 
     try:
-        paths = write(results, out or results / "report", catalogue.report_sections)
+        sections = [*against(published), *catalogue.report_sections]
+        paths = write(results, out or results / "report", sections)
     except ReportError as error:
         raise UserError(str(error)) from error
     yield f"report: {paths.page}"

@@ -9,8 +9,9 @@ from typing import Any
 from marlbench.config import RunConfig
 from marlbench.fields import Setting, settings_of
 from marlbench.host import Catalogue, missing
+from marlbench.overrides import Override
 from marlbench.plugin import Algorithm, Preset, Suite
-from marlbench.settings import algorithm_layers, run_layers
+from marlbench.settings import defaults_of, host_by_presets, learner_by_presets
 
 __all__ = ["shown"]
 
@@ -37,7 +38,7 @@ def shown(catalogue: Catalogue, name: str) -> Iterator[str]:
 def _host(presets: Iterable[Preset]) -> Iterator[str]:
     yield "run: the host's own settings, the same for every algorithm"
     yield ""
-    by_preset = {each.name: _joined(run_layers([each])) for each in presets}
+    by_preset = {each.name: _values(host_by_presets([each])) for each in presets}
     yield from _settings("run.", settings_of(RunConfig), {}, by_preset)
 
 
@@ -46,8 +47,8 @@ def _algorithm(algorithm: Algorithm, presets: Iterable[Preset]) -> Iterator[str]
     gpu = "; the paper's settings want a GPU" if algorithm.wants_gpu else ""
     yield f"{algorithm.execution} execution{gpu}"
     yield ""
-    by_preset = {each.name: _joined(algorithm_layers(algorithm, [each])[1:]) for each in presets}
-    own = _joined(algorithm_layers(algorithm, []))
+    by_preset = {each.name: _values(learner_by_presets(algorithm, [each])) for each in presets}
+    own = _values(defaults_of(algorithm))
     prefix = f"{algorithm.name}."
     yield from _settings(prefix, settings_of(algorithm.config), own, by_preset)
 
@@ -80,15 +81,15 @@ def _preset(preset: Preset, algorithms: Iterable[Algorithm]) -> Iterator[str]:
         yield f"settings of {preset.on_pictures} follow where observations are images"
     if preset.seeds is not None:
         yield f"seeds {preset.seeds}"
-    for key, value in _joined(run_layers([preset])).items():
+    for key, value in _values(host_by_presets([preset])).items():
         yield f"run.{key} = {_spelt(value)}"
     for algorithm in algorithms:
-        for key, value in _joined(algorithm_layers(algorithm, [preset])[1:]).items():
+        for key, value in _values(learner_by_presets(algorithm, [preset])).items():
             yield f"{algorithm.name}.{key} = {_spelt(value)}"
 
 
-def _joined(layers: Iterable[Any]) -> dict[str, Any]:
-    return {key: value for layer in layers for key, value in layer.values.items()}
+def _values(overrides: Iterable[Override]) -> dict[str, Any]:
+    return {override.key: override.value for override in overrides}
 
 
 def _settings(

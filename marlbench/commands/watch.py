@@ -9,8 +9,9 @@ from pathlib import Path
 
 from marlbench.config import RunSpec
 from marlbench.errors import UserError, did_you_mean
-from marlbench.grid.executors.local import Slot
-from marlbench.host import Catalogue, missing
+from marlbench.grid.slots import Slot
+from marlbench.host import Catalogue, require_installed
+from marlbench.installation import pip_install
 from marlbench.store import read_spec
 from marlbench.store.folder import CHECKPOINTS, SPEC
 
@@ -57,9 +58,7 @@ def check_film(path: Path) -> None:
     if not path.parent.is_dir():
         raise UserError(f"--out {path}: there is no folder {path.parent}")
     if path.suffix == ".mp4" and find_spec("imageio_ffmpeg") is None:
-        raise UserError(
-            "mp4 needs imageio-ffmpeg: pip install 'marlbench[video]', or --out FILE.gif"
-        )
+        raise UserError(f"mp4 needs imageio-ffmpeg: {pip_install('video')}, or --out FILE.gif")
 
 
 def check_run(catalogue: Catalogue, folder: Path) -> None:
@@ -70,8 +69,7 @@ def check_run(catalogue: Catalogue, folder: Path) -> None:
     if suite.render is None:
         drawn = ", ".join(name for name, each in catalogue.suites.items() if each.render)
         raise UserError(f"the suite {suite.name!r} cannot be drawn; these can: {drawn}")
-    if lack := missing(suite):
-        raise UserError(lack)
+    require_installed(suite)
     if not any((folder / CHECKPOINTS).glob("*.json")):
         raise UserError(f"{folder} has no checkpoint yet: marlbench status says how far it is")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,7 @@ class Row:
     @property
     def name(self) -> str:
         """Give what tells it from other runs of a suite."""
-        return f"{self.spec.task} {self.spec.label} seed {self.spec.seed}"
+        return f"{self.spec.row} {self.spec.label} seed {self.spec.seed}"
 
     @property
     def steps(self) -> int:
@@ -160,11 +160,10 @@ def count(number: float) -> str:
     return f"{number:.0f}"
 
 
-def score(row: dict[str, Any]) -> str:
-    """Say what an evaluation or a `progress.json` holds: `return 3.20, win 0.25`.
+def score(texts: Mapping[str, str]) -> str:
+    """Say what an evaluation came to, from its metrics as they are shown.
 
-    >>> score({"return": 3.2, "win": 0.25}), score({"return": 3.2, "win": None}), score({})
-    ('return 3.20, win 0.25', 'return 3.20', '')
+    >>> score({"win": "25.0 %", "return": "3.20"}), score({})
+    ('win 25.0 %, return 3.20', '')
     """
-    known = [(name, row.get(name)) for name in ("return", "win")]
-    return ", ".join(f"{name} {value:.2f}" for name, value in known if value is not None)
+    return ", ".join(f"{name} {text}" for name, text in texts.items())

@@ -19,6 +19,7 @@ from marlbench.grid.board import Board
 from marlbench.grid.plain import PlainView
 from marlbench.grid.plan import PAPER, Plan
 from marlbench.grid.status import lines, totals
+from marlbench.grid.variants import meanings, refuse_old_places, refuse_shared_labels
 from marlbench.host import check_open_tasks
 from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
 from marlbench.store.folder import SPEC
@@ -61,17 +62,20 @@ def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources)
     check_open_tasks(plan.suite, plan.tasks, config)
     check_writable(results)
     folders = tuple(run_folder(results, spec) for spec in plan.specs)
-    records = {record.folder: record for record in runs(results) if record.folder in set(folders)}
+    found = runs(results)
+    refuse_old_places(results, folders, found)
+    refuse_shared_labels(plan.specs, [(each.folder, plan.today(each.spec)) for each in found])
+    records = {record.folder: record for record in found if record.folder in set(folders)}
     for folder, spec in zip(folders, plan.specs, strict=True):
         if (folder / SPEC).exists():
-            _same(results, spec)
+            _same(plan, results, spec)
     return Grid(plan, results, executor, resources, slots, folders, records)
 
 
-def _same(results: Path, spec: RunSpec) -> None:
+def _same(plan: Plan, results: Path, spec: RunSpec) -> None:
     """Raise UserError if the run that is there has other settings, or none that can be read."""
     try:
-        create(results, spec)
+        create(results, spec, plan.today)
     except SpecConflict as error:
         raise UserError(str(error)) from error
     except ValueError as error:
@@ -98,9 +102,12 @@ def announcement(grid: Grid) -> Iterator[str]:
     """Say what is about to happen, a line each."""
     plan, number = grid.plan, len(grid.folders)
     labels = dict.fromkeys(spec.label for spec in plan.specs)
+    rows = dict.fromkeys(spec.row for spec in plan.specs)
     yield f"{number} run{'s' if number > 1 else ''} of {plan.run.steps:,} env steps"
     yield from _entry("play", ", ".join(labels))
-    yield from _entry("on", f"{plan.suite.name}: {', '.join(plan.tasks)}{_other_tasks(plan)}")
+    for meaning in meanings(plan.specs):
+        yield from _entry("", meaning)
+    yield from _entry("on", f"{plan.suite.name}: {', '.join(rows)}{_other_tasks(plan)}")
     yield from _entry("seeds", ", ".join(str(seed) for seed in plan.seeds))
     yield from _entry("preset", ", ".join(plan.presets) + _brought_along(plan))
     if todo := len(grid.todo()):
@@ -174,7 +181,7 @@ def play(grid: Grid) -> Outcome:
     """Write the runs' documents and play those that are open."""
     try:
         for spec in grid.plan.specs:
-            create(grid.results, spec)
+            create(grid.results, spec, grid.plan.today)
     except OSError as error:
         raise UserError(
             f"--results {grid.results}: {error.strerror}; name another folder"
@@ -202,6 +209,7 @@ def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
     wanted = set(grid.folders)
     records = [record for record in runs(grid.results) if record.folder in wanted]
     yield from lines(records)
+    yield from meanings(record.spec for record in records)
     yield f"{totals(records)}, in {grid.results}"
     if outcome.interrupted:
         yield "interrupted; nothing is lost, the same command goes on where it stopped"

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from marlbench.grid import replays
-from marlbench.grid.board import Board, Row, count, duration
+from marlbench.grid.board import Board, Row, count, duration, score
 
 __all__ = ["LiveView"]
 
@@ -25,7 +25,7 @@ TROUBLES = 4
 """Failures that are told below the table."""
 WIDE = 100
 """Columns from which there is room for a longer bar and the rate."""
-NUMBERS = {"steps": 10, "steps/s": 7, "to go": 11, "return": 7, "win": 4}
+NUMBERS = {"steps": 10, "steps/s": 7, "to go": 11, "score": 15}
 """Columns of numbers and their widths, fixed so that they do not dance."""
 WIDE_ONLY = "steps/s"
 BAR, WIDE_BAR = 10, 24
@@ -149,7 +149,7 @@ def _cells(row: Row, wide: bool, room: int) -> list[RenderableType]:
     sign, style = SIGNS[row.state]
     total = row.spec.run.steps
     rate = row.progress.get("steps_per_s") if row.state == "running" else None
-    name = Text(f"{row.spec.task} {row.spec.label}", style="dim" if row.state == "waiting" else "")
+    name = Text(f"{row.spec.row} {row.spec.label}", style="dim" if row.state == "waiting" else "")
     name.truncate(room, overflow="ellipsis")
     cells: list[RenderableType] = [
         Text(sign, style=style),
@@ -159,15 +159,11 @@ def _cells(row: Row, wide: bool, room: int) -> list[RenderableType]:
         f"{count(row.steps)}/{count(total)}",
     ]
     cells += [count(rate) if rate else ""] if wide else []
-    scores = (_number(row.progress.get(key)) for key in ("return", "win"))
-    return [*cells, _time_to_go(row), *scores]
+    headline = dict(list(row.progress.get("scores", {}).items())[:1])
+    return [*cells, _time_to_go(row), score(headline)]
 
 
 def _time_to_go(row: Row) -> str:
     if row.state == "running":
         return duration(row.eta) or str(row.progress.get("phase", "starting"))
     return row.state if row.took is None or row.state != "done" else f"took {duration(row.took)}"
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"

@@ -39,7 +39,7 @@ class PlainView:
         """Say how a run ended."""
         row = self.board.finished(folder, failure)
         took = f"done in {duration(row.took)}" if row.took is not None else "done"
-        said = ", ".join(filter(None, [took, score(row.progress)]))
+        said = ", ".join(filter(None, [took, score(row.progress.get("scores", {}))]))
         self._say(row, f"failed: {failure}" if failure else said)
 
     def tick(self) -> None:
@@ -83,4 +83,4 @@ def pace(row: Row) -> str:
         said.append(f"{count(rate)}/s")
     if row.eta is not None:
         said.append(f"{duration(row.eta)} to go")
-    return ", ".join([*said, *filter(None, [score(row.progress)])])
+    return ", ".join([*said, *filter(None, [score(row.progress.get("scores", {}))])])

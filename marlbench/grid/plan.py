@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
+from marlbench import labels
 from marlbench.config import RunConfig, RunSpec
 from marlbench.errors import UserError
 from marlbench.host import Catalogue, check_task
 from marlbench.overrides import Override, Sections
-from marlbench.plugin import Algorithm, Preset, Suite
+from marlbench.plugin import Algorithm, Config, Preset, Suite
 from marlbench.settings import (
-    Layer,
     Resolved,
-    algorithm_layers,
-    label,
+    defaults_of,
+    host_by_presets,
+    learner_by_presets,
     resolve,
-    run_layers,
     suite_changes,
+    variant,
 )
 
 __all__ = ["Plan", "Request", "make_plan"]
@@ -42,11 +45,9 @@ class Request:
     presets: Sequence[str] = (PAPER,)
     """Left to right."""
     overrides: Sequence[Override] = ()
-    """What is set by hand; the last one wins."""
-    document: Mapping[str, Any] = field(default_factory=dict)
-    """A settings file, under the overrides."""
-    document_name: str = ""
-    """Its name, for origins."""
+    """What the user sets, by file and by hand; the last one wins."""
+    label: str | None = None
+    """What to call the variants in place of spelling what differs: `wide` for `qmix-wide`."""
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,33 @@ class Plan:
     tasks_by_preset: bool = False
     """Whether the user named no task and the presets chose the suite's default one."""
 
+    def today(self, stored: RunSpec) -> RunSpec:
+        """Give a stored document as today's configs read it, with today's names and defaults.
+
+        So would a worker that goes on with the run. What they cannot read is left as it is.
+        """
+        configs: dict[str, type[Config]] = {}
+        if stored.suite == self.suite.name:
+            configs["suite_config"] = self.suite.config
+        for algorithm in self.algorithms:
+            if algorithm.name == stored.algorithm:
+                configs["algorithm_config"] = algorithm.config
+        try:
+            return stored.model_copy(
+                update={
+                    name: config.model_validate(getattr(stored, name)).model_dump(mode="json")
+                    for name, config in configs.items()
+                }
+            )
+        except ValidationError:
+            return stored
+
 
 @dataclass(frozen=True)
 class Shared:
     """What all runs of a plan have in common."""
 
+    request: Request
     suite: Suite
     suite_config: Resolved
     run: Resolved
@@ -77,41 +100,54 @@ class Shared:
     """The preset by which labels judge, if there is one."""
 
     def spec(
-        self, algorithm: Algorithm, presets: Sequence[Preset], own: Sequence[Layer]
+        self, algorithm: Algorithm, presets: Sequence[Preset], own: Sequence[Override]
     ) -> RunSpec:
         """Resolve an algorithm's settings; task and seed are still to be put in."""
-        layers = [*algorithm_layers(algorithm, presets), *own]
-        resolved = resolve(algorithm.name, algorithm.config, layers)
-        changed = suite_changes(self.suite, self.suite_config)
+        said = [*defaults_of(algorithm), *learner_by_presets(algorithm, presets), *own]
+        resolved = resolve(algorithm.name, algorithm.config, said)
+        names, changes = variant(algorithm, presets, self.paper, resolved)
         return RunSpec(
             suite=self.suite.name,
             task=self.suite.default_task,
             algorithm=algorithm.name,
-            label=label(algorithm, presets, self.paper, resolved, changed),
+            label=self.label(algorithm, names, changes),
             seed=0,
             presets=tuple(preset.name for preset in presets),
             run=_checked(self.run),
-            algorithm_config=resolved.values(),
-            suite_config=self.suite_config.values(),
+            algorithm_config=resolved.document,
+            algorithm_changes=changes,
+            suite_config=self.suite_config.document,
+            suite_changes=suite_changes(self.suite_config),
             origins=_origins(run=self.run, suite=self.suite_config, algorithm=resolved),
         )
+
+    def label(self, algorithm: Algorithm, names: Sequence[str], changes: Mapping[str, Any]) -> str:
+        """Name a variant as the user wants, or spell its presets and differences.
+
+        What a preset that others bring along changes makes a variant of its own in either case.
+        """
+        if self.request.label is None:
+            return labels.label(algorithm.name, names, changes)
+        brought = [name for name in names if name not in self.request.presets]
+        return labels.label(algorithm.name, [self.request.label, *brought], {})
 
 
 def make_plan(catalogue: Catalogue, request: Request) -> Plan:
     """Resolve and check everything that a request means; raises UserError, writes nothing."""
+    _check_label(request.label)
     algorithms = [catalogue.algorithm(name) for name in _once(request.algorithms)]
     suite = catalogue.suite(request.suite)
     presets = [catalogue.preset(name) for name in _once(request.presets)]
     tasks, seeds = _tasks(suite, request.tasks, presets), _seeds(request.seeds, presets)
-    own = _own_layers(catalogue, suite, algorithms, request)
+    own = Sections(suite, algorithms, list(catalogue.algorithms)).sort(request.overrides)
     shared = Shared(
+        request,
         suite,
         resolve("suite", suite.config, own["suite"]),
-        resolve("run", RunConfig, [*run_layers(presets), *own["run"]]),
+        resolve("run", RunConfig, [*host_by_presets(presets), *own["run"]]),
         [catalogue.presets[PAPER]] if PAPER in catalogue.presets else [],
     )
-    config = suite.config(**shared.suite_config.values())
-    seen = {task: suite.observes_images(task, config) for task in tasks}
+    seen = {task: suite.observes_images(task, shared.suite_config.config) for task in tasks}
     laid = {pictures: _laid(catalogue, presets, pictures) for pictures in set(seen.values())}
     first = {
         pictures: [shared.spec(each, over, own[each.name]) for each in algorithms]
@@ -132,6 +168,16 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
         ),
         tasks_by_preset=not request.tasks and len(tasks) < len(suite.tasks),
     )
+
+
+def _check_label(name: str | None) -> None:
+    """Raise UserError for a name that cannot be part of a label."""
+    if name is None:
+        return
+    try:
+        labels.check_name(name)
+    except ValueError as error:
+        raise UserError(f"--label {name}: {error}") from error
 
 
 def _once(names: Sequence[str]) -> list[str]:
@@ -170,19 +216,6 @@ def _seeds(named: Sequence[int] | None, presets: Sequence[Preset]) -> tuple[int,
     if not named or min(named) < 0:
         raise UserError("there is no run without a seed: --seeds 1 or more, --seed 0 or more")
     return tuple(dict.fromkeys(named))
-
-
-def _own_layers(
-    catalogue: Catalogue, suite: Suite, algorithms: Sequence[Algorithm], request: Request
-) -> dict[str, list[Layer]]:
-    """Sort what the user sets by hand into sections, one layer each."""
-    sections = Sections(suite, algorithms, list(catalogue.algorithms))
-    layers: dict[str, list[Layer]] = {section: [] for section in sections.known}
-    by_file = sections.read(request.document, f"file {request.document_name}")
-    for override in (*by_file, *request.overrides):
-        for section, key in sections.place(override):
-            layers[section].append(Layer(override.origin, {key: override.value}))
-    return layers
 
 
 def _checked(run: Resolved) -> RunConfig:

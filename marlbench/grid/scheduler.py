@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from marlbench.executors import Outcome, Watcher
-from marlbench.grid.executors.local import Slot
+from marlbench.exit_codes import ExitCode
+from marlbench.grid.slots import Slot
 from marlbench.store.files import replace_json
 from marlbench.store.folder import COMMAND, FAILED
 from marlbench.store.reading import read
@@ -28,7 +29,6 @@ WORKER = (sys.executable, "-m", "marlbench.run.worker")
 """The program of a run; its argument is the run's folder."""
 LOG = "worker.log"
 """What a worker wrote to its standard output and error."""
-DONE_CODE, FAILED_CODE, SUPERSEDED_CODE, INTERRUPTED_CODE = 0, 1, 3, 130
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -138,13 +138,13 @@ class Scheduler:
                 self._ended(worker.job, code, queue)
 
     def _ended(self, job: Job, code: int, queue: deque[Job]) -> None:
-        if code == DONE_CODE:
+        if code == ExitCode.OK:
             self.watcher.finished(job.folder, None)
-        elif code == FAILED_CODE:
+        elif code == ExitCode.FAILED:
             self._fail(job, _written_reason(job.folder))
-        elif code == SUPERSEDED_CODE:
+        elif code == ExitCode.SUPERSEDED:
             queue.append(Job(job.folder, job.attempt))
-        elif code == INTERRUPTED_CODE:
+        elif code == ExitCode.INTERRUPTED:
             self.interrupted = True
             self.watcher.finished(job.folder, "interrupted from outside; run again to go on")
         elif job.attempt < self.attempts:
@@ -205,7 +205,7 @@ def _written_reason(folder: Path) -> str:
         return str(json.loads((folder / FAILED).read_bytes())["reason"])
     lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
     said = [line.strip() for line in lines if line.strip()]
-    return said[-1] if said else f"the worker ended with code {FAILED_CODE} and said nothing"
+    return said[-1] if said else f"the worker ended with code {ExitCode.FAILED:d} and said nothing"
 
 
 def _death(code: int) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from marlbench.grid.board import count, duration, score
 from marlbench.grid.replays import of_run
+from marlbench.grid.variants import meanings
 from marlbench.store import RunRecord, runs
 
 __all__ = ["lines", "overview", "totals"]
@@ -26,6 +27,7 @@ def overview(results: Path) -> Iterator[str]:
     for suite, group in groupby(records, key=lambda record: record.spec.suite):
         yield suite
         yield from lines(list(group))
+    yield from meanings(record.spec for record in records)
     yield totals(records)
 
 
@@ -46,7 +48,7 @@ def totals(records: Iterable[RunRecord]) -> str:
 
 
 def _name(record: RunRecord) -> str:
-    return f"{record.spec.task} {record.spec.label} seed {record.spec.seed}"
+    return f"{record.spec.row} {record.spec.label} seed {record.spec.seed}"
 
 
 def _standing(record: RunRecord) -> str:
@@ -63,7 +65,10 @@ def _standing(record: RunRecord) -> str:
         said += [f"{duration(eta)} to go"] if eta is not None else []
         said += filter(None, [of_run(progress)])
     evaluations = record.evaluations()
-    said += [score(evaluations[-1])] if evaluations else []
+    if evaluations:
+        means = evaluations[-1]["metrics"]
+        told = [metric for metric in record.metrics if metric.name in means]
+        said.append(score({metric.name: metric.text(means[metric.name]) for metric in told}))
     if crashes := record.crashes().total():
         said.append(f"{crashes} crash{'es' if crashes > 1 else ''} of the environment")
     return ", ".join(said)

@@ -1,6 +1,7 @@
 """Files in, pages out: the tables and figures of any results folder, also one from elsewhere."""
 
+from marlbench.report.against import against
 from marlbench.report.page import write
 from marlbench.report.sections import Material, Part, ReportError, ReportPaths, Section
 
-__all__ = ["Material", "Part", "ReportError", "ReportPaths", "Section", "write"]
+__all__ = ["Material", "Part", "ReportError", "ReportPaths", "Section", "against", "write"]

@@ -19,6 +19,12 @@ def by_task(cells: Iterable[Cell]) -> Iterator[tuple[tuple[str, str], list[Cell]
         yield task, list(group)
 
 
+def meanings(cells: Iterable[Cell]) -> list[str]:
+    """Sentences on what labels mean that do not name an algorithm and presets alone."""
+    said = (run.record.spec.meaning for cell in cells for run in cell.runs)
+    return list(dict.fromkeys(filter(None, said)))
+
+
 def mixed(cells: Sequence[Cell]) -> list[str]:
     """Sentences on settings in which the runs of one task differ; none where all compare.
 
@@ -100,7 +106,7 @@ def missing(cell: Cell) -> list[str]:
     """Sentences on the seeds of a cell that are not counted, are short or have crashed."""
     where = f"{cell.suite}/{cell.task}, {cell.label}"
     said = [f"{where}: {unfinished(run)}" for run in cell.runs if run not in cell.counted]
-    short = [run.seed for run in cell.counted if len(run.curves[cell.metric].steps) < AVERAGED]
+    short = [run.seed for run in cell.counted if len(run.curve(cell.metric).steps) < AVERAGED]
     if short:
         said.append(f"{where}: {spans(short)} with fewer than {AVERAGED} evaluations, all averaged")
     broken = {

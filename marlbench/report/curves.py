@@ -71,12 +71,12 @@ def partial(cells: Sequence[Cell]) -> bool:
 
 def drawn(cell: Cell) -> list[Run]:
     """The runs of a cell that have been evaluated."""
-    return [run for run in cell.runs if len(run.curves[cell.metric].steps)]
+    return [run for run in cell.runs if len(run.curve(cell.metric).steps)]
 
 
 def band(cell: Cell) -> Band | None:
     """Mean and std over the seeds that have not failed; None where they share no grid point."""
-    curves = [run.curves[cell.metric] for run in drawn(cell) if run.record.status != "failed"]
+    curves = [run.curve(cell.metric) for run in drawn(cell) if run.record.status != "failed"]
     if not curves:
         return None
     steps = sorted(set.intersection(*(set(curve.steps.tolist()) for curve in curves)))
@@ -137,9 +137,10 @@ def draw_panel(axis: Axes, row: Sequence[Cell], looks: dict[str, Look]) -> None:
     axis.xaxis.set_major_locator(MaxNLocator(5))
     axis.margins(x=0.02)
     axis.tick_params(labelsize=8)
-    if row[0].metric == "win":
-        axis.set_ylim(0, 100)
-    axis.set_ylabel("win rate (%)" if row[0].metric == "win" else "episode return", fontsize=8)
+    metric = row[0].metric
+    if metric.unit == "%" and metric.bounds is not None:  # a share is seen against all of it
+        axis.set_ylim(*(metric.scale * bound for bound in metric.bounds))
+    axis.set_ylabel(metric.axis, fontsize=8)
     seaborn.despine(ax=axis)
 
 
@@ -148,7 +149,7 @@ def draw_seeds(axis: Axes, cell: Cell, look: Look, thin: bool) -> None:
     for run in drawn(cell):
         failed = run.record.status == "failed"
         if failed or (thin and len(cell.runs) > 1):
-            steps, values = run.curves[cell.metric]
+            steps, values = run.curve(cell.metric)
             axis.plot(steps, values, ":" if failed else "-", c=look.colour, lw=0.6, alpha=0.45)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from marlbench.report.caveats import by_task, mixed
+from marlbench.report.caveats import by_task, meanings, mixed
 from marlbench.report.scores import AVERAGED, DDOF, Cell, labels_of
 
 SPECIAL = {
@@ -39,7 +39,7 @@ def table(cells: Sequence[Cell], labels: Sequence[str]) -> Iterator[str]:
     for (suite, task), there in by_task(cells):
         texts = {cell.label: cell_text(cell) for cell in there}
         mark = r"$^\dagger$" if mixed(there) else ""
-        unit = r"win \%" if there[0].metric == "win" else "return"
+        unit = escape(there[0].metric.heading)
         yield row(escape(f"{suite}/{task}") + mark, unit, *(texts.get(x, "") for x in labels))
     yield r"\bottomrule"
     yield r"\end{tabular}"
@@ -52,13 +52,14 @@ def caption(cells: Sequence[Cell]) -> str:
         f"Mean (standard deviation, divisor $n-{DDOF}$) over seeds of the mean of the last "
         f"{AVERAGED} evaluations; $k/n$: only $k$ of $n$ seeds are finished."
     )
+    said += "".join(f" {escape(sentence)}." for sentence in meanings(cells))
     mark = r" $^\dagger$: settings differ within the row; the numbers do not compare."
     return said + (mark if any(mixed(row) for _, row in by_task(cells)) else "")
 
 
 def cell_text(cell: Cell) -> str:
     """Mean (std), and the seeds where some are not finished."""
-    digits = 1 if cell.metric == "win" else 2
+    digits = cell.metric.digits
     mean, std = ("---" if x is None else f"${x:z.{digits}f}$" for x in cell.summary())
     seeds = f" {len(cell.counted)}/{len(cell.runs)}" if len(cell.counted) < len(cell.runs) else ""
     return f"{mean} ({std}){seeds}" if cell.counted else f"---{seeds}"

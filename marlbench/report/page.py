@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from marlbench import store
+from marlbench.errors import one_line
 from marlbench.report.scores import cells
 from marlbench.report.sections import Material, Part, ReportError, ReportPaths, Section
 
@@ -39,8 +40,7 @@ def contained(section: Section, material: Material, out: Path) -> Part:
     try:
         return whole(section.render(material, out))
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a plugin's is shown in its place
-        said = " ".join(str(error).split())
-        return Part(f"This section failed: `{type(error).__name__}: {said}`")
+        return Part(f"This section failed: `{one_line(error)}`")
 
 
 def whole(part: object) -> Part:

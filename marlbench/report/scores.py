@@ -7,14 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marlbench.metrics import Metric
 from marlbench.store import RunRecord
-
-Metric = Literal["return", "win"]
 
 AVERAGED = 5
 """A run's value is the mean of its last so many evaluations (one alone is noisy)."""
@@ -23,7 +22,7 @@ DDOF = 1
 
 
 class Curve(NamedTuple):
-    """One metric of one run: wins in percent, returns as they are."""
+    """One metric of one run, as it is shown: shares in percent."""
 
     steps: NDArray[np.int64]
     """(T,) grid points, in env steps."""
@@ -41,12 +40,16 @@ class Curve(NamedTuple):
         return float(self.values[-1]) if len(self.values) else None
 
 
+EMPTY = Curve(np.array([], np.int64), np.array([], np.float64))
+
+
 @dataclass(frozen=True)
 class Run:
     """A run and its evaluations."""
 
     record: RunRecord
-    curves: dict[Metric, Curve]
+    curves: dict[str, Curve]
+    """By the metric's name."""
     crashed: int
     """Episodes of its evaluations that crashed and are not scored."""
     cut: int
@@ -58,6 +61,10 @@ class Run:
     def seed(self) -> int:
         """The run's seed."""
         return self.record.spec.seed
+
+    def curve(self, metric: Metric) -> Curve:
+        """Give the curve of a metric, an empty one where the run has no such metric."""
+        return self.curves.get(metric.name, EMPTY)
 
     @property
     def finished(self) -> bool:
@@ -87,7 +94,7 @@ class Cell:
     @cached_property
     def counted(self) -> tuple[Run, ...]:
         """The finished runs, which alone enter the table."""
-        return tuple(run for run in self.runs if run.finished and len(run.curves["return"].steps))
+        return tuple(run for run in self.runs if run.finished and len(run.curve(self.metric).steps))
 
     @property
     def algorithm(self) -> str:
@@ -101,11 +108,11 @@ class Cell:
 
     def summary(self, metric: Metric | None = None) -> Summary:
         """Mean and std over seeds of the runs' values."""
-        return mean_std(run.curves[metric or self.metric].value for run in self.counted)
+        return mean_std(run.curve(metric or self.metric).value for run in self.counted)
 
     def last(self) -> Summary:
         """Mean and std over seeds of the last evaluation alone."""
-        return mean_std(run.curves[self.metric].last for run in self.counted)
+        return mean_std(run.curve(self.metric).last for run in self.counted)
 
 
 def mean_std(values: Iterable[float | None]) -> Summary:
@@ -150,16 +157,16 @@ def natural(name: str) -> tuple[tuple[int, str], ...]:
 
 def place(record: RunRecord) -> tuple[str, str, str]:
     """Suite, task and label of a run."""
-    return record.spec.suite, record.spec.task, record.spec.label
+    return record.spec.suite, record.spec.row, record.spec.label
 
 
 def first_metrics(records: Iterable[RunRecord]) -> dict[tuple[str, str], Metric]:
     """What each (suite, task) is scored by: the environment's first metric, as runs recorded it."""
     metrics: dict[tuple[str, str], Metric] = {}
     for record in records:
-        named = (recorded(record, "env") or {}).get("metrics")
-        task = record.spec.suite, record.spec.task
-        metrics[task] = named[0] if named else metrics.get(task, "return")
+        task = record.spec.suite, record.spec.row
+        known = recorded(record, "env") or task not in metrics
+        metrics[task] = record.metrics[0] if known else metrics[task]
     return metrics
 
 
@@ -171,17 +178,15 @@ def recorded(record: RunRecord, key: str) -> Any:
 def read(record: RunRecord) -> Run:
     """A run with its evaluations; those without a scored episode are left out."""
     rows = record.evaluations()
-    curves: dict[Metric, Curve] = {
-        "return": curve(rows, "return", 1.0),
-        "win": curve(rows, "win", 100.0),
-    }
+    curves = {metric.name: curve(rows, metric) for metric in record.metrics}
     crashed = sum(row.get("crashed", 0) for row in rows)
     evaluated = rows[-1]["step"] if rows else 0
     return Run(record, curves, crashed, record.crashes()["training"], evaluated)
 
 
-def curve(rows: Iterable[dict[str, Any]], metric: Metric, scale: float) -> Curve:
-    """One metric of evaluation rows, times `scale`."""
-    scored = [(row["step"], scale * row[metric]) for row in rows if row.get(metric) is not None]
+def curve(rows: Iterable[dict[str, Any]], metric: Metric) -> Curve:
+    """One metric of evaluation rows, as it is shown."""
+    means = [(row["step"], row["metrics"].get(metric.name)) for row in rows]
+    scored = [(step, metric.scale * mean) for step, mean in means if mean is not None]
     steps, values = zip(*scored, strict=True) if scored else ((), ())
     return Curve(np.array(steps, np.int64), np.array(values, np.float64))

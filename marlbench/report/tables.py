@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from marlbench.report.caveats import by_task, missing, mixed
+from marlbench.report.caveats import by_task, meanings, missing, mixed
 from marlbench.report.latex import latex
 from marlbench.report.scores import AVERAGED, DDOF, Cell, Run, labels_of
 from marlbench.report.sections import Material, Part
@@ -61,7 +61,7 @@ def headings(cells: Sequence[Cell]) -> dict[str, str]:
 
 def unit(cell: Cell) -> str:
     """What the numbers of a cell are."""
-    return "win %" if cell.metric == "win" else "return"
+    return cell.metric.heading
 
 
 def cell_text(cell: Cell) -> str:
@@ -75,11 +75,12 @@ def cell_text(cell: Cell) -> str:
 
 def number(value: float | None, cell: Cell) -> str:
     """A number as the table prints it: percent with one digit, returns with two."""
-    return "—" if value is None else f"{value:z.{1 if cell.metric == 'win' else 2}f}"
+    return "—" if value is None else f"{value:z.{cell.metric.digits}f}"
 
 
 def notes(cells: Sequence[Cell]) -> Iterator[str]:
-    """The list under the table: what does not compare († rows) and which seeds are missing."""
+    """The list under the table: what labels mean, what does not compare (†), which seeds miss."""
+    yield from (f"- {escape(sentence)}." for sentence in meanings(cells))
     for (suite, task), row in by_task(cells):
         for difference in mixed(row):
             yield f"- † {escape(f'{suite}/{task}: {difference}')}. These numbers do not compare."
@@ -104,8 +105,11 @@ def escape(text: str) -> str:
 def cell_row(cell: Cell) -> dict[str, Any]:
     """All numbers of a cell: one row of `table.csv`."""
     shown, last = cell.summary(), cell.last()
+    metrics = cell.runs[0].record.metrics
     each = {
-        f"{m}_{s}": getattr(cell.summary(m), s) for m in ("return", "win") for s in ("mean", "std")
+        f"{metric.name}_{s}": getattr(cell.summary(metric), s)
+        for metric in metrics
+        for s in ("mean", "std")
     }
     return {
         **where(cell),
@@ -131,20 +135,19 @@ def run_rows(cell: Cell) -> Iterator[dict[str, Any]]:
 
 def run_numbers(run: Run, cell: Cell) -> dict[str, Any]:
     """What one run has measured so far."""
-    spec, curve = run.record.spec.run, run.curves[cell.metric]
+    spec, curve = run.record.spec.run, run.curve(cell.metric)
     return {
         "counted": run in cell.counted,
         "metric": unit(cell),
         "value": curve.value,
         "last": curve.last,
-        "return": run.curves["return"].value,
-        "win": run.curves["win"].value,
         "evaluations": len(curve.steps),
         "reached": int(curve.steps[-1]) if len(curve.steps) else None,
         "steps": spec.steps,
         "evaluate_every": spec.evaluation.every,
         "evaluation_episodes": spec.evaluation.episodes,
         "evaluation_version": spec.evaluation.version,
+        **{name: each.value for name, each in run.curves.items()},
     }
 
 
@@ -159,9 +162,10 @@ def where(cell: Cell) -> dict[str, Any]:
 
 
 def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows that share their keys; a missing number is an empty field."""
+    """Write rows; a missing number, or one that a row has not, is an empty field."""
     table = list(rows)
+    columns = dict.fromkeys(key for row in table for key in row)
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(table[0]))
+        writer = csv.DictWriter(file, list(columns))
         writer.writeheader()
         writer.writerows(table)

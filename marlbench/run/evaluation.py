@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,17 +22,17 @@ REPLAYS = 10
 """An evaluation episode that crashes so often makes the run a failed one."""
 
 
-def grid(run: RunConfig) -> list[int]:
+def schedule(run: RunConfig) -> list[int]:
     """Give the env steps at which a run is evaluated: 0 and the end are always among them.
 
     >>> from marlbench.config import Evaluation, RunConfig
-    >>> grid(RunConfig(steps=25, evaluation=Evaluation(every=10)))
+    >>> schedule(RunConfig(steps=25, evaluation=Evaluation(every=10)))
     [0, 10, 20, 25]
     """
     return [*range(0, run.steps, run.evaluation.every), run.steps]
 
 
-def copies(protocol: Evaluation) -> int:
+def num_envs(protocol: Evaluation) -> int:
     """Give the number of copies that play: no more than there are episodes."""
     return min(protocol.num_envs, protocol.episodes)
 
@@ -64,7 +64,7 @@ def play(
     statistics = EpisodeStatistics(env.spec, env.num_envs)
     step, policy_state = env.reset(quota.seeds()), agent.start(env.num_envs)
     yield step
-    for t in count():
+    for t in itertools.count():
         if quota.filled:
             return
         actions, policy_state = agent.act(step, policy_state, rng_of_step(t), explore=False)
@@ -79,14 +79,13 @@ class Quota:
 
     def __init__(self, protocol: Evaluation) -> None:
         """Share the episodes among the copies, the first ones taking the rest of the division."""
-        num_envs = copies(protocol)
+        count = num_envs(protocol)
         self.crashed = 0
         self._share = [
-            protocol.episodes // num_envs + (e < protocol.episodes % num_envs)
-            for e in range(num_envs)
+            protocol.episodes // count + (e < protocol.episodes % count) for e in range(count)
         ]
-        self._played: list[list[Episode]] = [[] for _ in range(num_envs)]
-        self._replays = [0] * num_envs
+        self._played: list[list[Episode]] = [[] for _ in range(count)]
+        self._replays = [0] * count
 
     @property
     def filled(self) -> bool:
@@ -118,17 +117,14 @@ class Quota:
 
 def score(episodes: list[Episode], spec: EnvSpec) -> dict[str, Any]:
     """Give the columns of an `eval.jsonl` row that say how the episodes went."""
-    returns = [episode.total for episode in episodes]
     lengths = [episode.length for episode in episodes]
-    wins = [episode.won for episode in episodes] if "win" in spec.metrics else None
+    values = {m.name: [episode.values[m.name] for episode in episodes] for m in spec.metrics}
     row: dict[str, Any] = {
         "episodes": len(episodes),
-        "return": float(np.mean(returns)),
-        "win": None if wins is None else float(np.mean(wins)),
+        "metrics": {name: float(np.mean(each)) for name, each in values.items()},
         "length": float(np.mean(lengths)),
-        "returns": returns,
+        "values": values,
         "lengths": lengths,
-        "wins": wins,
     }
     if spec.reward == "individual":
         row["agent_returns"] = [episode.agent_returns for episode in episodes]

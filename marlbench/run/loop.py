@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -13,91 +13,64 @@ import numpy as np
 from marlbench.run import evaluation
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.checks import SpecViolation
-from marlbench.vecenv.seeding import TrainingSeeds, step_rng
-from marlbench.vecenv.statistics import EpisodeStatistics, crashed
+from marlbench.vecenv.seeding import step_rng
 
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
-    from marlbench.plugin import Agent, DrawingAgent, Step
+    from marlbench.plugin import Agent, DrawingAgent
+    from marlbench.run.checkpoint import Checkpoints
     from marlbench.run.interrupt import Stop
+    from marlbench.run.position import Position
     from marlbench.run.progress import Progress
     from marlbench.store import Journal
     from marlbench.vecenv.checks import CheckedVectorEnv
 
 
 @dataclass
-class Training:
-    """Where training stands; a checkpoint is this, the agent's state and the copies."""
-
-    step: Step
-    """What the agent has not seen yet."""
-    policy_state: Any
-    """What acting carries from step to step."""
-    seeds: TrainingSeeds
-    statistics: EpisodeStatistics
-    vector_steps: int = 0
-    """Steps of all copies together, ends of episodes too: the place of their randomness."""
-    env_steps: int = 0
-    """Real transitions, all copies together."""
-    updates: int = 0
-    evaluations: int = 0
-    """Points of the evaluation grid that are done."""
-    returns: list[float] = field(default_factory=list)
-    """Of the training episodes that ended since the last row of `train.jsonl`."""
-    saved: int = 0
-    """Env steps at the last checkpoint."""
-    seconds: float = 0.0
-    """Spent on the run, for `progress.json` alone."""
-
-    def arrive(self, step: Step) -> None:
-        """Go on to the step that the copies answered."""
-        self.vector_steps += 1
-        self.env_steps += int(np.sum(~self.step.last & ~crashed(step)))
-        self.returns += [e.total for e in self.statistics.add(step) if not e.crashed]
-        self.step = step
-
-
-@dataclass
 class Run:
-    """What a run is made of."""
+    """One attempt at a run: what it is made of, and where it stands."""
 
     spec: RunSpec
     agent: Agent
     env: CheckedVectorEnv
     evaluation_env: CheckedVectorEnv
+    copyable: bool
+    """Whether a checkpoint can keep the copies of `env`."""
+    schedule: list[int]
+    """Env steps at which the run is evaluated."""
     journal: Journal
+    checkpoints: Checkpoints
     progress: Progress
     stop: Stop
-    save: Callable[[Training], None]
-    """Takes a checkpoint."""
-    grid: list[int] = field(init=False)
-    """Env steps at which the run is evaluated."""
+    position: Position
 
-    def __post_init__(self) -> None:
-        """Lay out the evaluations."""
-        self.grid = evaluation.grid(self.spec.run)
+    def close(self) -> None:
+        """Free what the simulators hold."""
+        self.env.close()
+        self.evaluation_env.close()
 
 
-def train(run: Run, now: Training) -> None:
+def train(run: Run) -> None:
     """Play, learn, evaluate and save until the env steps are used up."""
-    agent, env, steps = run.agent, run.env, run.spec.run.steps
-    evaluate_if_due(run, now)
-    while now.env_steps < steps:
+    agent, env, now = run.agent, run.env, run.position
+    evaluate_if_due(run)
+    while now.env_steps < run.spec.run.steps:
         rng = step_rng(run.spec.seed, "training steps", now.vector_steps)
-        actions, now.policy_state = agent.act(
-            now.step, now.policy_state, rng, explore=True
-        )  # (E, A)
+        actions, now.policy_state = agent.act(now.step, now.policy_state, rng, explore=True)
         agent.observe(now.step, actions)
         now.arrive(env.step(actions, now.seeds.take(now.step.last)))
         if (metrics := agent.update()) is not None:
-            log(run, now, metrics)
-        evaluate_if_due(run, now)
-        save_if_due(run, now)
-        look_around(run, now)
+            log(run, metrics)
+        evaluate_if_due(run)
+        save_if_due(run)
+        note_crashes(run)
+        run.progress.show(now, "training")
+        run.stop.check()
 
 
-def log(run: Run, now: Training, metrics: dict[str, float]) -> None:
+def log(run: Run, metrics: Mapping[str, float]) -> None:
     """Append what an update gave, and the training episodes since the last one."""
+    now = run.position
     now.updates += 1
     row = {
         "env_steps": now.env_steps,
@@ -135,14 +108,19 @@ def spelt(value: Any) -> str:
     return " ".join(repr(value).split())
 
 
-def evaluate_if_due(run: Run, now: Training) -> None:
-    """Play the evaluations whose point of the grid has been reached."""
-    while now.evaluations < len(run.grid) and run.grid[now.evaluations] <= now.env_steps:
-        evaluate(run, now, run.grid[now.evaluations])
+def evaluate_if_due(run: Run) -> None:
+    """Play the evaluations of the schedule that have been reached."""
+    now = run.position
+    while now.evaluations < len(run.schedule) and run.schedule[now.evaluations] <= now.env_steps:
+        evaluate(run, run.schedule[now.evaluations])
 
 
-def evaluate(run: Run, now: Training, point: int) -> None:
-    """Play one evaluation, append its row and keep what the agent draws."""
+def evaluate(run: Run, point: int) -> None:
+    """Play one evaluation, append its row and keep the agent's pictures.
+
+    `point` is its place in the schedule, in env steps; training may have gone a little further.
+    """
+    now = run.position
 
     def between_steps() -> None:
         run.progress.show(now, "evaluating")
@@ -161,35 +139,44 @@ def evaluate(run: Run, now: Training, point: int) -> None:
     run.journal.evaluated(place | row | {"wall": run.journal.wall()})
     keep_pictures(run, point)
     now.evaluations += 1
-    run.progress.scores = {"return": row["return"], "win": row["win"]}
+    run.progress.scores = {
+        metric.name: metric.text(row["metrics"][metric.name]) for metric in run.env.spec.metrics
+    }
     run.progress.show(now, "training", at_once=True)
 
 
 def keep_pictures(run: Run, point: int) -> None:
-    """Keep the pictures of an agent that draws, under this point of the evaluation grid."""
-    if draws(run.agent):
+    """Keep the pictures of an agent that has any, under this point of the schedule."""
+    if shows_pictures(run.agent):
         for name, picture in run.agent.pictures().items():
             run.journal.pictured(name, point, picture)
 
 
-def draws(agent: Agent) -> TypeGuard[DrawingAgent]:
+def shows_pictures(agent: Agent) -> TypeGuard[DrawingAgent]:
     """Say whether an agent may be asked for pictures."""
     return hasattr(agent, "pictures")
 
 
-def save_if_due(run: Run, now: Training) -> None:
+def save_if_due(run: Run) -> None:
     """Take a checkpoint every so many env steps, and at the end."""
-    if (
-        now.env_steps - now.saved >= run.spec.run.checkpoint_every
-        or now.env_steps >= run.spec.run.steps
-    ):
-        run.save(now)
+    now, settings = run.position, run.spec.run
+    due = now.env_steps - now.saved >= settings.checkpoint_every
+    if due or now.env_steps >= settings.steps:
+        save(run)
 
 
-def look_around(run: Run, now: Training) -> None:
-    """Note crashes, show the progress, and stop if that was asked for."""
+def save(run: Run) -> None:
+    """Take a checkpoint."""
+    now = run.position
+    now.saved, now.seconds = now.env_steps, run.progress.elapsed()
+    copies = synchronous.snapshot(run.env) if run.copyable else None
+    content = {"agent": run.agent.state(), "position": now, "copies": copies}
+    run.checkpoints.save(content, now.env_steps)
+
+
+def note_crashes(run: Run) -> None:
+    """Append an event for every crash of a copy since the last step."""
     for env, during in ((run.env, "training"), (run.evaluation_env, "evaluation")):
-        for crash in synchronous.drain_crashes(env):
-            run.journal.event("env_crash", env_steps=now.env_steps, during=during, **crash)
-    run.progress.show(now, "training")
-    run.stop.check()
+        for crash in synchronous.take_crashes(env):
+            place = {"env_steps": run.position.env_steps, "during": during}
+            run.journal.event("env_crash", **place, **crash)

@@ -24,7 +24,7 @@ SCALARS = 16
 """Bytes of what a replay may keep of an agent and step besides picture, mask and state."""
 
 
-def built(entry: Algorithm, config: Any, spec: EnvSpec, seed: int, device: str) -> Agent:
+def build_agent(entry: Algorithm, config: Any, spec: EnvSpec, seed: int, device: str) -> Agent:
     """Build a learner; ValueError if the system does not even reserve what it asks for."""
     try:
         return entry.build(config, spec, seed, device)

@@ -5,16 +5,17 @@ The film of a checkpoint that was evaluated shows the very episodes of that eval
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from marlbench.run import evaluation
 from marlbench.vecenv.checks import CheckedVectorEnv
 from marlbench.vecenv.seeding import step_rng
+from marlbench.vecenv.single import build_single, render
 from marlbench.vecenv.statistics import EpisodeStatistics
 from marlbench.vecenv.synchronous import SyncVectorEnv
 
@@ -39,8 +40,8 @@ class Frame:
 def copies_of(spec: RunSpec, suite: Suite) -> CheckedVectorEnv:
     """Build the copies that evaluate a run, each of which can be drawn."""
     config = suite.config(**spec.suite_config)
-    num_envs = evaluation.copies(spec.run.evaluation)
-    return CheckedVectorEnv(SyncVectorEnv(partial(suite.build, spec.task, config), num_envs))
+    make = partial(build_single, suite, spec.task, config)
+    return CheckedVectorEnv(SyncVectorEnv(make, evaluation.num_envs(spec.run.evaluation)))
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class Playback:
     agent: Agent
     env: CheckedVectorEnv
     """As `copies_of` builds it."""
-    render: Callable[[Any], NDArray[np.uint8]]
+    suite: Suite
     spec: RunSpec
     point: int
     """Of the evaluation, in env steps: with the run's seed it decides what `act` draws."""
@@ -60,13 +61,15 @@ class Playback:
 
         All copies play, and anew for every episode: so no more than one picture is held.
         """
+        copies = self.env.inside
+        assert isinstance(copies, SyncVectorEnv)
         for number in range(episodes):
             copy, turn = number % self.env.num_envs, number // self.env.num_envs
             said = f"episode {number + 1}" if episodes > 1 else ""
-            drawn = Drawn(self.env.inside, copy, self.render)
+            camera = Camera(self.suite, copies, copy)
             statistics = EpisodeStatistics(self.env.spec, self.env.num_envs)
             for step in episode(self.steps(), copy, turn, statistics):
-                if (picture := drawn()) is not None:
+                if (picture := camera()) is not None:
                     line = caption(said, step, copy, statistics)
                     yield Frame(picture, line, bool(step.last[copy]))
 
@@ -116,21 +119,21 @@ def outcome(step: Step, copy: int, spec: EnvSpec) -> str:
         return ""
     if np.any(step.info.get("crashed", [False])[copy]):
         return "crashed"
-    if "win" in spec.metrics:
+    if any(metric.info == "won" for metric in spec.metrics):
         return "won" if step.info["won"][copy] else "not won"
     return "end" if step.terminal[copy] else "time is up"
 
 
-class Drawn:
+class Camera:
     """Draws one of the copies; after a crash there is none, and the last picture stays."""
 
     _picture: NDArray[np.uint8] | None = None
 
-    def __init__(self, copies: Any, copy: int, render: Callable[[Any], NDArray[np.uint8]]) -> None:
-        self._copies, self._copy, self._render = copies, copy, render
+    def __init__(self, suite: Suite, copies: SyncVectorEnv, copy: int) -> None:
+        self._suite, self._copies, self._copy = suite, copies, copy
 
     def __call__(self) -> NDArray[np.uint8] | None:
         """Give the picture (height, width, 3); None as long as there was no copy."""
-        if self._copies.envs[self._copy] is not None:
-            self._picture = self._render(self._copies.envs[self._copy])
+        if (env := self._copies.envs[self._copy]) is not None:
+            self._picture = render(self._suite, env)
         return self._picture

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
-from marlbench.run.evaluation import grid
+from marlbench.run.evaluation import schedule
 
 if TYPE_CHECKING:
     from marlbench.config import RunConfig
-    from marlbench.run.loop import Training
+    from marlbench.run.position import Position
 
 Phase = Literal["starting", "training", "evaluating"]
 
@@ -31,10 +31,11 @@ class Progress:
 
         `memory` is what was planned for its replay, told on with the progress.
         """
-        self.scores: dict[str, Any] = {"return": None, "win": None}
+        self.scores: dict[str, str] = {}
+        """Of the last evaluation, as they are shown, the headline first."""
         self._memory = memory or {}
         self._run = run
-        self._evaluations = len(grid(run))
+        self._evaluations = len(schedule(run))
         self._write = write
         self._began = time.monotonic() - elapsed
         self._written = 0.0
@@ -60,13 +61,13 @@ class Progress:
         self._one_evaluation = time.monotonic() - began
         self._evaluating += self._one_evaluation
 
-    def show(self, now: Training, phase: Phase, at_once: bool = False) -> None:
+    def show(self, now: Position, phase: Phase, at_once: bool = False) -> None:
         """Write `progress.json`, unless that was done less than a second ago."""
         if at_once or time.monotonic() - self._written >= 1.0:
             self._write(self._document(now, phase))
             self._written = time.monotonic()
 
-    def _document(self, now: Training, phase: Phase) -> dict[str, Any]:
+    def _document(self, now: Position, phase: Phase) -> dict[str, Any]:
         rate = self._rate(now.env_steps)
         return {
             "env_steps": now.env_steps,
@@ -76,7 +77,7 @@ class Progress:
             "elapsed_s": round(self.elapsed(), 1),
             "steps_per_s": None if rate is None else round(rate, 2),
             "eta_s": None if rate is None else round(self._eta(now, rate), 1),
-            **self.scores,
+            "scores": self.scores,
             **self._memory,
         }
 
@@ -87,7 +88,7 @@ class Progress:
         clock, steps = self._stamps[0]
         return (env_steps - steps) / (self._training_clock() - clock)
 
-    def _eta(self, now: Training, rate: float) -> float:
+    def _eta(self, now: Position, rate: float) -> float:
         """Give the seconds left: env steps at the recent rate, and the evaluations ahead."""
         evaluations = self._evaluations - now.evaluations
         return (self._run.steps - now.env_steps) / rate + evaluations * self._one_evaluation

@@ -12,6 +12,7 @@ from importlib.metadata import entry_points, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from marlbench.installation import DISTRIBUTION
 from marlbench.store.folder import COMMAND
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def versions() -> dict[str, str]:
     """Give the versions of python, of what we compute with and of every installed plugin."""
     plugins = {point.dist for point in entry_points(group="marlbench")}
     found = {dist.name: dist.version for dist in plugins if dist is not None}
-    fixed = {name: version(name) for name in ("marlbench", "numpy", "torch")}
+    fixed = {name: version(name) for name in (DISTRIBUTION, "numpy", "torch")}
     return {"python": platform.python_version(), **fixed, **found}
 
 

@@ -1,6 +1,6 @@
 """The process that films a run: `python -m marlbench.run.watch FOLDER FILE EPISODES FPS`.
 
-Exit codes: 0 done; 1 it could not be filmed, a line says why; 130 interrupted.
+It ends with an `ExitCode`; where the run cannot be filmed, a line says why.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from marlbench.errors import one_line
+from marlbench.exit_codes import ExitCode
 from marlbench.store import read_spec
 from marlbench.store.reading import read
 
 if TYPE_CHECKING:
     from marlbench.run.playback import Frame
-
-OK, FAILED, WRONG_USAGE, INTERRUPTED = 0, 1, 2, 130
 
 
 def film(folder: Path, path: Path, episodes: int, fps: int) -> str:
@@ -37,8 +37,7 @@ def film(folder: Path, path: Path, episodes: int, fps: int) -> str:
     config = algorithm.config(**spec.algorithm_config)
     agent = algorithm.build(config, env.spec, purpose_seed(spec.seed, "agent"), "cpu")
     agent.load(state)
-    assert suite.render is not None
-    frames = playback.Playback(agent, env, suite.render, spec, point).frames(episodes)
+    frames = playback.Playback(agent, env, suite, spec, point).frames(episodes)
     try:
         count = write(path, told(frames), fps)
     finally:
@@ -59,18 +58,16 @@ def main(arguments: list[str]) -> int:
     """Film the run that the command line names."""
     if len(arguments) != 4:
         print("usage: python -m marlbench.run.watch FOLDER FILE EPISODES FPS", file=sys.stderr)
-        return WRONG_USAGE
+        return ExitCode.USAGE
     folder, path = Path(arguments[0]), Path(arguments[1])
     try:
         print(film(folder, path, int(arguments[2]), int(arguments[3])))
     except KeyboardInterrupt:
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        first_line = (str(error).strip().splitlines() or [""])[0]
-        reason = f"{type(error).__name__}: {first_line}"
-        print(f"marlbench: {folder} cannot be filmed: {reason}", file=sys.stderr)
-        return FAILED
-    return OK
+        print(f"marlbench: {folder} cannot be filmed: {one_line(error)}", file=sys.stderr)
+        return ExitCode.FAILED
+    return ExitCode.OK
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The process of one run: `python -m marlbench.run.worker FOLDER`.
 
-Exit codes: 0 done; 1 failed, `FAILED` says why and trying again is no use; 3 a newer attempt has
-taken the run over; 130 interrupted, a checkpoint was taken. Anything else is worth a retry.
+It ends with an `ExitCode`. When the run failed, the file `FAILED` says why. When it was
+interrupted, a checkpoint was taken.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from marlbench.errors import one_line
+from marlbench.exit_codes import ExitCode
 from marlbench.run.allocator import keep_freed_memory
 from marlbench.run.interrupt import Interrupted, Stop
-from marlbench.run.reason import reason
 from marlbench.store import Journal, Superseded, read_spec
 from marlbench.store.folder import DONE
 from marlbench.vecenv.seeding import purpose_seed
@@ -24,8 +25,6 @@ from marlbench.vecenv.seeding import purpose_seed
 if TYPE_CHECKING:
     from marlbench.config import RunConfig, RunSpec
     from marlbench.plugin import Algorithm, Suite
-
-OK, FAILED, WRONG_USAGE, SUPERSEDED, UNWRITABLE, INTERRUPTED = 0, 1, 2, 3, 74, 130
 
 Entries = Callable[[], "tuple[Algorithm, Suite]"]
 
@@ -40,41 +39,41 @@ def run(
 def attempt(spec: RunSpec, folder: Path, entries: Entries, stop: Stop) -> int:
     """Make one attempt at a run, whatever happens in it; give the exit code."""
     if (folder / DONE).exists():
-        return OK
+        return ExitCode.OK
     journal = Journal(folder)
     try:
         work(spec, journal, entries, stop)
     except Interrupted:
-        return INTERRUPTED
+        return ExitCode.INTERRUPTED
     except Superseded as newer:
         print(f"marlbench: {newer}", file=sys.stderr)
-        return SUPERSEDED
+        return ExitCode.SUPERSEDED
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything, FAILED keeps it
         return fail(journal, error)
     finally:
         journal.close()
-    return OK
+    return ExitCode.OK
 
 
 def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
     """Train to the end and write `DONE`; on a stop take a checkpoint first."""
-    algorithm, suite = entries()
+    found = entries()
     device = prepare_torch(spec.run, spec.seed)
     keep_freed_memory()
     journal.event("attempt", device=device, pid=os.getpid())
 
-    from marlbench.run.loop import train
-    from marlbench.run.session import Job, Session
+    from marlbench.run.loop import save, train
+    from marlbench.run.start import start
 
-    session = Session(Job(spec, algorithm, suite), journal, device, stop)
+    run = start(spec, found, journal, device, stop)
     try:
-        train(session.run, session.now)
+        train(run)
     except Interrupted:
-        session.save(session.now)
+        save(run)
         raise
     finally:
-        session.close()
-    journal.done({"env_steps": session.now.env_steps, "updates": session.now.updates})
+        run.close()
+    journal.done({"env_steps": run.position.env_steps, "updates": run.position.updates})
 
 
 def prepare_torch(run: RunConfig, seed: int) -> str:
@@ -104,16 +103,16 @@ def seed_global_generators(seed: int) -> None:
 
 def fail(journal: Journal, error: Exception) -> int:
     """Write `FAILED`, if the folder can be written, and one line for whoever started this."""
-    why = reason(error)
+    why = one_line(error)
     trace = "".join(traceback.format_exception(error))
     print(f"marlbench: {journal.folder} failed: {why}", file=sys.stderr)
     try:
         journal.failed(why, trace)
     except Superseded:
-        return SUPERSEDED
+        return ExitCode.SUPERSEDED
     except OSError:  # a full disk, say: later there may be room
-        return UNWRITABLE
-    return FAILED
+        return ExitCode.UNWRITABLE
+    return ExitCode.FAILED
 
 
 def from_catalogue(spec: RunSpec) -> tuple[Algorithm, Suite]:
@@ -128,15 +127,15 @@ def main(arguments: list[str]) -> int:
     """Work on the folder named on the command line."""
     if len(arguments) != 1:
         print("usage: python -m marlbench.run.worker FOLDER", file=sys.stderr)
-        return WRONG_USAGE
+        return ExitCode.USAGE
     folder = Path(arguments[0])
     stop = Stop()
     stop.listen()
     try:
         spec = read_spec(folder)
     except (OSError, ValueError) as error:
-        print(f"marlbench: {folder} holds no run: {str(error).splitlines()[0]}", file=sys.stderr)
-        return WRONG_USAGE
+        print(f"marlbench: {folder} holds no run: {one_line(error)}", file=sys.stderr)
+        return ExitCode.USAGE
     return attempt(spec, folder, lambda: from_catalogue(spec), stop)
 
 

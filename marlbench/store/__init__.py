@@ -1,6 +1,6 @@
 """A run's folder: who may write it, what is in it, and how to read many of them."""
 
-from marlbench.store.folder import SpecConflict, create, read_spec, run_folder
+from marlbench.store.folder import SpecConflict, create, learner_difference, read_spec, run_folder
 from marlbench.store.reading import RunRecord, load, runs
 from marlbench.store.writing import Journal, Superseded
 
@@ -10,6 +10,7 @@ __all__ = [
     "SpecConflict",
     "Superseded",
     "create",
+    "learner_difference",
     "load",
     "read_spec",
     "run_folder",

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from marlbench import labels
 from marlbench.config import RunSpec
-from marlbench.store.files import replace_json
+from marlbench.store.files import read_json, replace_json
+from marlbench.store.old_documents import upgraded
 
 SPEC = "spec.json"
 PROVENANCE = "provenance.json"
@@ -36,9 +39,30 @@ class SpecConflict(ValueError):  # noqa: N818 - it is what a user reads
 
 
 def run_folder(results: Path, spec: RunSpec) -> Path:
-    """Give `results/<suite>/<task>/<label>/seed_<k>`, odd characters percent-encoded."""
-    parts = (_folder_name(part) for part in (spec.suite, spec.task, spec.label))
-    return Path(results).joinpath(*parts) / f"seed_{spec.seed}"
+    """Give `results/<suite>/<task>/<label>/seed_<k>`, odd characters percent-encoded.
+
+    Behind the task stand the suite's settings that are not its defaults: `tiny[map_size=12]`.
+    Brackets of a task's own name are encoded, so that no two tasks share a folder.
+    """
+    task = _folder_name(spec.task) + labels.task_suffix(spec.suite_changes)
+    return Path(results, _folder_name(spec.suite), task, _folder_name(spec.label), _seed(spec.seed))
+
+
+def place_of(results: Path, folder: Path, spec: RunSpec) -> Path:
+    """Give where the run in this folder belongs.
+
+    That is where format 1 kept it if it stands there and nothing stands at its new place.
+    """
+    place, document = run_folder(results, spec), read_json(folder / SPEC) or {}
+    if document.get("format") == 1 and not (place / SPEC).exists():
+        task, label = _folder_name(document["task"]), _folder_name(document["label"])
+        old = Path(results, _folder_name(spec.suite), task, label, _seed(spec.seed))
+        return old if folder == old else place
+    return place
+
+
+def _seed(seed: int) -> str:
+    return f"seed_{seed}"
 
 
 def picture_file(folder: Path, name: str, step: int) -> Path:
@@ -50,16 +74,19 @@ def picture_file(folder: Path, name: str, step: int) -> Path:
     return folder / PICTURES / f"{_folder_name(name)}-{step:09d}.png"
 
 
-def create(results: Path, spec: RunSpec) -> Path:
+def create(
+    results: Path, spec: RunSpec, today: Callable[[RunSpec], RunSpec] = lambda stored: stored
+) -> Path:
     """Write the run's document unless it is there already; give the run's folder.
 
     Device and threads may change between attempts: a run that is not done takes the new ones.
-    Raises `SpecConflict` where any other setting differs.
+    Raises `SpecConflict` where any other setting differs from those that are there, as `today`
+    understands them.
     """
     folder = run_folder(results, spec)
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / SPEC).exists():
-        there = read_spec(folder)
+        there = today(read_spec(folder))
         _refuse_difference(folder, there, spec)
         if there.run == spec.run or (folder / DONE).exists():
             return folder
@@ -68,14 +95,32 @@ def create(results: Path, spec: RunSpec) -> Path:
 
 
 def read_spec(folder: Path) -> RunSpec:
-    """Give the document of the run in this folder; raises ValueError saying what is wrong in it."""
+    """Give the document of the run in this folder; raises ValueError saying what is wrong in it.
+
+    One that an older version wrote is given as this one would have written it.
+    """
+    document = read_json(folder / SPEC)
+    if document is None:
+        raise FileNotFoundError(errno.ENOENT, "No such file", str(folder / SPEC))
     try:
-        return RunSpec.model_validate_json((folder / SPEC).read_bytes())
+        return RunSpec.model_validate(upgraded(document))
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         said = ": ".join(filter(None, [SPEC, key, first["msg"]]))
         raise ValueError(said) from error
+
+
+def learner_difference(there: RunSpec, asked: RunSpec) -> tuple[str, Any, Any] | None:
+    """Give the first setting of the algorithm in which two runs differ, with both its values.
+
+    One that either does not know, being of another version, is passed over.
+    """
+    if there.algorithm != asked.algorithm:
+        return "algorithm", there.algorithm, asked.algorithm
+    old, new = (dict(_flat(each.algorithm_config, "")) for each in (there, asked))
+    both = sorted(old.keys() & new.keys())
+    return next(((key, old[key], new[key]) for key in both if old[key] != new[key]), None)
 
 
 def _refuse_difference(folder: Path, there: RunSpec, asked: RunSpec) -> None:
@@ -91,8 +136,10 @@ def _refuse_difference(folder: Path, there: RunSpec, asked: RunSpec) -> None:
 
 
 def _settings(spec: RunSpec) -> Iterator[tuple[str, Any]]:
-    """Flatten what decides a run; where a value came from (presets, origins) does not."""
-    document = spec.model_dump(mode="json", exclude={"presets", "origins"})
+    """Flatten what decides a run; where a value came from and what it changed does not."""
+    document = spec.model_dump(
+        mode="json", exclude={"presets", "origins", "algorithm_changes", "suite_changes"}
+    )
     for key, value in document.items():
         if isinstance(value, dict):
             yield from _flat(value, key.removesuffix("_config") + ".")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from marlbench.config import RunSpec
+from marlbench.metrics import Metric, recorded
 from marlbench.store import files
 from marlbench.store.folder import (
     DONE,
@@ -22,8 +23,8 @@ from marlbench.store.folder import (
     PROVENANCE,
     SPEC,
     TRAINING,
+    place_of,
     read_spec,
-    run_folder,
 )
 from marlbench.store.writing import alive, attempted
 
@@ -38,10 +39,11 @@ FRESH = 120.0
 AWAY = "move it out of the results folder"
 
 COLUMNS = (
-    *("suite", "task", "label", "algorithm", "seed", "status", "step", "env_steps", "return"),
-    *("win", "length", "episodes", "crashed", "returns", "lengths", "wins", "wall"),
+    *("suite", "task", "label", "algorithm", "seed", "status", "step", "env_steps"),
+    *("length", "episodes", "crashed", "values", "lengths", "wall"),
     *("steps", "protocol", "execution", "simulator", "folder"),
 )
+"""What every evaluation says; a column of each metric's name comes behind."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,13 @@ class RunRecord:
     provenance: dict[str, Any] | None
 
     def evaluations(self) -> list[dict[str, Any]]:
-        """Give the rows of `eval.jsonl`."""
-        return files.read_rows(self.folder / EVALUATIONS)
+        """Give the rows of `eval.jsonl`, those of older runs in today's form."""
+        return [_todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What its episodes are scored by, the headline first, as its environment declared it."""
+        return recorded((self.provenance or {}).get("env") or {})
 
     def training(self) -> list[dict[str, Any]]:
         """Give the rows of `train.jsonl`."""
@@ -80,6 +87,20 @@ class RunRecord:
                 begun = row.get("env_steps", 0)
                 crashes = [crash for crash in crashes if crash.get("env_steps", 0) <= begun]
         return Counter(crash.get("during", "training") for crash in crashes)
+
+
+def _todays(row: dict[str, Any]) -> dict[str, Any]:
+    """Give an evaluation's row with `metrics` and `values`, once columns of their own."""
+    if "metrics" in row:
+        return row
+    means = {name: row.get(name) for name in ("return", "win")}
+    values = {"return": row.get("returns"), "win": row.get("wins")}
+    kept = {key: value for key, value in row.items() if key not in {*means, "returns", "wins"}}
+    there = [name for name, mean in means.items() if mean is not None]
+    return kept | {
+        "metrics": {name: means[name] for name in there},
+        "values": {name: [float(v) for v in values[name] or ()] for name in there},
+    }
 
 
 def runs(results: Path) -> list[RunRecord]:
@@ -110,20 +131,28 @@ def _progress(folder: Path) -> dict[str, Any] | None:
 
 
 def load(results: Path) -> pd.DataFrame:
-    """Give one row per evaluation of every run below a results folder, columns `COLUMNS`.
+    """Give one row per evaluation of every run below a results folder.
+
+    The columns are `COLUMNS`, and the mean over episodes of every metric under its name;
+    `values` holds the episodes' own by name.
+
+    `task` is a task as tables name it, with the settings that make it another: `RunSpec.row`.
 
     The way in: other readers refuse a file whose last line is torn, this one does not.
     """
     import pandas as pd
 
     rows = [row for record in runs(results) for row in _table_rows(record)]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    metrics = dict.fromkeys(name for row in rows for name in row["metrics"])
+    rows = [{key: v for key, v in row.items() if key != "metrics"} | row["metrics"] for row in rows]
+    return pd.DataFrame(rows, columns=[*COLUMNS, *metrics])
 
 
 def _table_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
     spec, provenance = record.spec, record.provenance or {}
     constant = {
-        **{key: getattr(spec, key) for key in ("suite", "task", "label", "algorithm", "seed")},
+        **{key: getattr(spec, key) for key in ("suite", "label", "algorithm", "seed")},
+        "task": spec.row,
         "status": record.status,
         "steps": spec.run.steps,
         "protocol": spec.run.evaluation.version,
@@ -144,7 +173,7 @@ def _record(results: Path, folder: Path) -> RunRecord | None:
     except ValueError as error:
         _leave_out(f"{folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
         return None
-    place = run_folder(results, record.spec)
+    place = place_of(results, folder, record.spec)
     if folder != place:
         _leave_out(f"{folder} is left out, its settings belong in {place}: {AWAY}, or back")
         return None
@@ -181,5 +210,8 @@ def _lives_elsewhere(progress: dict[str, Any] | None, provenance: dict[str, Any]
 def _order(record: RunRecord) -> list[Any]:
     """Sort `seed_10` behind `seed_9` and `5_vs_5` before `10_vs_11`."""
     spec = record.spec
-    text = f"{spec.suite}/{spec.task}/{spec.label}/{spec.seed:06d}"
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", text)]
+    return [*map(_natural, (spec.suite, spec.row, spec.label)), spec.seed]
+
+
+def _natural(name: str) -> list[Any]:
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]

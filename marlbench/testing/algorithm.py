@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marlbench.plugin import Algorithm, ReplayBuffer, Step
-from marlbench.run.loop import draws
+from marlbench.run.loop import shows_pictures
 from marlbench.run.replay_segments import put_buffers, take_buffers
 from marlbench.testing.execution import depends_on_others
 from marlbench.testing.generators import Guarded
@@ -139,7 +139,7 @@ def evaluating_disturbs_nothing(subject: Subject) -> str:
         trial.watch(episode(Sizes(), 5, seed=4), explore)
     place = difference(before, trial.agent.state())
     require(place is None, f"act changes {place}")
-    if draws(trial.agent):
+    if shows_pictures(trial.agent):
         trial.agent.pictures()
     place = difference(before, trial.agent.state())
     require(place is None, f"pictures changes {place}")
@@ -273,5 +273,5 @@ def _after(trial: Trial, past: list[Step], explore: bool) -> Any:
 
 def _wild(step: Step, seed: int) -> NDArray[Any]:
     """Give other observations of the same shape, large ones."""
-    draws = np.random.default_rng(seed)
-    return (100 * draws.normal(size=step.obs.shape)).astype(step.obs.dtype)
+    rng = np.random.default_rng(seed)
+    return (100 * rng.normal(size=step.obs.shape)).astype(step.obs.dtype)

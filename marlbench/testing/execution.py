@@ -39,9 +39,9 @@ def depends_on_others(trial: Trial, sizes: Sizes) -> str | None:
 def _dependence(trial: Trial, sizes: Sizes, weights: str) -> str | None:
     steps = episode(sizes, COPIES, seed=8, steps=2 * sizes.limit)
     for explore, agent, strength in product((False, True), range(sizes.agents), STRENGTHS):
-        draws = np.random.default_rng(agent)
+        rng = np.random.default_rng(agent)
         answers = trial.watch(steps, explore)
-        changed = trial.watch([disturb(step, agent, strength, draws) for step in steps], explore)
+        changed = trial.watch([disturb(step, agent, strength, rng) for step in steps], explore)
         for time, (old, new) in enumerate(zip(answers, changed, strict=True)):
             if (old[:, agent] != new[:, agent]).any():
                 return (
@@ -51,29 +51,27 @@ def _dependence(trial: Trial, sizes: Sizes, weights: str) -> str | None:
     return None
 
 
-def randomised(state: Any, draws: Generator) -> Any:
+def randomised(state: Any, rng: Generator) -> Any:
     """Give a state whose float matrices are random, each row of a length near one."""
     if isinstance(state, dict):
-        return {key: randomised(value, draws) for key, value in state.items()}
+        return {key: randomised(value, rng) for key, value in state.items()}
     if type(state) in (list, tuple):
-        return type(state)(randomised(value, draws) for value in state)
+        return type(state)(randomised(value, rng) for value in state)
     if not is_floating(state) or state.ndim < 2 or 0 in state.shape:
         return state
-    noise = draws.normal(size=tuple(state.shape)) * math.sqrt(
-        state.shape[0] / math.prod(state.shape)
-    )
+    noise = rng.normal(size=tuple(state.shape)) * math.sqrt(state.shape[0] / math.prod(state.shape))
     if isinstance(state, np.ndarray):
         return noise.astype(state.dtype)
     return state.new_tensor(noise)
 
 
-def disturb(step: Step, agent: int, strength: float, draws: Generator) -> Step:
+def disturb(step: Step, agent: int, strength: float, rng: Generator) -> Step:
     """Give a step (E, ...) in which all is different but what this agent sees."""
     others = step.alive & (np.arange(step.alive.shape[1]) != agent)  # (E, A)
     obs, avail = step.obs.copy(), step.avail.copy()
-    noise = strength * draws.normal(size=obs.shape)
+    noise = strength * rng.normal(size=obs.shape)
     obs[others] = (obs + noise).astype(obs.dtype)[others]
-    masks = draws.random(avail.shape) < 0.5
+    masks = rng.random(avail.shape) < 0.5
     masks[..., -1], masks[..., NOOP] = True, False
     avail[others] = masks[others]
     state = None if step.state is None else (step.state + strength).astype(step.state.dtype)

@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from marlbench.plugin import Env, Step, Suite
+from marlbench.plugin import Config, Env, Step, Suite
 from marlbench.testing.sameness import difference
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
 from marlbench.vecenv.checks import check_spec, check_step
-from marlbench.vecenv.synchronous import unstack
+from marlbench.vecenv.random_play import random_actions, random_episode, random_steps
+from marlbench.vecenv.single import build_single, render
+from marlbench.vecenv.statistics import EpisodeStatistics
+from marlbench.vecenv.synchronous import stack, unstack
 
 EPISODES = 8
 """Episodes of random play that a check looks at."""
@@ -24,7 +27,7 @@ def check_suite(
     suite: Suite, task: str | None = None, settings: Mapping[str, Any] | None = None
 ) -> list[Verdict]:
     """Check one task of a suite (its default) by random play; never raises for its fault."""
-    subject = World(suite, task or suite.default_task, dict(settings or {}))
+    subject = TaskChecks(suite, task or suite.default_task, dict(settings or {}))
     checks: dict[str, Check] = {
         "builds": subject.builds,
         "steps are as the spec says": subject.steps_are_as_specified,
@@ -39,21 +42,26 @@ def check_suite(
     if suite.render is not None:
         checks["it can be drawn"] = subject.can_be_drawn
     if suite.build_vector is not None:
-        checks["the vector form plays the same"] = subject.vector_plays_the_same
+        checks["copies play as if alone"] = subject.copies_play_as_if_alone
     return carry_out(checks, vital=["builds"])
 
 
 @dataclass(frozen=True)
-class World:
-    """A task that is checked."""
+class TaskChecks:
+    """A task and what it must keep to: every check says what it found, or raises `Unkept`."""
 
     suite: Suite
     task: str
     settings: dict[str, Any]
 
+    @property
+    def config(self) -> Config:
+        """The suite's settings."""
+        return self.suite.config(**self.settings)
+
     def make(self) -> Env:
         """Build one copy."""
-        return self.suite.build(self.task, self.suite.config(**self.settings))
+        return build_single(self.suite, self.task, self.config)
 
     def builds(self) -> str:
         """It builds, closes, and its spec makes sense."""
@@ -66,11 +74,8 @@ class World:
         require(spec.episode_limit >= 1, f"episode_limit is {spec.episode_limit}")
         inside = spec.noop is None or 0 <= spec.noop < spec.num_actions
         require(inside, f"noop is {spec.noop} of {spec.num_actions} actions")
-        low, high = spec.return_bounds or (0.0, 1.0)
-        require(low < high, f"return_bounds are {spec.return_bounds}")
         check_spec(spec)
-        config = self.suite.config(**self.settings)
-        images = self.suite.observes_images(self.task, config)
+        images = self.suite.observes_images(self.task, self.config)
         says = f"Suite.observes_images({self.task!r}) is {images}"
         require(images == (spec.obs_dtype == "uint8"), f"{says}, observations {spec.obs_dtype}")
         pickle.dumps(spec)
@@ -85,7 +90,7 @@ class World:
         env = self.make()
         masked = 0
         for seed in range(EPISODES):
-            for step in play(env, seed):
+            for step in random_episode(env, seed):
                 check_step(step, env.spec)
                 masked += int((~step.avail).sum())
                 quiet = not step.first or not step.reward.any()
@@ -98,11 +103,14 @@ class World:
         env = self.make()
         ends: Counter[str] = Counter()
         for seed in range(EPISODES):
-            steps = list(play(env, seed))
+            steps = list(random_episode(env, seed))
             limit = env.spec.episode_limit
             require(steps[-1].last, f"an episode went on behind its limit of {limit} steps")
             firsts = [time for time, step in enumerate(steps) if step.first]
             require(firsts == [0], f"the steps at times {firsts} of an episode are first")
+            statistics = EpisodeStatistics(env.spec, 1)
+            for step in steps:
+                statistics.add(stack([step]))  # raises where a metric cannot be read
             if "win" in env.spec.metrics:
                 won = steps[-1].info.get("won")
                 flag = isinstance(won, bool | np.bool_)
@@ -117,7 +125,7 @@ class World:
         noop, deaths = env.spec.noop, 0
         for seed in range(EPISODES):
             alive = np.ones(env.spec.num_agents, dtype=bool)
-            for step in play(env, seed):
+            for step in random_episode(env, seed):
                 require(not (step.alive & ~alive).any(), "an agent came back to life")
                 alive = step.alive.copy()
                 dead = ~alive
@@ -133,12 +141,13 @@ class World:
         """The same seed gives the same episode, whatever the global generators say."""
         env, other = self.make(), self.make()
         for seed in range(3):
-            one = list(play(env, seed))
+            one = list(random_episode(env, seed))
             np.random.seed(seed)
-            same = list(play(other, seed))
+            same = list(random_episode(other, seed))
             place = _differ(one, same)
             require(place is None, f"two episodes of seed {seed} differ at {place}")
-        varied = _differ(list(play(env, 1)), list(play(env, 2)), observations_only=True)
+        one, other_seed = list(random_episode(env, 1)), list(random_episode(env, 2))
+        varied = _differ(one, other_seed, observations_only=True)
         env.close()
         other.close()
         return "" if varied else "seeds 1 and 2 look the same: a deterministic task"
@@ -147,9 +156,9 @@ class World:
         """A reset in the middle of an episode begins the same one as a fresh copy's."""
         fresh, used = self.make(), self.make()
         for seed in range(3):
-            for _ in zip(range(3), play(used, 50 + seed), strict=False):
+            for _ in zip(range(3), random_episode(used, 50 + seed), strict=False):
                 pass
-            place = _differ(list(play(fresh, seed)), list(play(used, seed)))
+            place = _differ(list(random_episode(fresh, seed)), list(random_episode(used, seed)))
             require(place is None, f"after an episode that was left, the next differs at {place}")
         fresh.close()
         used.close()
@@ -159,7 +168,7 @@ class World:
         """The arrays of a step that was given do not change afterwards."""
         env = self.make()
         steps, copies = [], []
-        for step in play(env, 3):
+        for step in random_episode(env, 3):
             steps.append(step)
             copies.append(pickle.loads(pickle.dumps(step)))
         env.close()
@@ -170,12 +179,12 @@ class World:
     def copies_go_on(self) -> str:
         """A copy pickled mid-episode goes on exactly."""
         env = self.make()
-        step, draws = env.reset(5), np.random.default_rng(5)
+        step, rng = env.reset(5), np.random.default_rng(5)
         for _ in range(min(4, env.spec.episode_limit - 1)):
             if not step.last:
-                step = env.step(choose(step, draws))
+                step = env.step(random_actions(step, rng))
         twin = pickle.loads(pickle.dumps(env))
-        rest = [list(_go_on(each, step, np.random.default_rng(6))) for each in (env, twin)]
+        rest = [list(random_steps(each, step, np.random.default_rng(6))) for each in (env, twin)]
         place = _differ(rest[0], rest[1])
         require(place is None, f"a copy that was pickled goes on otherwise at {place}")
         env.close()
@@ -183,13 +192,12 @@ class World:
 
     def can_be_drawn(self) -> str:
         """Pictures are of one size and change with what happens; drawing changes nothing."""
-        assert self.suite.render is not None
         drawn, plain = self.make(), self.make()
         pictures, steps = [], []
-        for step in play(drawn, 4):
+        for step in random_episode(drawn, 4):
             steps.append(step)
-            pictures.append(self.suite.render(drawn))
-        place = _differ(steps, list(play(plain, 4)))
+            pictures.append(render(self.suite, drawn))
+        place = _differ(steps, list(random_episode(plain, 4)))
         require(place is None, f"an episode that is drawn differs at {place}")
         shape = pictures[0].shape
         require(len(shape) == 3 and shape[2] == 3, f"a picture is {shape}")
@@ -200,21 +208,20 @@ class World:
         plain.close()
         return f"{len(pictures)} pictures of {shape[1]} x {shape[0]}"
 
-    def vector_plays_the_same(self) -> str:
-        """The suite's own vector form gives, copy by copy, the episodes of the single form."""
+    def copies_play_as_if_alone(self) -> str:
+        """The suite's vector form gives, copy by copy, the episodes that it gives with one copy."""
         count = 3
         assert self.suite.build_vector is not None
-        config = self.suite.config(**self.settings)
-        vector = self.suite.build_vector(self.task, config, count)
+        vector = self.suite.build_vector(self.task, self.config, count)
         singles = [self.make() for _ in range(count)]
         seeds = np.arange(count)
         together = vector.reset(seeds)
         alone = [env.reset(int(seed)) for env, seed in zip(singles, seeds, strict=True)]
-        draws, ended = np.random.default_rng(7), 0
+        rng, ended = np.random.default_rng(7), 0
         for time in range(2 * singles[0].spec.episode_limit + 2):
             place = _differ(unstack(together), alone)
-            require(place is None, f"at time {time} the two forms differ at {place}")
-            actions = np.stack([choose(step, draws) for step in alone])
+            require(place is None, f"at time {time} copies differ from lone ones at {place}")
+            actions = np.stack([random_actions(step, rng) for step in alone])
             seeds = seeds + count
             ended += sum(bool(step.last) for step in alone)
             together = vector.step(actions, seeds)
@@ -228,31 +235,11 @@ class World:
         return f"{ended} episodes in {count} copies"
 
 
-def play(env: Env, seed: int) -> Any:
-    """Give the steps of an episode of random play, one more than its limit allows at most."""
-    step = env.reset(seed)
-    yield step
-    yield from _go_on(env, step, np.random.default_rng(seed))
-
-
-def choose(step: Step, draws: np.random.Generator) -> Any:
-    """Draw an available action for each agent, (A,)."""
-    return np.where(step.avail, draws.random(step.avail.shape), -1.0).argmax(-1)
-
-
-def _go_on(env: Env, step: Step, draws: np.random.Generator) -> Any:
-    for _ in range(env.spec.episode_limit):
-        if step.last:
-            return
-        step = env.step(choose(step, draws))
-        yield step
-
-
 def _differ(one: list[Step], other: list[Step], observations_only: bool = False) -> str | None:
     """Give where two sequences of steps differ."""
     names = ["obs"] if observations_only else [f.name for f in fields(Step) if f.name != "info"]
     both = [[[getattr(step, name) for name in names] for step in steps] for steps in (one, other)]
-    wons = [[bool(step.info.get("won", False)) for step in steps] for steps in (one, other)]
+    infos = [[stack([step]).info for step in steps] for steps in (one, other)]
     return difference(both[0], both[1], f"[time][{', '.join(names)}]") or difference(
-        wons[0], wons[1], "won"
+        infos[0], infos[1], "info"
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import Config, Env, EnvSpec, Step, Suite
+from marlbench.plugin import Config, Env, EnvSpec, Step, Suite, episode_return, win_rate
 
 NOOP = 0
 
@@ -58,14 +58,13 @@ class Synthetic:
             obs_dtype="uint8" if image else "float32",
             state_shape=sizes.state_shape,
             noop=NOOP,
-            metrics=("return", "win"),
-            return_bounds=(0.0, float(sizes.limit)),
+            metrics=(episode_return(0.0, float(sizes.limit)), win_rate()),
             simulator="synthetic 1",
         )
 
     def reset(self, seed: int) -> Step:
         """Begin the episode of this seed."""
-        self._draws = np.random.default_rng(seed)
+        self._rng = np.random.default_rng(seed)
         self._alive = np.ones(self.sizes.agents, dtype=bool)
         self._time = 0
         return self._observe(reward=0.0, terminal=False)
@@ -76,8 +75,8 @@ class Synthetic:
         right = (actions == self._right) & self._alive
         reward = float(right.sum() / self.sizes.agents)
         self._time += 1
-        self._alive &= self._draws.random(self.sizes.agents) >= self.sizes.death
-        terminal = bool(self._draws.random() < self.sizes.end or not self._alive.any())
+        self._alive &= self._rng.random(self.sizes.agents) >= self.sizes.death
+        terminal = bool(self._rng.random() < self.sizes.end or not self._alive.any())
         return self._observe(reward, terminal)
 
     def close(self) -> None:
@@ -101,15 +100,15 @@ class Synthetic:
     def _draw_obs(self) -> NDArray[np.float32] | NDArray[np.uint8]:
         shape = (self.sizes.agents, *self.sizes.obs_shape)
         image = self.spec.obs_dtype == "uint8"
-        obs = self._draws.integers(256, size=shape) if image else self._draws.normal(size=shape)
+        obs = self._rng.integers(256, size=shape) if image else self._rng.normal(size=shape)
         obs[~self._alive] = 0
         return obs.astype(self.spec.obs_dtype)  # (A, *O)
 
     def _mask(self, obs: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Draw the available actions (A, U), and remember which of them earns a reward."""
         agents, actions = self.sizes.agents, self.sizes.actions
-        avail = self._draws.random((agents, actions)) < 0.6
-        avail[np.arange(agents), self._draws.integers(1, actions, agents)] = True
+        avail = self._rng.random((agents, actions)) < 0.6
+        avail[np.arange(agents), self._rng.integers(1, actions, agents)] = True
         avail[:, NOOP] = False
         avail[~self._alive] = np.arange(actions) == NOOP
         worth = np.resize(obs.reshape(agents, -1).astype(np.float64), (agents, actions))
@@ -119,7 +118,7 @@ class Synthetic:
 
     def _draw_state(self) -> NDArray[np.float32] | None:
         shape = self.sizes.state_shape
-        return None if shape is None else self._draws.normal(size=shape).astype(np.float32)
+        return None if shape is None else self._rng.normal(size=shape).astype(np.float32)
 
 
 class SyntheticConfig(Config):

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
+from marlbench.errors import wrong_setting
 from marlbench.plugin import Agent, Algorithm, AlgorithmConfig, Step
-from marlbench.run.reason import wrong_setting
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.verdict import Unkept
 from marlbench.vecenv import synchronous

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from marlbench.run.reason import reason
+from marlbench.errors import one_line
 
 Check = Callable[[], str]
 """Gives a detail worth saying, or an empty string; raises `Unkept`, or anything, if it fails."""
@@ -68,4 +68,4 @@ def _judged(name: str, check: Check) -> Verdict:
 def _describe(error: Exception) -> str:
     """Give an error in one line and where it was raised."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{reason(error)} ({Path(frame.filename).name}:{frame.lineno})"
+    return f"{one_line(error)} ({Path(frame.filename).name}:{frame.lineno})"

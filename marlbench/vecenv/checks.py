@@ -1,4 +1,4 @@
-"""The door between environments and learners: nothing of a wrong shape or value passes it."""
+"""Checks between environments and learners: nothing of a wrong shape or value passes."""
 
 from __future__ import annotations
 
@@ -54,10 +54,17 @@ class CheckedVectorEnv:
 
 
 def check_spec(spec: EnvSpec) -> None:
-    """Raise `SpecViolation` unless states are one for the team or one for each agent."""
+    """Raise `SpecViolation` unless states and metrics are as `EnvSpec` says."""
     shape = spec.state_shape
     fits = shape is None or len(shape) == 1 or (spec.own_states and shape[0] == spec.num_agents)
     require(fits, f"state_shape is neither (S,) nor ({spec.num_agents}, S)", shape)
+    names = [metric.name for metric in spec.metrics]
+    require(bool(names), "metrics is empty, an episode is scored by at least one", names)
+    require(len(names) == len(set(names)), "two metrics have one name", names)
+    for metric in spec.metrics:
+        worst, best = metric.bounds or (0.0, 1.0)
+        ordered = worst < best if metric.higher_is_better else worst > best
+        require(ordered, f"the bounds of {metric.name!r} are not (worst, best)", metric.bounds)
 
 
 def check_actions(actions: NDArray[np.int64], step: Step) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from marlbench.errors import one_line
 from marlbench.plugin import Step
 from marlbench.vecenv.checks import CheckedVectorEnv
 from marlbench.vecenv.seeding import further_seed
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 CRASHES_IN_A_ROW = 5
 """A copy that crashes so often without a real step between makes the run a failed one."""
 
-FLAGS = ("won", "crashed")
-"""What of `Step.info` the vector form carries, as (E,) bool arrays."""
-
 
 class EnvironmentFailure(RuntimeError):  # noqa: N818 - the reason of a failed run
     """An environment crashes again and again: rebuilding it does not help."""
@@ -37,27 +35,28 @@ def build(suite: Suite, task: str, config: Any, num_envs: int) -> CheckedVectorE
     """Build E checked copies of a task, by the suite's own vector form where it has one."""
     if suite.build_vector is not None:
         return CheckedVectorEnv(suite.build_vector(task, config, num_envs))
+    assert suite.build is not None, f"{suite.name} offers neither form"
     return CheckedVectorEnv(SyncVectorEnv(partial(suite.build, task, config), num_envs))
 
 
-def snapshot(door: CheckedVectorEnv) -> bytes:
+def snapshot(env: CheckedVectorEnv) -> bytes:
     """Pickle copies mid-episode (`Suite.copyable`)."""
-    inside = door.inside
+    inside = env.inside
     return pickle.dumps(inside.envs if isinstance(inside, SyncVectorEnv) else inside)
 
 
-def restore(door: CheckedVectorEnv, blob: bytes, step: Step) -> None:
+def restore(env: CheckedVectorEnv, blob: bytes, step: Step) -> None:
     """Go on with pickled copies that stand on this step."""
     content = pickle.loads(blob)
-    if isinstance(door.inside, SyncVectorEnv):
-        door.inside.resume(content, step)
-        content = door.inside
-    door.resume(content, step)
+    if isinstance(env.inside, SyncVectorEnv):
+        env.inside.resume(content, step)
+        content = env.inside
+    env.resume(content, step)
 
 
-def drain_crashes(door: CheckedVectorEnv) -> list[dict[str, Any]]:
+def take_crashes(env: CheckedVectorEnv) -> list[dict[str, Any]]:
     """Take the crashes since the last call: copy and error of each."""
-    inside: VectorEnv = door.inside
+    inside: VectorEnv = env.inside
     if not isinstance(inside, SyncVectorEnv):
         return []
     crashes, inside.crashes = inside.crashes, []
@@ -149,13 +148,13 @@ class SyncVectorEnv:
 
     def _crashed(self, copy: int, error: Exception) -> None:
         """Count a crash and let go of the copy; raise when it is one too many."""
-        self.crashes.append({"copy": copy, "error": f"{type(error).__name__}: {error}"})
+        self.crashes.append({"copy": copy, "error": one_line(error)})
         env, self.envs[copy] = self.envs[copy], None
         self._strikes[copy] += 1
         if self._strikes[copy] == CRASHES_IN_A_ROW:
             raise EnvironmentFailure(
                 f"the environment crashed {CRASHES_IN_A_ROW} times in a row without a real step "
-                f"between, at last with {type(error).__name__}: {error}"
+                f"between, at last with {one_line(error)}"
             ) from error
         with suppress(Exception):  # what crashed may not even close
             if env is not None:
@@ -207,7 +206,7 @@ def stack(steps: list[Step]) -> Step:
         last=np.array([bool(step.last) for step in steps]),
         terminal=np.array([bool(step.terminal) for step in steps]),
         state=np.stack(states) if states else None,  # (E, S)
-        info={name: np.array([_says(step, name) for step in steps]) for name in FLAGS},
+        info={name: np.array([_says(step, name) for step in steps]) for name in _said(steps)},
     )
 
 
@@ -223,11 +222,23 @@ def unstack(step: Step) -> list[Step]:
             last=bool(step.last[copy]),
             terminal=bool(step.terminal[copy]),
             state=None if step.state is None else step.state[copy],
-            info={name: bool(values[copy]) for name, values in step.info.items()},
+            info={name: values[copy].item() for name, values in step.info.items()},
         )
         for copy in range(len(step.last))
     ]
 
 
-def _says(step: Step, flag: str) -> bool:
-    return bool(step.info.get(flag, False))
+def _said(steps: list[Step]) -> list[str]:
+    """Give the keys of the numbers that any copy's step says, and `crashed`."""
+    numbers = (
+        name
+        for step in steps
+        for name, value in step.info.items()
+        if isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating)
+    )
+    return list(dict.fromkeys(["crashed", *numbers]))
+
+
+def _says(step: Step, name: str) -> float | bool:
+    """Give what a step says; NaN where it says nothing."""
+    return step.info.get(name, False if name == "crashed" else np.nan)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from marlbench.config import Evaluation, RunConfig, RunSpec
+from marlbench.exit_codes import ExitCode
 from marlbench.host import load_catalogue
 from marlbench.run import worker
 from marlbench.store import create, runs
@@ -32,6 +33,6 @@ def learned(
         algorithm_config=config.model_dump(),
         suite_config=suite.config().model_dump(),
     )
-    assert worker.run(spec, create(folder, spec), algorithm, suite) == worker.OK
+    assert worker.run(spec, create(folder, spec), algorithm, suite) == ExitCode.OK
     (record,) = runs(folder)
     return record.evaluations()[-1] | {"metrics": record.training()[-1]["metrics"]}

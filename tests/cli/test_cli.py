@@ -17,6 +17,7 @@ from distributions import install
 
 from marlbench.builtin import QUICK
 from marlbench.cli import main
+from marlbench.installation import pip_install
 from marlbench.store import runs
 
 PROGRAM = [sys.executable, "-c", "from marlbench.cli import main; main()"]
@@ -68,6 +69,7 @@ SMALL = ["--suite", "probe", "--task", "two_step", "--preset", "smoke", "--set",
         (["run", "--algo", "tiny", *SMALL, "--seeds", "2", "--seed", "1"], "give one of the two"),
         (["run", "--algo", "tiny", *SMALL, "--steps", "0"], "--steps: run.steps cannot be 0"),
         (["run", "--algo", "tiny", *SMALL, "--config", "no.toml"], "no.toml: cannot be read"),
+        (["run", "--algo", "tiny", *SMALL, "--label", "a b"], "--label a b: it is letters, digits"),
         (["run", "--algo", "tiny", *SMALL, "--executor", "locl"], "did you mean 'local'?"),
         (["run", "--algo", "tiny", *SMALL, "--workers", "0"], "--workers"),
         (["run", "--algo", "tiny", *SMALL, "--results", "/proc/no"], "cannot write to /proc"),
@@ -85,6 +87,7 @@ SMALL = ["--suite", "probe", "--task", "two_step", "--preset", "smoke", "--set",
         (["check", "tiny", "--task", "2v2"], "--task is for suites"),
         (["check", "skirmish", "--task", "2v22"], "did you mean '2v2'?"),
         (["report", "--results", "nowhere"], "nowhere"),
+        (["report", "--against", "papers"], "--against paper or published"),
     ],
 )
 def test_wrong_usage_is_one_line_with_exit_code_2_and_nothing_written(
@@ -123,15 +126,15 @@ marlbench_api = 2
 @hookimpl
 def marlbench_suites():
     """Offer it."""
-    return [Suite("far", ("a",), None, "a", extra="far", requires=("absent_thing",))]
+    return [Suite("far", ("a",), print, "a", extra="far", requires=("absent_thing",))]
 '''
     install(tmp_path / "site", "acme", {"far": source})
     monkeypatch.syspath_prepend(tmp_path / "site")
     for arguments in (["run", "--algo", "qmix", "--suite", "far"], ["check", "far"]):
         code, _, err = call(*arguments)
         assert (code, err.count("\n")) == (2, 1)
-        assert "needs absent_thing: pip install 'marlbench[far]'" in err
-    assert "far not installed: pip install 'marlbench[far]'" in " ".join(call("list")[1].split())
+        assert f"needs absent_thing: {pip_install('far')}" in err
+    assert f"far not installed: {pip_install('far')}" in " ".join(call("list")[1].split())
     assert list(empty.iterdir()) == []
 
 
@@ -171,9 +174,9 @@ def marlbench_algorithms():
 def marlbench_suites():
     """Offer a closed and an open one, and one whose only task has a long name."""
     return [
-        Suite("big", TASKS, None, TASKS[0], observes_images=lambda task, config: task != TASKS[0]),
-        Suite("open", TASKS, None, TASKS[0], open_tasks=True),
-        Suite("long", ("x" * 200, "y"), None, "y"),
+        Suite("big", TASKS, print, TASKS[0], observes_images=lambda task, config: task != TASKS[0]),
+        Suite("open", TASKS, print, TASKS[0], open_tasks=True),
+        Suite("long", ("x" * 200, "y"), print, "y"),
     ]
 '''
 
@@ -275,8 +278,9 @@ def test_a_grid_runs_fails_in_part_and_goes_on_by_the_same_command(call: Call, e
     assert "failed     two_step moody-num_envs=2 seed 0  ValueError: the mood is bad" in out
     assert "2 runs: " in out
 
-    code, out, _ = call("report", "--out", "pages")
+    code, out, _ = call("report", "--out", "pages", "--against", "paper,published")
     assert code == 0
+    assert f"  {Path('pages', 'against-paper.csv')}\n" in out
     assert out.startswith(f"report: {Path('pages', 'report.md')}\n")
     assert "moody" in (empty / "pages" / "report.md").read_text()
 
@@ -293,6 +297,40 @@ def test_a_grid_runs_fails_in_part_and_goes_on_by_the_same_command(call: Call, e
     assert code == 2
     assert "run.steps = 96, asked was 48" in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.usefixtures("tiny")
+def test_another_map_is_another_row_and_a_named_variant_is_said_in_words(
+    call: Call, empty: Path
+) -> None:
+    command = ["run", "--algo", "tiny", "--suite", "skirmish", "--preset", "smoke", "--seeds", "1"]
+    command += ["--set", "run.device=cpu", "--steps", "48", "--set", "gain=0.75", "--label", "loud"]
+    assert call(*command)[0] == 0
+    code, out, err = call(*command, "--set", "suite.limit_scale=0.5")
+    assert (code, err) == (0, "")
+    words = "tiny-loud is tiny by preset smoke with gain = 0.75"
+    assert f"  play     tiny-loud\n           {words}\n" in out
+    assert "  on       skirmish: 3v3 [limit_scale=0.5] (its default task" in out
+    assert out.count(words) == 2  # and behind the runs, when they are done
+    folders = [run.folder.relative_to(empty / "results") for run in runs(empty / "results")]
+    places = ["3v3/tiny-loud/seed_0", "3v3[limit_scale=0.5]/tiny-loud/seed_0"]
+    assert folders == [Path("skirmish", each) for each in places]
+
+    assert words in call("status")[1]
+    assert call("report", "--out", "pages")[0] == 0
+    page = (empty / "pages" / "report.md").read_text()
+    head, _, *rows = [line for line in page.splitlines() if line.startswith("|")]
+    assert head == "| task | metric | tiny-loud (decentralised) |"
+    shown = [row.split(" | ")[0] for row in rows]
+    assert shown == ["| skirmish/3v3", r"| skirmish/3v3 \[limit\_scale=0.5\]"]
+    assert "- tiny-loud is tiny by preset smoke with gain = 0.75." in page
+    assert "tiny-loud is tiny by preset smoke with gain = 0.75." in (
+        (empty / "pages" / "table.tex").read_text()
+    )
+
+    code, _, err = call(*[each.replace("0.75", "0.7") for each in command], "--task", "2v2")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "with gain = 0.75, asked was 0.7: --label NAME gives this one a label of its own" in err
 
 
 @pytest.mark.usefixtures("tiny", "empty")

@@ -13,6 +13,7 @@ from distributions import install
 import marlbench_meltingpot
 from marlbench.cli import main
 from marlbench.host import missing
+from marlbench.installation import pip_install
 from marlbench_meltingpot import installing
 
 Call = Callable[..., tuple[int, str, str]]
@@ -123,7 +124,7 @@ def test_a_suite_that_examines_nothing_is_looked_at_by_its_modules(call: Call) -
     assert code == 1
     assert out.splitlines() == [
         "ok       module json",
-        "MISSING  module absent_thing; pip install 'marlbench[far]'",
+        f"MISSING  module absent_thing; {pip_install('far')}",
         "far: 1 of 2 not ok",
     ]
 
@@ -141,7 +142,7 @@ def test_a_suite_that_has_all_its_modules_is_played(call: Call) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("far", "far needs no more than: pip install 'marlbench[far]'"),
+        ("far", f"far needs no more than: {pip_install('far')}"),
         ("skirmish", "skirmish needs nothing but marlbench"),
     ],
 )
@@ -160,7 +161,7 @@ def test_the_list_gives_both_steps_and_points_to_the_check_where_there_is_no_ste
     call: Call,
 ) -> None:
     out = call("list")[1]
-    assert "not installed: pip install 'marlbench[x]' && marlbench env install both" in out
+    assert f"not installed: {pip_install('x')} && marlbench env install both" in out
     assert "not installed: marlbench env check alone" in out
 
 
@@ -191,6 +192,6 @@ def test_melting_pot_that_is_not_there_is_said_part_by_part(
     assert code == 1
     lines = out.splitlines()
     assert lines[0].startswith("MISSING  packages from PyPI: none; missing absent-thing; ")
-    assert lines[0].endswith("pip install 'marlbench[meltingpot]'")
+    assert lines[0].endswith(pip_install("meltingpot"))
     assert lines[1].startswith("MISSING  dm-meltingpot 9.9: ")
     assert lines[1].endswith("; marlbench env install meltingpot")

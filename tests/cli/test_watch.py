@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,6 +15,7 @@ from marlbench.cli import main
 from marlbench.commands import watch
 from marlbench.config import RunSpec
 from marlbench.errors import UserError
+from marlbench.installation import pip_install
 from marlbench.store import create
 
 Watch = Callable[..., tuple[int, str, str]]
@@ -85,7 +87,7 @@ def test_what_cannot_be_filmed_is_told_in_a_line_before_anything_is_written(
 
 def test_mp4_without_ffmpeg_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch, "find_spec", lambda name: None)
-    with pytest.raises(UserError, match=r"pip install 'marlbench\[video\]', or --out FILE.gif$"):
+    with pytest.raises(UserError, match=rf"{re.escape(pip_install('video'))}, or --out FILE.gif$"):
         watch.check_film(Path("a.mp4"))
 
 

@@ -16,10 +16,9 @@ import pytest
 from marlbench.config import RunSpec
 from marlbench.errors import UserError
 from marlbench.executors import Resources
-from marlbench.grid.executors import local
-from marlbench.grid.executors.local import Slot, gpus, slots
 from marlbench.grid.plan import Request, make_plan
 from marlbench.grid.scheduler import Scheduler
+from marlbench.grid.slots import Slot, cores, gpus, slots
 from marlbench.host import load_catalogue
 from marlbench.overrides import parse_set
 from marlbench.store import Journal, create, runs
@@ -300,7 +299,7 @@ def test_a_real_worker_that_is_killed_goes_on_from_its_checkpoint(tmp_path: Path
 
 def test_slots_are_one_per_so_many_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr(local, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr("marlbench.grid.slots.QUOTA", tmp_path / "cpu.max")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert len(slots(Resources())) == 8
     assert len(slots(Resources(threads=3))) == 2
@@ -318,9 +317,9 @@ def test_a_containers_quota_bounds_the_cores(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, usable: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr(local, "QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr("marlbench.grid.slots.QUOTA", tmp_path / "cpu.max")
     (tmp_path / "cpu.max").write_text(quota + "\n")
-    assert local.cores() == usable
+    assert cores() == usable
 
 
 def test_slots_are_some_per_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from marlbench import store
 from marlbench.config import RunSpec
 from marlbench.grid.status import overview
+from marlbench.metrics import episode_return, win_rate
 
 
 @pytest.mark.parametrize(
@@ -27,11 +29,13 @@ def test_crashes_of_the_environment_are_counted(
     folder = store.create(tmp_path, spec)
     events = [{"event": "attempt"}, *({"event": "env_crash", "during": when} for when in during)]
     (folder / "events.jsonl").write_text("".join(json.dumps(row) + "\n" for row in events))
-    row = {"return": 3.2, "win": 0.25}
+    row = {"metrics": {"win": 0.25, "return": 3.2}}
+    env = {"metrics": [asdict(win_rate()), asdict(episode_return())]}
+    (folder / "provenance.json").write_text(json.dumps({"env": env}))
     (folder / "eval.jsonl").write_text(json.dumps(row) + "\n")
     (folder / "DONE").write_text("{}")
     (_, line, _) = overview(tmp_path)
-    assert line == f"  done       protoss_5_vs_5 qmix seed 0  return 3.20, win 0.25{said}"
+    assert line == f"  done       protoss_5_vs_5 qmix seed 0  win 25.0 %, return 3.20{said}"
 
 
 @pytest.mark.parametrize(("gib", "said"), [(9.81, ", replay grows to 9.8 GiB"), (0.05, "")])

@@ -37,8 +37,8 @@ def board_of(folder: Path, labels: list[str], slots: int = 2, seeds: int = 1) ->
 
 def write(folder: Path, **progress: Any) -> None:
     """Be a worker that tells its progress."""
-    document = {"time": time.time(), "phase": "training", "eta_s": None, "return": None}
-    (folder / "progress.json").write_text(json.dumps(document | {"win": None} | progress))
+    document = {"time": time.time(), "phase": "training", "eta_s": None}
+    (folder / "progress.json").write_text(json.dumps(document | progress))
 
 
 def screen(board: Board, width: int, height: int) -> list[str]:
@@ -53,12 +53,19 @@ def test_a_run_is_shown_with_its_steps_speed_time_and_scores(tmp_path: Path) -> 
     board = board_of(tmp_path, ["dmawm"])
     (folder,) = board.rows
     board.started(folder, 1)
-    write(folder, env_steps=123_456, steps_per_s=72.4, eta_s=7300, elapsed_s=900, win=0.25)
+    write(
+        folder,
+        env_steps=123_456,
+        steps_per_s=72.4,
+        eta_s=7300,
+        elapsed_s=900,
+        scores={"win": "25.0 %"},
+    )
     board.refresh()
     (line,) = [line for line in screen(board, 120, 30) if "dmawm" in line]
     assert line.split()[:4] == ["●", "rand_5v5", "dmawm", "0"]
     assert "123k/400k" in line
-    assert line.split()[-6:] == ["72", "2", "h", "01", "min", "0.25"]
+    assert line.split()[-8:] == ["72", "2", "h", "01", "min", "win", "25.0", "%"]
     assert "1 of 2 slots busy · 2 h 01 min to go" in "\n".join(screen(board, 80, 24))
 
 
@@ -71,7 +78,7 @@ def test_the_picture_fits_the_terminal_whatever_happens(
     folders = list(board.rows)
     for folder in folders[:12]:
         board.started(folder, 1)
-        write(folder, env_steps=399_999, eta_s=86_000, elapsed_s=5, **{"return": -123.4, "win": 1})
+        write(folder, env_steps=399_999, eta_s=86_000, elapsed_s=5, scores={"return": "-123.40"})
     for folder in folders[:6]:
         board.finished(folder, "ValueError: " + "a long story " * 20)
     board.finished(folders[6], None)
@@ -130,7 +137,9 @@ def test_a_pipe_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[s
     first, second = board.rows
     view = PlainView(board, every=0)
     view.started(first, 1)
-    write(first, env_steps=2000, steps_per_s=50.4, eta_s=7960, elapsed_s=40, **{"return": 3.5})
+    write(
+        first, env_steps=2000, steps_per_s=50.4, eta_s=7960, elapsed_s=40, scores={"return": "3.50"}
+    )
     view.tick()
     view.retrying(first, "the worker was killed by SIGKILL (memory?)", 2.0)
     view.started(first, 2)
@@ -170,7 +179,7 @@ def test_a_run_that_another_process_finished_has_no_duration(
     (folder,) = board.rows
     view = PlainView(board)
     view.retrying(folder, "being played by another process", 5.0)
-    write(folder, env_steps=400_000, **{"return": 1.0})
+    write(folder, env_steps=400_000, scores={"return": "1.00"})
     view.finished(folder, None)
     assert capsys.readouterr().out.endswith("rand_5v5 dmawm seed 0: done, return 1.00\n")
 

@@ -18,6 +18,7 @@ from marlbench.host import (
     load_catalogue,
     missing,
 )
+from marlbench.installation import pip_install
 from marlbench.plugin import Suite
 
 DESK = plugin("""from marlbench.executors import Executor, Outcome
@@ -168,6 +169,8 @@ def test_an_algorithm_with_a_config_of_another_kind_is_refused(
         ("None, None, '3v3', open_tasks=True", "with the tasks None, which is no tuple"),
         ("('3v3',), None, None", "with the default_task None, which is not among its tasks"),
         ("('3v3',), None, '3v3', config=dict", "with the config dict, which is no Config: derive"),
+        ("('3v3',), None, '3v3'", "with neither build nor build_vector: give one of the two"),
+        ("('3v3',), id, '3v3', build_vector=id", "with both build and build_vector: give one"),
     ],
 )
 def test_a_suite_whose_tasks_contradict_each_other_is_refused(
@@ -184,7 +187,7 @@ def test_a_suite_whose_tasks_contradict_each_other_is_refused(
 
 
 def test_a_suite_of_open_tasks_may_name_others_than_it_lists(site: Path) -> None:
-    offer = "'any', ['a'], None, 'b', paper_tasks=('c',), open_tasks=True"
+    offer = "'any', ['a'], print, 'b', paper_tasks=('c',), open_tasks=True"
     body = f"@hookimpl\ndef marlbench_suites():\n    return [Suite({offer})]"
     install(site, "acme", {"thing": plugin(body)})
     catalogue = load_catalogue()
@@ -210,7 +213,7 @@ def test_a_second_plugin_of_a_name_is_refused_naming_both_distributions(site: Pa
     install(site, "acme", {"qmix": offering("squatter")})
     catalogue = load_catalogue()
     line = only_broken(catalogue)
-    assert "the plugin 'qmix' is offered by marlbench " in line
+    assert "the plugin 'qmix' is offered by marlbench-suite " in line
     assert "and by acme 1.0; uninstall one of them" in line
     assert "squatter" not in catalogue.algorithms
 
@@ -249,7 +252,7 @@ def test_a_missing_simulator_is_named_with_its_remedy() -> None:
 
     assert missing(suite(requires=("json", "email.mime"))) is None
     lack = missing(suite(requires=("json", "absent_thing.deep"), extra="far"))
-    assert lack == "the suite 'far' needs absent_thing.deep: pip install 'marlbench[far]'"
+    assert lack == f"the suite 'far' needs absent_thing.deep: {pip_install('far')}"
 
 
 def test_an_unknown_task_is_answered_with_the_nearest() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +15,7 @@ from marlbench.errors import UserError
 from marlbench.fields import settings_of
 from marlbench.grid.plan import Plan, Request, make_plan
 from marlbench.host import Catalogue
-from marlbench.overrides import parse_set, read_file
+from marlbench.overrides import Override, parse_set, read_file
 from marlbench.plugin import Algorithm, AlgorithmConfig, Config, Preset, Suite
 
 
@@ -98,12 +100,19 @@ def plan_of(
     *sets: str,
     algorithms: tuple[str, ...] = ("qmix",),
     presets: tuple[str, ...] = ("paper",),
+    file: Iterable[Override] = (),
     **request: Any,
 ) -> Plan:
-    overrides = [parse_set(text) for text in sets]
+    overrides = [*file, *map(parse_set, sets)]
     return make_plan(
         catalogue, Request(algorithms, "war", presets=presets, overrides=overrides, **request)
     )
+
+
+def file_of(tmp_path: Path, text: str) -> list[Override]:
+    path = tmp_path / "x.toml"
+    path.write_text(text)
+    return read_file(path)
 
 
 def refusal(catalogue: Catalogue, *sets: str, **request: Any) -> str:
@@ -113,14 +122,11 @@ def refusal(catalogue: Catalogue, *sets: str, **request: Any) -> str:
     return str(error.value)
 
 
-def test_layers_win_left_to_right_and_say_where_from(catalogue: Catalogue) -> None:
-    spec = plan_of(
-        catalogue,
-        "gamma=0.7",
-        presets=("quick", "longer"),
-        document={"run": {"checkpoint_every": 7}, "algorithm": {"gamma": 0.6}},
-        document_name="x.toml",
-    ).specs[0]
+def test_the_last_override_wins_and_says_where_it_is_from(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    file = file_of(tmp_path, "[run]\ncheckpoint_every = 7\n[algorithm]\ngamma = 0.6\n")
+    spec = plan_of(catalogue, "gamma=0.7", presets=("quick", "longer"), file=file).specs[0]
     origins = {key: origin for key, origin in spec.origins.items() if origin != "default"}
     assert origins == {
         "run.steps": "preset longer",
@@ -232,16 +238,14 @@ def test_a_presets_own_slip_is_told_with_its_name(catalogue: Catalogue) -> None:
 def test_a_file_may_speak_of_algorithms_that_are_not_played(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:
-    path = tmp_path / "x.toml"
-    path.write_text("gamma = 0.8\n[run.evaluation]\nevery = 9\n[ppo]\ngamma = 0.1\n")
-    spec = plan_of(catalogue, document=read_file(path), document_name=path.name).specs[0]
+    text = "gamma = 0.8\n[suite]\n[run.evaluation]\nevery = 9\n[ppo]\ngamma = 0.1\n"
+    spec = plan_of(catalogue, file=file_of(tmp_path, text)).specs[0]
     assert (spec.algorithm_config["gamma"], spec.run.evaluation.every) == (0.8, 9)
     assert spec.origins["run.evaluation.every"] == "file x.toml"
 
 
-def test_a_slip_in_a_file_is_told_with_its_name(catalogue: Catalogue) -> None:
-    document = {"run": {"stepz": 3}}
-    said = refusal(catalogue, document=document, document_name="x.toml")
+def test_a_slip_in_a_file_is_told_with_its_name(catalogue: Catalogue, tmp_path: Path) -> None:
+    said = refusal(catalogue, file=file_of(tmp_path, "[run]\nstepz = 3\n"))
     assert said.startswith("file x.toml: there is no setting 'run.stepz'; did you mean 'run.steps'")
 
 
@@ -269,14 +273,13 @@ def test_a_label_names_the_presets_and_the_differences(catalogue: Catalogue) -> 
     assert label(catalogue, presets=("quick", "longer")) == "qmix-quick"
     assert label(catalogue, "gamma=0.7") == "qmix-gamma=0.7"
     assert label(catalogue, "num_envs=4", "gamma=0.7") == "qmix-gamma=0.7-num_envs=4"
-    assert label(catalogue, "suite.sight=4") == "qmix-suite.sight=4.0"
     assert label(catalogue, "mixer=sum", presets=("quick",)) == "qmix-quick-mixer=sum"
     assert label(catalogue, "widths.layers=[8,4]") == "qmix-widths.layers=8,4"
 
 
 def test_settings_that_change_learning_never_share_a_label(catalogue: Catalogue) -> None:
     sets = ["gamma=0.7", "gamma=0.70001", "name=a", "name=null", 'name="null"', "name=a/b"]
-    sets += ["name=a_b", "name=a-gamma=0.7", "suite.sight=1", "widths.layers=[]", "name=''"]
+    sets += ["name=a_b", "name=a-gamma=0.7", "widths.layers=[]", "name=''"]
     sets += [f"name={'long' * 30}", f"name={'long' * 31}", "widths.layers=[1]", "mixer=sum"]
     choices: list[tuple[tuple[str, ...], tuple[str, ...]]]
     choices = [((text,), presets) for text in sets for presets in (("paper",), ("quick",))]
@@ -284,10 +287,60 @@ def test_settings_that_change_learning_never_share_a_label(catalogue: Catalogue)
     seen: dict[str, str] = {}
     for texts, presets in choices:
         spec = plan_of(catalogue, *texts, presets=presets).specs[0]
-        settings = str((spec.algorithm_config, spec.suite_config))
+        settings = str(spec.algorithm_config)
         assert seen.setdefault(spec.label, settings) == settings
         assert len(spec.label) <= 60
         assert not set(spec.label) & set("/ '\"\\*?")
+
+
+def row(catalogue: Catalogue, *sets: str) -> str:
+    return plan_of(catalogue, *sets).specs[0].row
+
+
+def test_a_setting_of_the_suite_makes_another_task_and_no_other_label(catalogue: Catalogue) -> None:
+    assert (row(catalogue), row(catalogue, "suite.sight=9")) == ("3v3", "3v3")
+    assert row(catalogue, "suite.sight=4") == "3v3 [sight=4.0]"
+    spec = plan_of(catalogue, "suite.sight=4", "gamma=0.7", presets=("quick",)).specs[0]
+    assert (spec.label, spec.task) == ("qmix-quick-gamma=0.7", "2v2")
+    assert (spec.suite_changes, spec.algorithm_changes) == ({"sight": 4.0}, {"gamma": 0.7})
+
+
+def test_a_label_says_in_words_what_differs_from_its_presets(catalogue: Catalogue) -> None:
+    def meaning(*sets: str, **request: Any) -> str:
+        return plan_of(catalogue, *sets, **request).specs[0].meaning
+
+    assert (meaning(), meaning(presets=("quick",)), meaning("gamma=0.99")) == ("", "", "")
+    by = "qmix-gamma=0.7 is qmix by preset paper with gamma = 0.7"
+    assert meaning("gamma=0.7") == by
+    long = "x" * 80
+    said = meaning(f"name={long}", "widths.layers=[8,4]", presets=("quick", "longer"))
+    assert re.fullmatch(
+        r"qmix-quick-[0-9a-f]{8} is qmix by presets quick, longer "
+        rf"with name = {long}, widths\.layers = \[8,4\]",
+        said,
+    )
+    named = meaning("gamma=0.7", "name='3 a'", presets=("quick",), label="far")
+    assert named == 'qmix-far is qmix by preset quick with gamma = 0.7, name = "3 a"'
+    assert meaning(label="mine") == "qmix-mine is qmix by preset paper"
+
+
+def test_the_user_may_name_the_variants(catalogue: Catalogue) -> None:
+    specs = plan_of(catalogue, "num_envs=4", algorithms=("qmix", "ppo"), label="big").specs
+    assert {spec.label for spec in specs} == {"qmix-big", "ppo-big"}
+
+
+@pytest.mark.parametrize("name", ["", "a b", "../up", "a/b", "x" * 41, "é"])
+def test_a_name_that_cannot_be_a_label_is_told(catalogue: Catalogue, name: str) -> None:
+    said = refusal(catalogue, label=name)
+    assert said.startswith(f"--label {name}: it is letters, digits and any of _ . , = + -")
+
+
+def test_a_table_opens_into_the_settings_below_its_key(catalogue: Catalogue) -> None:
+    spec = plan_of(catalogue, "widths={hidden=3, layers=[4]}", "run={steps=7}").specs[0]
+    assert spec.algorithm_config["widths"] == {"hidden": 3, "layers": [4]}
+    assert (spec.run.steps, spec.origins["algorithm.widths.hidden"]) == (7, "--set")
+    assert "did you mean 'widths.hidden'?" in refusal(catalogue, "widths={hiden=3}")
+    assert "there is no setting 'width'" in refusal(catalogue, "width={}")
 
 
 def test_presets_in_another_order_have_another_label(catalogue: Catalogue) -> None:
@@ -358,5 +411,5 @@ def test_a_suites_required_setting_can_be_given(catalogue: Catalogue) -> None:
     catalogue.suites["war"] = replace(catalogue.suites["war"], config=Strict)
     said = refusal(catalogue)
     assert said == "suite.name has no default: --set suite.name=... gives it; it is text"
-    assert label(catalogue, "suite.name=a") == "qmix-suite.name=a"
-    assert label(catalogue, "suite.name=a", "suite.sight=2") == "qmix-suite.name=a-suite.sight=2.0"
+    assert row(catalogue, "suite.name=a") == "3v3 [name=a]"
+    assert row(catalogue, "suite.name=a", "suite.sight=2") == "3v3 [name=a, sight=2.0]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from marlbench import store
 from marlbench.config import RunSpec
+from marlbench.metrics import episode_return, win_rate
 
 Record = Callable[..., Path]
 
@@ -54,8 +56,12 @@ def record(results: Path) -> Record:
             "algorithm_config": chosen["config"],
         }
         folder = store.create(results, RunSpec.model_validate(document))
-        metrics = ["win", "return"] if chosen["metric"] == "win" else ["return"]
-        env = {"metrics": metrics, "simulator": chosen["simulator"]}
+        known = {"win": [win_rate(), episode_return()], "return": [episode_return()]}
+        declared = known[chosen["metric"]] if chosen["metric"] in known else [chosen["metric"]]
+        env = {
+            "metrics": [asdict(each) for each in declared],
+            "simulator": chosen["simulator"],
+        }
         write_json(folder / "provenance.json", {"env": env, "execution": "decentralised"})
         rows = [evaluation(k * EVERY, value, chosen) for k, value in enumerate(values)]
         (folder / "eval.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -74,13 +80,15 @@ def record(results: Path) -> Record:
 
 def evaluation(step: int, value: float | None, chosen: dict[str, Any]) -> dict[str, Any]:
     """One row of `eval.jsonl`; for wins the return is ten times the win rate."""
-    win = value if chosen["metric"] == "win" else None
+    name = getattr(chosen["metric"], "name", chosen["metric"])
+    means = {name: value}
+    if name == "win" and value is not None:
+        means["return"] = 10 * value
     return {
         "step": step,
         "env_steps": step,
         "episodes": 32,
-        "return": value if win is None else 10 * win,
-        "win": win,
+        "metrics": means,
         "length": 7.0,
         "crashed": chosen["crashed"],
     }

@@ -14,7 +14,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from marlbench import store
+from marlbench.metrics import Metric
 from marlbench.report import Part, ReportError, Section, write
+from marlbench.report.curves import draw
+from marlbench.report.scores import cells
 
 Record = Callable[..., Path]
 
@@ -48,6 +52,21 @@ def test_a_task_scored_by_wins_is_shown_in_percent(results: Path, record: Record
     (row,) = rows_of(results / "report" / "table.csv")
     assert float(row["win_mean"]) == 50.0
     assert float(row["return_mean"]) == 5.0
+
+
+def test_a_metric_of_a_third_party_is_shown_as_it_is_declared(
+    results: Path, record: Record
+) -> None:
+    delivered = Metric("delivered", "deliveries", info="delivered", digits=1, unit="per hour")
+    for seed, value in enumerate([2.0, 4.0]):
+        record("qmix", seed, [value] * 5, metric=delivered)
+    text = write(results, results / "report").page.read_text()
+    assert "| skirmish/3m | delivered per hour | 3.0 (1.4) 2/2 |" in text
+    (row,) = rows_of(results / "report" / "table.csv")
+    assert (row["metric"], float(row["delivered_mean"])) == ("delivered per hour", 3.0)
+    assert "return_mean" not in row
+    (axis,) = draw(cells(store.runs(results))).axes
+    assert axis.get_ylabel() == "deliveries (per hour)"
 
 
 def test_one_seed_has_no_std(results: Path, record: Record) -> None:

@@ -75,9 +75,11 @@ def test_each_copy_plays_its_quota_whatever_the_lengths() -> None:
     assert [episode.total for episode in episodes] == [11.0 * length for length in lengths]
     assert crashes == 0
     row = score(episodes, Lengths.spec)
-    assert row["return"] == pytest.approx(11.0 * np.mean(lengths), rel=1e-12)  # order of a sum
+    assert row["metrics"]["return"] == pytest.approx(
+        11.0 * np.mean(lengths), rel=1e-12
+    )  # order of a sum
     assert row["agent_returns"][0] == [lengths[0], 10.0 * lengths[0]]
-    assert row["wins"] is None
+    assert row["values"].keys() == {"return"}
 
 
 def test_evaluating_twice_gives_the_same_rows() -> None:
@@ -119,7 +121,7 @@ def test_a_crashed_episode_is_not_scored_but_replayed_with_a_further_seed() -> N
 
 def test_an_episode_that_always_crashes_fails_instead_of_hanging() -> None:
     quota = Quota(Evaluation(episodes=1, num_envs=1))
-    episode = Episode(0, [0.0], length=3, won=False, crashed=True, total=0.0)
+    episode = Episode(0, length=3, crashed=True, total=0.0, agent_returns=[0.0], values={})
     for _ in range(REPLAYS - 1):
         quota.take(episode)
     with pytest.raises(EnvironmentFailure, match="crashed 10 times"):

@@ -16,6 +16,7 @@ from PIL import Image
 
 from marlbench.config import RunSpec
 from marlbench.host import load_catalogue
+from marlbench.installation import pip_install
 from marlbench.plugin import Step
 from marlbench.run import film, playback, watch, worker
 from marlbench.run.checkpoint import newest_agent
@@ -69,14 +70,14 @@ def test_the_filmed_episodes_are_those_of_the_last_evaluation(battle: Path) -> N
     spec = battle_spec()
     env = playback.copies_of(spec, SUITE)  # 4 episodes in 3 copies: the first copy plays two
     agent, point = agent_of(battle, spec), spec.run.steps
-    filmed = list(playback.Playback(agent, env, SUITE.render, spec, point).frames(4))
-    other = list(playback.Playback(agent, env, SUITE.render, spec, point + 1).frames(4))
+    filmed = list(playback.Playback(agent, env, SUITE, spec, point).frames(4))
+    other = list(playback.Playback(agent, env, SUITE, spec, point + 1).frames(4))
     ends = [frame.caption for frame in filmed if frame.last]
     row = files.read_rows(battle / "eval.jsonl")[-1]
     order = [0, 2, 3, 1]  # rows go copy by copy, films episode by episode
     assert ends == [
-        f"episode {k}   step {row['lengths'][i]}   return {row['returns'][i]:.1f}   "
-        + ("won" if row["wins"][i] else "not won")
+        f"episode {k}   step {row['lengths'][i]}   return {row['values']['return'][i]:.1f}   "
+        + ("won" if row["values"]["win"][i] else "not won")
         for k, i in enumerate(order, start=1)
     ]
     assert [frame.caption for frame in other if frame.last] != ends  # it draws, greedily too
@@ -155,7 +156,7 @@ def test_an_episode_that_crashes_ends_there_with_its_last_picture() -> None:
     spec = small_spec()
     env = playback.copies_of(spec, suite)
     agent = linear.algorithm.build(linear.Config(), env.spec, 0, "cpu")
-    filmed = list(playback.Playback(agent, env, picture, spec, 0).frames(1))
+    filmed = list(playback.Playback(agent, env, suite, spec, 0).frames(1))
     assert [frame.picture[0, 0, 0] for frame in filmed] == [0, 1, 2, 2]
     assert filmed[-1].caption.endswith("crashed")
     assert [frame.last for frame in filmed] == [False, False, False, True]
@@ -191,14 +192,14 @@ def test_a_gif_has_every_frame_in_its_colours_and_holds_the_end(tmp_path: Path) 
 @pytest.mark.parametrize("name", ["a.gif", "a.mp4"])
 def test_a_film_that_fails_leaves_no_file(tmp_path: Path, name: str) -> None:
     if name.endswith("mp4") and find_spec("imageio_ffmpeg") is None:
-        pytest.skip("mp4 needs imageio-ffmpeg: pip install 'marlbench[video]'")
+        pytest.skip(f"mp4 needs imageio-ffmpeg: {pip_install('video')}")
     with pytest.raises(OSError, match="no more"):
         film.write(tmp_path / name, moving(6, broken=True), fps=10)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_mp4_has_every_frame_and_holds_the_end(tmp_path: Path) -> None:
-    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="pip install 'marlbench[video]'")
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason=pip_install("video"))
     path = tmp_path / "a.mp4"
     assert film.write(path, moving(6), fps=10) == 5 + 12
     # not imageio-ffmpeg's own reader: it forks, of which jax, if it is loaded here, warns
@@ -214,6 +215,6 @@ def test_an_mp4_has_every_frame_and_holds_the_end(tmp_path: Path) -> None:
 
 
 def test_an_mp4_that_cannot_be_written_says_what_ffmpeg_says(tmp_path: Path) -> None:
-    pytest.importorskip("imageio_ffmpeg", reason="pip install 'marlbench[video]'")
+    pytest.importorskip("imageio_ffmpeg", reason=pip_install("video"))
     with pytest.raises(OSError, match=r"^ffmpeg cannot write .*: .*[Nn]o such file"):
         film.write(tmp_path / "no" / "a.mp4", moving(6), fps=10)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from marlbench.exit_codes import ExitCode
 from marlbench.plugin import AlgorithmConfig, EnvSpec, ReplayBuffer
 from marlbench.run import memory_budget, worker
 from marlbench.store import files
@@ -83,7 +84,7 @@ def test_more_than_the_system_reserves_is_a_line_with_the_remedy(tmp_path: Path)
         raise AssertionError("the system reserved 32 PiB")
 
     greedy = dataclasses.replace(linear.algorithm, build=build)
-    assert worker.run(small_spec(), tmp_path, greedy, synthetic.suite) == worker.FAILED
+    assert worker.run(small_spec(), tmp_path, greedy, synthetic.suite) == ExitCode.FAILED
     failure = files.read_json(tmp_path / "FAILED")
     assert failure is not None
     assert failure["reason"].endswith("set the algorithm's replay_gib lower")

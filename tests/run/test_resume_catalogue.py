@@ -20,7 +20,7 @@ from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import load_catalogue
 from marlbench.plugin import Algorithm
 from marlbench.run import worker
-from marlbench.run.session import show_cut
+from marlbench.run.start import show_cut
 from marlbench.testing.trial import Subject
 from marlbench.vecenv import synchronous
 from tests.run.small_runs import StopAfter, StopAtRows, rows, wait_for_rows
@@ -92,7 +92,7 @@ def test_an_episode_that_is_cut_on_its_first_step_is_none() -> None:
         agent.observe(step, actions)
         step = env.step(actions, np.arange(2))
     assert step.first.all()
-    show_cut(agent, step, memory)
+    show_cut(agent, step, memory, np.random.default_rng(0))
     assert agent.replay.ring["length"][: agent.replay.written].tolist() == [2, 2]
 
 

@@ -19,7 +19,7 @@ from marlbench.config import RunConfig
 from marlbench.plugin import Agent, Algorithm, Step
 from marlbench.run import worker
 from marlbench.run.interrupt import Stop
-from marlbench.run.loop import Training
+from marlbench.run.position import Position
 from marlbench.run.progress import Progress
 from marlbench.store import files
 from marlbench.testing import linear, synthetic
@@ -37,14 +37,17 @@ def test_a_run_leaves_all_that_readers_need(tmp_path: Path) -> None:
     assert record.status == "done"
     assert [row["step"] for row in record.evaluations()] == [0, 100, 200, 300]
     for row in record.evaluations():
-        assert row["episodes"] == len(row["returns"]) == len(row["lengths"]) == len(row["wins"])
-        assert row["return"] == pytest.approx(np.mean(row["returns"]), rel=1e-12)  # order of a sum
+        assert row["episodes"] == len(row["lengths"])
+        for name in ("return", "win"):
+            values = row["values"][name]
+            assert len(values) == row["episodes"]
+            assert row["metrics"][name] == pytest.approx(np.mean(values), rel=1e-12)  # sum's order
         assert row["env_steps"] >= row["step"]
     provenance: Any = record.provenance
     assert provenance["env"]["num_agents"] == 2
     assert provenance["execution"] == "decentralised"
     assert provenance["device"] == "cpu"
-    assert {"python", "torch", "numpy", "marlbench"} <= provenance["versions"].keys()
+    assert {"python", "torch", "numpy", "marlbench-suite"} <= provenance["versions"].keys()
     progress: Any = record.progress
     assert progress["env_steps"] >= progress["steps"] == 300
     assert progress["updates"] == record.training()[-1]["update"]
@@ -58,7 +61,7 @@ def test_a_run_leaves_all_that_readers_need(tmp_path: Path) -> None:
 def test_real_transitions_alone_are_env_steps() -> None:
     copies = SyncVectorEnv(Synthetic, 4)
     step = copies.reset(np.arange(4))
-    now = Training(step, None, TrainingSeeds.of_run(1, 4), EpisodeStatistics(copies.spec, 4))
+    now = Position(step, None, TrainingSeeds.of_run(1, 4), EpisodeStatistics(copies.spec, 4))
     played = 0
     for time in range(50):
         begins = now.step.last.copy()
@@ -204,22 +207,22 @@ def test_an_eta_appears_once_updates_were_timed_and_counts_evaluations(
     clock = [100.0]
     monkeypatch.setattr("marlbench.run.progress.time.monotonic", lambda: clock[0])
     documents: list[dict[str, Any]] = []
-    pace = Progress(small_spec(steps=400).run, documents.append)
+    progress = Progress(small_spec(steps=400).run, documents.append)
     step = SyncVectorEnv(Synthetic, 1).reset(np.array([1]))
-    now = Training(step, None, TrainingSeeds.of_run(1, 1), EpisodeStatistics(Synthetic().spec, 1))
-    pace.show(now, "starting")
+    now = Position(step, None, TrainingSeeds.of_run(1, 1), EpisodeStatistics(Synthetic().spec, 1))
+    progress.show(now, "starting")
     assert documents[-1]["eta_s"] is None
-    with pace.evaluating():
+    with progress.evaluating():
         clock[0] += 7.0
     now.evaluations = 1
     for env_steps in (10, 30, 50):
         now.env_steps = env_steps
-        pace.updated(env_steps)
+        progress.updated(env_steps)
         clock[0] += 2.0
-    pace.show(now, "training")
+    progress.show(now, "training")
     # 40 env steps took 6 s; 350 are left, and evaluations at 100, 200, 300 and 400 of 7 s each
     assert documents[-1]["eta_s"] == round(350 / (40 / 6) + 4 * 7.0, 1)
-    pace.show(now, "training")
+    progress.show(now, "training")
     assert len(documents) == 2, "at most once a second"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -30,8 +31,8 @@ def a_spec(**changes: object) -> RunSpec:
 def evaluation_row(step: int) -> dict[str, object]:
     """A row as workers write it."""
     wall = {"time": "2026-01-01T00:00:00+00:00", "seconds": 1.5}
-    numbers = {"return": 2.0, "win": None, "length": 3.0, "episodes": 1, "crashed": 0}
-    lists = {"returns": [2.0], "lengths": [3], "wins": None}
+    numbers = {"metrics": {"return": 2.0}, "length": 3.0, "episodes": 1, "crashed": 0}
+    lists = {"values": {"return": [2.0]}, "lengths": [3]}
     return {"step": step, "env_steps": step, **numbers, **lists, "wall": wall}
 
 
@@ -45,6 +46,28 @@ def test_odd_names_stay_inside_the_results_and_apart() -> None:
     folders = [store.run_folder(Path("r"), a_spec(task=name)) for name in odd]
     assert len(set(folders)) == len(odd)
     assert all(len(folder.parts) == 5 and ".." not in folder.parts for folder in folders)
+
+
+def test_settings_of_the_suite_make_another_task() -> None:
+    spec = a_spec(suite_changes={"sight": 4.0})
+    assert spec.row == "count [sight=4.0]"
+    folder = Path("r", "probe", "count[sight=4.0]", "qmix", "seed_1")
+    assert store.run_folder(Path("r"), spec) == folder
+    of_that_name = a_spec(task="count[sight=4.0]")
+    assert store.run_folder(Path("r"), of_that_name) != folder
+    nested = a_spec(suite_changes={"kwargs": {"a/b": "../.."}})
+    assert re.fullmatch(
+        r"r/probe/count\[[0-9a-f]{8}\]/qmix/seed_1",
+        store.run_folder(Path("r"), nested).as_posix(),
+    )
+
+
+def test_both_tasks_are_read_each_under_its_own_name(tmp_path: Path) -> None:
+    for changes in ({}, {"sight": 4.0}):
+        journal = Journal(store.create(tmp_path, a_spec(suite_changes=changes)))
+        journal.evaluated(evaluation_row(0))
+        journal.close()
+    assert store.load(tmp_path)["task"].tolist() == ["count", "count [sight=4.0]"]
 
 
 def test_creating_twice_is_resuming(tmp_path: Path) -> None:
@@ -353,13 +376,23 @@ def test_load_gives_a_row_per_evaluation_and_bears_a_torn_line(tmp_path: Path) -
     journal.evaluated(evaluation_row(10))
     journal.close()
     with (folder / "eval.jsonl").open("a") as file:
-        file.write('{"step": 20, "ret')
+        file.write('{"step": 20, "met')
     table = store.load(tmp_path)
     assert table["step"].tolist() == [0, 10]
     assert table["return"].tolist() == [2.0, 2.0]
     assert table["simulator"].tolist() == ["probe 1"] * 2
     assert table["status"].tolist() == ["unfinished"] * 2
-    assert list(table.columns) == list(reading.COLUMNS)
+    assert list(table.columns) == [*reading.COLUMNS, "return"]
+
+
+def test_rows_of_before_metrics_were_declared_are_read_as_todays(tmp_path: Path) -> None:
+    old = {"step": 0, "return": 2.0, "win": 0.5, "returns": [1.0, 3.0], "wins": [False, True]}
+    folder = store.create(tmp_path, a_spec())
+    (folder / "eval.jsonl").write_text(json.dumps(old) + "\n")
+    (row,) = reading.read(folder).evaluations()
+    assert row["metrics"] == {"return": 2.0, "win": 0.5}
+    assert row["values"] == {"return": [1.0, 3.0], "win": [0.0, 1.0]}
+    assert row.keys() == {"step", "metrics", "values"}
 
 
 def test_load_of_nothing_has_the_columns(tmp_path: Path) -> None:

@@ -60,4 +60,4 @@ def test_greedy_return_in_the_two_step_game(seed: int) -> None:
 def test_greedy_play_is_the_best_there_is(
     tmp_path: Path, task: str, steps: int, best: float, seed: int
 ) -> None:
-    assert learned(tmp_path, "mbvd", task, steps, seed)["return"] == best
+    assert learned(tmp_path, "mbvd", task, steps, seed)["metrics"]["return"] == best

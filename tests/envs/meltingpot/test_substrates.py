@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 import marlbench_meltingpot
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import missing
+from marlbench.metrics import episode_return
 from marlbench.plugin import Env, Step
 from marlbench.run import worker
 from marlbench.store import files
 from marlbench.testing import check_suite, insist, linear
+from marlbench.vecenv.single import build_single
 from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_meltingpot.config import Config
 from marlbench_meltingpot.env import halved
@@ -42,7 +44,7 @@ TRACE = Path(__file__).with_name("trace.py")
 
 def make(task: str, **settings: Any) -> Env:
     """Build a copy."""
-    return SUITE.build(task, Config(**settings))
+    return build_single(SUITE, task, Config(**settings))
 
 
 def play(env: Env, seed: int, steps: int) -> list[Step]:
@@ -63,7 +65,11 @@ def test_the_papers_substrates_are_as_the_paper_says(task: str, agents: int) -> 
     spec = make(task).spec
     assert (spec.num_agents, spec.obs_shape, spec.obs_dtype) == (agents, (44, 44, 3), "uint8")
     assert (spec.num_actions, spec.noop, spec.episode_limit) == (8, 0, 1000)
-    assert (spec.reward, spec.metrics, spec.state_shape) == ("individual", ("return",), None)
+    assert (spec.reward, spec.metrics, spec.state_shape) == (
+        "individual",
+        (episode_return(),),
+        None,
+    )
     for part in ("dm-meltingpot 2.4.1", "dmlab2d 1.0.2", f"{agents} players", "44x44 by 2x2 means"):
         assert part in spec.simulator
 
@@ -286,7 +292,7 @@ def test_a_run_keeps_what_every_agent_earned_and_how_many_played(tmp_path: Path)
     assert worker.run(spec, tmp_path, linear.algorithm, SUITE) == 0
     for row in files.read_rows(tmp_path / "eval.jsonl"):
         assert np.shape(row["agent_returns"]) == (2, 3)
-        assert row["returns"] == [sum(agents) for agents in row["agent_returns"]]
+        assert row["values"]["return"] == [sum(agents) for agents in row["agent_returns"]]
         assert row["lengths"] == [5, 5]
     env = json.loads((tmp_path / "provenance.json").read_text())["env"]
     assert (env["num_agents"], env["reward"]) == (3, "individual")

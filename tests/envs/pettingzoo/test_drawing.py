@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from marlbench.drawing import AGENT, ENEMY
+from marlbench.installation import pip_install
 from marlbench.plugin import Config
 from marlbench_pettingzoo import build_lbf, build_mpe, render_lbf, render_mpe
 
 
 def test_a_particle_world_is_drawn_without_keeping_a_surface() -> None:
-    pytest.importorskip("mpe2", reason="pip install 'marlbench[mpe]'")
+    pytest.importorskip("mpe2", reason=pip_install("mpe"))
     env: Any = build_mpe("simple_spread_2", Config())
     env.reset(0)
     first = render_mpe(env)
@@ -27,7 +28,7 @@ def test_a_particle_world_is_drawn_without_keeping_a_surface() -> None:
 
 
 def test_foraging_is_drawn_with_players_and_food_on_their_cells() -> None:
-    pytest.importorskip("lbforaging", reason="pip install 'marlbench[lbf]'")
+    pytest.importorskip("lbforaging", reason=pip_install("lbf"))
     env: Any = build_lbf("Foraging-8x8-2p-2f-coop", Config())
     env.reset(0)
     picture, world = render_lbf(env), env.inside.inside

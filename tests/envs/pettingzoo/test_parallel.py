@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from marlbench.plugin import Env, Step
+from marlbench.vecenv.single import build_single
 from marlbench_pettingzoo import build, marlbench_suites
 from marlbench_pettingzoo.config import Config
 
@@ -147,5 +148,5 @@ def test_a_wrong_task_is_refused_in_one_line(task: str, reason: str) -> None:
 def test_the_suite_takes_any_import_path() -> None:
     suite = next(suite for suite in marlbench_suites() if suite.name == "pettingzoo")
     assert suite.open_tasks
-    env = suite.build(suite.default_task, suite.config())
+    env = build_single(suite, suite.default_task, suite.config())
     assert (env.spec.num_agents, env.spec.obs_shape, env.spec.num_actions) == (3, (18,), 6)

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from marlbench.plugin import Config, Env, Step, Suite
+from marlbench.vecenv.random_play import random_actions
+from marlbench.vecenv.single import build_single
 from marlbench_pettingzoo import LBF_TASKS, MPE_TASKS, importing, marlbench_suites
 from marlbench_pettingzoo.foraging import Foraging
 
@@ -19,7 +21,7 @@ ALL = [("mpe", task) for task in MPE_TASKS] + [("lbf", task) for task in LBF_TAS
 
 def make(name: str, task: str) -> Env:
     """Give one copy of a task."""
-    return SUITES[name].build(task, Config())
+    return build_single(SUITES[name], task, Config())
 
 
 def play(env: Env, seed: int, draws: int = 0) -> list[Step]:
@@ -27,8 +29,7 @@ def play(env: Env, seed: int, draws: int = 0) -> list[Step]:
     rng = np.random.default_rng(draws)
     steps = [env.reset(seed)]
     while not steps[-1].last:
-        avail = steps[-1].avail
-        steps.append(env.step((rng.random(avail.shape) * avail).argmax(-1)))
+        steps.append(env.step(random_actions(steps[-1], rng)))
     return steps
 
 

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from marlbench.plugin import Config, Env, Step
+from marlbench.vecenv.random_play import random_actions
+from marlbench.vecenv.single import build_single
 from marlbench_probe import TASKS, build, marlbench_suites
 
 
@@ -43,7 +45,7 @@ def test_steps_have_the_shapes_and_types_of_the_spec(task: str) -> None:
             assert {step.avail.dtype.name, step.alive.dtype.name} == {"bool"}
             assert (step.reward.shape, step.reward.dtype.name) == ((spec.num_agents,), "float32")
             assert spec.state_shape == (None if step.state is None else step.state.shape)
-            step = env.step((rng.random(step.avail.shape) * step.avail).argmax(-1))
+            step = env.step(random_actions(step, rng))
             length += 1
             assert not step.first
         assert length <= spec.episode_limit
@@ -57,7 +59,7 @@ def test_best_and_worst_play_of_the_games(task: str, best: float, worst: float) 
     joint = list(itertools.product(range(env.spec.num_actions), repeat=2))
     games = [play(env, 0, p) for p in itertools.product(joint, repeat=env.spec.episode_limit)]
     returns = [total(steps) for steps in games]
-    assert (max(returns), min(returns)) == (best, worst) == (env.spec.return_bounds or ())[::-1]
+    assert (max(returns), min(returns)) == (best, worst) == (env.spec.metrics[0].bounds or ())[::-1]
     assert all(steps[-1].terminal for steps in games)
 
 
@@ -166,4 +168,4 @@ def test_the_suite_offers_its_tasks() -> None:
     assert suite.tasks == TASKS
     assert suite.default_task == "two_step"
     with pytest.raises(ValueError, match="probe has no task 'no'; it has two_step, "):
-        suite.build("no", Config())
+        build_single(suite, "no", Config())

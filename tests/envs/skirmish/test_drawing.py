@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from marlbench.drawing import AGENT, ENEMY
-from marlbench_skirmish import build, render
+from marlbench.vecenv.single import build_single
+from marlbench_skirmish import marlbench_suites, render
 from marlbench_skirmish.config import Config
 from marlbench_skirmish.drawing import ENLARGED, shots, unit
 from marlbench_skirmish.scripted import focus_fire
 
+(SUITE,) = marlbench_suites()
+single = partial(build_single, SUITE)
+
 
 def test_units_are_drawn_where_they_stand_in_their_teams_colour() -> None:
-    env: Any = build("mixed", Config())
+    env: Any = single("mixed", Config())
     env.reset(0)
     world = env.vector.world
     units = [unit(world, n, 9.0) for n in range(10)]
@@ -28,7 +33,7 @@ def test_units_are_drawn_where_they_stand_in_their_teams_colour() -> None:
 
 
 def test_shots_are_those_that_cost_health() -> None:
-    env: Any = build("3v3", Config())
+    env: Any = single("3v3", Config())
     step, world, fired = env.reset(0), env.vector.world, 0
     assert list(shots(world)) == []
     while not step.last:
@@ -43,14 +48,14 @@ def test_shots_are_those_that_cost_health() -> None:
 
 
 def test_a_picture_shows_both_teams_and_gatherers_their_own_pictures() -> None:
-    env: Any = build("3v3", Config())
+    env: Any = single("3v3", Config())
     env.reset(0)
-    picture = render(env)
+    picture = render(env.vector)
     for colour in (AGENT, ENEMY):
         assert (picture == colour).all(-1).sum() > 100
-    gather = build("gather44", Config())
+    gather: Any = single("gather44", Config())
     seen = gather.reset(0).obs  # (A, 44, 44, 3)
-    picture = render(gather)
+    picture = render(gather.vector)
     side = 44 * ENLARGED
     assert np.array_equal(picture[::ENLARGED, :side:ENLARGED], seen[0])
     assert np.array_equal(picture[::ENLARGED, -side::ENLARGED], seen[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,21 +12,25 @@ import pytest
 from numpy.typing import NDArray
 
 from marlbench.plugin import Step
-from marlbench_skirmish import build, build_vector
+from marlbench.vecenv.random_play import random_actions
+from marlbench.vecenv.single import build_single
+from marlbench_skirmish import build_vector, marlbench_suites
 from marlbench_skirmish.config import Config
 from marlbench_skirmish.gather import VectorGather
 from marlbench_skirmish.gather_view import DARK, FLOOR, GOLD, GROUND, IRON, MATE, OWN, WALL
-from marlbench_skirmish.scripted import nearest_item, uniform
+from marlbench_skirmish.scripted import nearest_item
 
 TASK, SIDE, AGENTS, ITEMS = "gather44", 9, 2, 6
 STOP, NORTH, SOUTH, EAST, WEST = range(5)
+(SUITE,) = marlbench_suites()
+single = partial(build_single, SUITE)
 Policy = Callable[[Step], NDArray[np.int64]]
 
 
 def random_policy(seed: int) -> Policy:
     """Give a policy that draws uniformly from the available actions, from this seed."""
     rng = np.random.default_rng(seed)
-    return lambda step: uniform(step, rng)
+    return lambda step: random_actions(step, rng)
 
 
 def stay(step: Step) -> NDArray[np.int64]:
@@ -187,7 +192,7 @@ def test_a_time_out_is_last_but_not_terminal() -> None:
 
 
 def test_moves_are_masked_at_the_rim_and_shift_by_one_cell_elsewhere() -> None:
-    env = build(TASK, Config())
+    env = single(TASK, Config())
     for action, shift in ((NORTH, (-1, 0)), (SOUTH, (1, 0)), (EAST, (0, 1)), (WEST, (0, -1))):
         step = env.reset(1)
         for _ in range(SIDE):
@@ -203,7 +208,7 @@ def test_moves_are_masked_at_the_rim_and_shift_by_one_cell_elsewhere() -> None:
 
 
 def test_an_unavailable_action_is_refused_by_name() -> None:
-    env = build(TASK, Config())
+    env = single(TASK, Config())
     step = env.reset(0)
     while step.avail[1, WEST]:
         step = env.step(np.array([STOP, WEST]))
@@ -214,7 +219,7 @@ def test_an_unavailable_action_is_refused_by_name() -> None:
 
 def test_the_best_return_is_a_setting_and_bounds_what_is_earned() -> None:
     env = build_vector(TASK, Config(best_return=5.0), 50)
-    assert env.spec.return_bounds == (0.0, 5.0)
+    assert env.spec.metrics[0].bounds == (0.0, 5.0)
     seeds, total = np.arange(50), np.zeros(50)
     step = env.reset(seeds)
     over = step.last
@@ -228,7 +233,7 @@ def test_the_best_return_is_a_setting_and_bounds_what_is_earned() -> None:
 def test_an_episode_depends_on_its_seed_alone() -> None:
     many = build_vector(TASK, Config(), 17)
     together = many.reset(np.arange(17))
-    singles = [build(TASK, Config()) for _ in range(17)]
+    singles = [single(TASK, Config()) for _ in range(17)]
     alone = [env.reset(seed) for seed, env in enumerate(singles)]
     assert not np.array_equal(together.obs[0], together.obs[1])
     act, begun = random_policy(3), 0

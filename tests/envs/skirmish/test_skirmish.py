@@ -5,18 +5,23 @@ from __future__ import annotations
 import itertools
 import pickle
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from marlbench.plugin import EnvSpec, Step, VectorEnv
-from marlbench_skirmish import build, build_vector, marlbench_suites
+from marlbench.vecenv.random_play import random_actions
+from marlbench.vecenv.single import build_single
+from marlbench_skirmish import build_vector, marlbench_suites
 from marlbench_skirmish.config import Config
 from marlbench_skirmish.env import VectorSkirmish
-from marlbench_skirmish.scripted import charge, focus_fire, uniform
+from marlbench_skirmish.scripted import charge, focus_fire
 from marlbench_skirmish.tasks import GATHERINGS, TASKS, UNIT_TYPES
 
+(SUITE,) = marlbench_suites()
+single = partial(build_single, SUITE)
 Policy = Callable[[Step, EnvSpec], NDArray[np.int64]]
 
 
@@ -25,7 +30,7 @@ def random_policy(seed: int) -> Policy:
     rng = np.random.default_rng(seed)
 
     def act(step: Step, spec: EnvSpec) -> NDArray[np.int64]:
-        return uniform(step, rng)
+        return random_actions(step, rng)
 
     return act
 
@@ -135,7 +140,7 @@ def test_a_won_episode_returns_the_best_return_and_a_lost_one_less(task: str) ->
 
 
 def test_reward_of_a_shot_is_its_damage_over_all_that_can_be_earned() -> None:
-    env = build("2v2", Config())
+    env = single("2v2", Config())
     step = env.reset(0)
     while not (shots := step.avail[:, 6:]).any():
         step = env.step(focus_fire(step, env.spec))
@@ -149,7 +154,7 @@ def test_reward_of_a_shot_is_its_damage_over_all_that_can_be_earned() -> None:
 
 
 def test_a_weapon_needs_its_period_between_shots() -> None:
-    env = build("2v2", Config())
+    env = single("2v2", Config())
     step = env.reset(0)
     while not step.avail[0, 6:].any():
         step = env.step(focus_fire(step, env.spec))
@@ -198,7 +203,7 @@ def test_attacks_are_available_on_living_enemies_in_reach_alone() -> None:
 
 
 def test_moves_shift_by_the_speed_and_never_leave_the_map() -> None:
-    env = build("3v3", Config())
+    env = single("3v3", Config())
     step = env.reset(3)
     heading = {2: (0, 1), 3: (0, -1), 4: (1, 0), 5: (-1, 0)}
     for action, direction in heading.items():
@@ -215,7 +220,7 @@ def test_moves_shift_by_the_speed_and_never_leave_the_map() -> None:
 
 
 def test_units_beyond_the_sight_are_not_seen() -> None:
-    far, near = (build("3v3", Config(sight=s)).reset(0) for s in (50.0, 0.5))
+    far, near = (single("3v3", Config(sight=s)).reset(0) for s in (50.0, 0.5))
     units = slice(4, 4 + 5 * 5)
     assert (far.obs[:, units].reshape(3, 5, 5)[..., 4] == 1.0).all()
     assert not near.obs[:, units].any()
@@ -242,7 +247,7 @@ def test_losing_everyone_is_terminal() -> None:
 @pytest.mark.parametrize("task", ["rand_5v5", "8v8"])
 def test_an_episode_depends_on_its_seed_alone(task: str) -> None:
     many = first_episodes(build_vector(task, Config(), 33), focus_fire, first_seed=10)
-    env = build(task, Config())
+    env = single(task, Config())
     for e in (0, 15, 32):
         step = env.reset(10 + e)
         assert same(step, many[e][0])
@@ -275,7 +280,7 @@ def test_a_copy_on_a_last_step_begins_the_episode_of_its_seed() -> None:
         step = env.step(actions, seeds)
         assert np.array_equal(step.first, before.last)
         for e in np.flatnonzero(step.first).tolist():
-            assert same(row(step, e), build("3v3", Config()).reset(int(seeds[e])))
+            assert same(row(step, e), single("3v3", Config()).reset(int(seeds[e])))
             begun += 1
     assert begun >= 8
 
@@ -302,7 +307,7 @@ def test_random_types_are_equal_on_both_sides_and_vary() -> None:
 
 
 def test_an_unavailable_action_is_refused_by_name() -> None:
-    env = build("3v3", Config())
+    env = single("3v3", Config())
     env.reset(0)
     for action in (0, 99, -1):
         with pytest.raises(ValueError, match=f"action {action} of agent 1 in copy 0 is not avail"):
@@ -311,11 +316,10 @@ def test_an_unavailable_action_is_refused_by_name() -> None:
 
 def test_an_unknown_task_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match=r"no task '9v9'; it has 3v3, "):
-        build("9v9", Config())
+        single("9v9", Config())
 
 
 def test_the_suite_offers_its_tasks_default_first() -> None:
-    (suite,) = marlbench_suites()
-    assert suite.tasks == (*TASKS, *GATHERINGS)
-    assert suite.default_task == suite.tasks[0] == "3v3"
-    assert suite.copyable
+    assert SUITE.tasks == (*TASKS, *GATHERINGS)
+    assert SUITE.default_task == SUITE.tasks[0] == "3v3"
+    assert SUITE.copyable

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,15 @@ import pytest
 from numpy.typing import NDArray
 
 from marlbench.host import missing
+from marlbench.installation import pip_install
+from marlbench.metrics import win_rate
 from marlbench.plugin import Step
-from marlbench_smax import TASKS, build, build_vector, importing, marlbench_suites
+from marlbench.vecenv.single import build_single
+from marlbench_smax import TASKS, build_vector, importing, marlbench_suites
 from marlbench_smax.config import Config
 
 (SUITE,) = marlbench_suites()
+single = partial(build_single, SUITE)
 pytestmark = pytest.mark.skipif(missing(SUITE) is not None, reason=str(missing(SUITE)))
 
 ARRAYS = ("obs", "state", "avail", "alive", "reward", "first", "last", "terminal")
@@ -77,7 +83,7 @@ def test_steps_have_the_shapes_and_types_of_the_spec() -> None:
     env = vector(3)
     spec, step = env.spec, env.reset(np.arange(3))
     assert (spec.num_agents, spec.num_actions, spec.obs_shape) == (3, 8, (75,))
-    assert (spec.state_shape, spec.noop, spec.metrics) == ((72,), 4, ("win", "return"))
+    assert (spec.state_shape, spec.noop, spec.metrics[0]) == ((72,), 4, win_rate())
     for name in ARRAYS:
         array = getattr(step, name)
         assert array.shape[0] == 3
@@ -88,7 +94,8 @@ def test_steps_have_the_shapes_and_types_of_the_spec() -> None:
 def test_an_episode_is_what_jaxmarl_itself_plays() -> None:
     import jax
 
-    env, rng = build("3m", Config()), np.random.default_rng(0)
+    env: Any = single("3m", Config())
+    rng = np.random.default_rng(0)
     theirs, step = env.vector.battle.env, env.reset(7)
     key = jax.random.PRNGKey(7)
     obs, state = theirs.reset(key)
@@ -114,7 +121,7 @@ def test_an_episode_is_what_jaxmarl_itself_plays() -> None:
 
 @pytest.mark.parametrize("count", [1, 3, 11])
 def test_many_copies_play_what_single_ones_play(count: int) -> None:
-    together, alone = vector(count), [build("3m", Config()) for _ in range(count)]
+    together, alone = vector(count), [single("3m", Config()) for _ in range(count)]
     seeds, rng = np.arange(count) + 40, np.random.default_rng(1)
     step = together.reset(seeds)
     steps = [env.reset(int(seed)) for env, seed in zip(alone, seeds, strict=True)]
@@ -157,7 +164,7 @@ def test_a_seed_decides_the_episode() -> None:
             steps.append(env.step(uniform(steps[-1], rng)))
         return steps
 
-    env = build("3m", Config())
+    env = single("3m", Config())
     one, other, again = played(env, 1), played(env, 2), played(env, 1)
     assert all(same(a, b) for a, b in zip(one, again, strict=True))
     assert not np.array_equal(one[0].obs, other[0].obs)
@@ -223,9 +230,10 @@ def test_a_time_out_is_no_terminal(time: int, last: bool) -> None:
 def test_the_picture_shows_who_shoots_at_whom() -> None:
     from marlbench_smax.drawing import picture, shots
 
-    env, rng = build("3m", Config()), np.random.default_rng(0)
+    env: Any = single("3m", Config())
+    rng = np.random.default_rng(0)
     step, hits = env.reset(3), 0
-    picture(env)
+    picture(env.vector)
     while not step.last:
         before = env.vector.units(0)["unit_health"].copy()
         step = env.step(uniform(step, rng))
@@ -240,13 +248,15 @@ def test_the_picture_shows_who_shoots_at_whom() -> None:
 
 def test_an_unknown_task_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ValueError, match="smax has no task 'MMM2'; it has 3m, "):
-        build("MMM2", Config())
+        single("MMM2", Config())
 
 
 def test_a_missing_simulator_is_one_line_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "PARENTS", ("absent_thing", "absent_thing.environments"))
     monkeypatch.setattr(importing, "MODULE", "absent_thing.environments.smax")
-    with pytest.raises(RuntimeError, match=r"^cannot import absent.*: pip install 'marl"):
+    with pytest.raises(
+        RuntimeError, match=rf"^cannot import absent.*: {re.escape(pip_install('smax'))}$"
+    ):
         importing.smax()
     assert "absent_thing" not in sys.modules
 

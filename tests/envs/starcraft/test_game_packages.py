@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import util
 from pathlib import Path
 
@@ -17,7 +18,9 @@ import pytest
 from game.installation import install, launched
 from numpy.typing import NDArray
 
+from marlbench.installation import pip_install
 from marlbench.plugin import Env, Step
+from marlbench.vecenv.random_play import random_actions
 from marlbench_starcraft import build, build_v2
 from marlbench_starcraft.config import Config
 from marlbench_starcraft.game import GameCrash
@@ -95,7 +98,7 @@ def play_on(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
         if reason := lack(package):
             pytest.skip(reason)
         if util.find_spec("pysc2") is None:
-            pytest.skip("pysc2 is not installed: pip install 'marlbench[sc2]'")
+            pytest.skip(f"pysc2 is not installed: {pip_install('sc2')}")
         for key, value in faults.items():
             monkeypatch.setenv(f"STANDIN_{key}", value)
         config = config or Config(launch_spacing=0)
@@ -125,12 +128,7 @@ def alive(process: int) -> bool:
 
 def at_random(seed: int) -> Policy:
     """Give a policy that takes any available action."""
-    draws = np.random.default_rng(seed)
-
-    def policy(step: Step) -> NDArray[np.int64]:
-        return np.where(step.avail, draws.random(step.avail.shape), -1.0).argmax(-1)
-
-    return policy
+    return partial(random_actions, rng=np.random.default_rng(seed))
 
 
 def stop(step: Step) -> NDArray[np.int64]:

@@ -1,0 +1,5 @@
+"""The command line as `python -m marlbench`."""
+
+from marlbench.cli import main
+
+main()

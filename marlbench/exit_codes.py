@@ -1,0 +1,22 @@
+"""How a process ends: the exit codes of the command line and of a run's worker."""
+
+from enum import IntEnum
+
+__all__ = ["ExitCode"]
+
+
+class ExitCode(IntEnum):
+    """What an exit code means. Of a worker any other code is worth another attempt."""
+
+    OK = 0
+    """All is done that was asked for."""
+    FAILED = 1
+    """It failed and said why; the same again would fail again."""
+    USAGE = 2
+    """The user's mistake, told in one line."""
+    SUPERSEDED = 3
+    """A worker: a newer attempt has taken the run over."""
+    UNWRITABLE = 74
+    """A worker: it failed and could not write why; there may be room later."""
+    INTERRUPTED = 130
+    """Stopped from outside; the same command goes on where it stopped."""
