@@ -26,7 +26,7 @@ import numpy as np
 
 from marlbench.host import load_catalogue, missing
 from marlbench.plugin import Step
-from marlbench.run.memory_budget import free_bytes
+from marlbench.training.memory_budget import free_bytes
 from marlbench.vecenv.checks import CheckedVectorEnv
 from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.synchronous import build

@@ -4,7 +4,7 @@ import numpy as np
 
 from battle import SPEC, battle
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.episode_replay import EpisodeReplay, Episodes
+from marlbench.toolbox.episodes import EpisodeReplay, Episodes
 
 LIMIT, SHORTEST = 60, 30
 SIZES = EnvSpec(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import torch
 
-from marlbench.run.allocator import keep_freed_memory
+from marlbench.training.allocator import keep_freed_memory
 
 
 def prepare() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -45,7 +45,7 @@ def main() -> None:
     """Run the command line; every mistake is one line on stderr and exit code 2."""
     warnings.showwarning = _warn  # type: ignore[assignment]
     if other := clash():
-        _end(other, ExitCode.WRONG_USAGE)
+        _end(other, ExitCode.USAGE)
     try:
         code = app(standalone_mode=False, prog_name="marlbench")
     except USAGE_ERRORS as error:
@@ -138,31 +138,22 @@ def run(  # noqa: PLR0913 - one parameter per option
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
 ) -> int:
     """Train algorithms on tasks; the same command again goes on where it stopped."""
-    from marlbench.commands.run import run_grid
-    from marlbench.grid.plan import Request
-    from marlbench.overrides import Override, parse_set, read_file
+    from marlbench.commands.run import requested, run_grid
+    from marlbench.overrides import parse_set
 
-    request = Request(
-        algorithms=_split("--algo", algo),
+    request = requested(
+        algo=algo,
         suite=suite,
-        tasks=_split("--task", task),
-        seeds=_seeds(seeds, seed),
-        presets=_split("--preset", preset) or ["paper"],
-        overrides=[
-            *(read_file(config) if config else []),
-            *map(parse_set, set_ or []),
-            *([] if steps is None else [Override("run.steps", steps, "--steps")]),
-        ],
+        task=task or [],
+        seeds=seeds,
+        seed=seed or [],
+        steps=steps,
+        preset=preset or [],
+        overrides=[*map(parse_set, set_ or [])],
+        config=config,
         label=label,
     )
     return run_grid(request, results, executor, workers, runs_per_gpu)
-
-
-def _seeds(number: int | None, named: list[int] | None) -> Sequence[int] | None:
-    """Give the seeds that two options name; None: the presets decide."""
-    if number is not None and named:
-        raise UserError("--seeds N means seeds 0 to N-1, --seed K one seed: give one of the two")
-    return range(number) if number is not None else named or None
 
 
 @app.command()
@@ -221,10 +212,10 @@ def env_check(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 @env.command("install")
 def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
     """Install what pip alone cannot, or say which pip command is enough."""
-    from marlbench.commands.environment import installed
+    from marlbench.commands.environment import install
     from marlbench.host import load_catalogue
 
-    lines, ready = installed(load_catalogue(), name)
+    lines, ready = install(load_catalogue(), name)
     _print(lines)
     return _code(ready)
 
@@ -240,9 +231,10 @@ def report(
 ) -> None:
     """Turn results into tables, figures and one page."""
     from marlbench.commands.report import reported
+    from marlbench.commands.run import names
     from marlbench.host import load_catalogue
 
-    _print(reported(load_catalogue(), results, out, _split("--against", against)))
+    _print(reported(load_catalogue(), results, out, names("--against", against or [])))
 
 
 @app.command()
@@ -261,16 +253,6 @@ def watch(
     from marlbench.host import load_catalogue
 
     return watched(load_catalogue(), run, results, out, episodes, fps)
-
-
-def _split(option: str, values: list[str] | None) -> list[str]:
-    """Open `a,b` into its names; an option that is given must name something."""
-    names = [name.strip() for value in values or [] for name in value.split(",") if name.strip()]
-    if values and not names:
-        raise UserError(
-            f"{option} names nothing: give a name or leave {option} out (marlbench list)"
-        )
-    return names
 
 
 def _code(well: bool) -> ExitCode:

@@ -65,8 +65,8 @@ class Executor:
     run: Callable[[Sequence[Path], Resources, Watcher], Outcome]
     """Play the runs of these folders, each holding a `spec.json`, to their ends.
 
-    `python -m marlbench.run.worker FOLDER` plays one, and says by its exit code what came of it
-    (`marlbench.exit_codes.ExitCode`).
+    `python -m marlbench.training.worker FOLDER` plays one, and says by its exit code what came
+    of it (`marlbench.exit_codes.ExitCode`).
     """
     slots: Callable[[Resources], Sequence[str]]
     """Name the slots that those resources give, without starting anything.

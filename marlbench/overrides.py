@@ -77,6 +77,12 @@ class Sections:
     ) -> None:
         self.names = [algorithm.name for algorithm in algorithms]
         self.others = set(catalogued) - set(self.names)
+        self.former = {
+            f"{prefix}{old}": f"{prefix}{new}"
+            for algorithm in algorithms
+            for old, new in algorithm.config.former_names.items()
+            for prefix in ("", f"{EACH}.", f"{algorithm.name}.")
+        }
         self.known: dict[str, dict[str, Setting]] = {
             "run": settings_of(RunConfig),
             "suite": settings_of(suite.config),
@@ -132,6 +138,8 @@ class Sections:
             )
 
     def _unknown(self, override: Override) -> str:
+        if today := self.former.get(override.key):
+            return f"{override.origin}: {override.key!r} is called {today!r} today"
         keys = [
             *(f"{section}.{key}" for section, keys in self.known.items() for key in keys),
             *sorted({key for name in self.names for key in self.known[name]}),

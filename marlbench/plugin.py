@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pluggy
-from pydantic import BaseModel, ConfigDict, Field
 
 from marlbench.metrics import Metric, episode_return, win_rate
+from marlbench.plugin_config import AlgorithmConfig, Config
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,24 +47,6 @@ API_VERSION = 2
 
 hookimpl = pluggy.HookimplMarker("marlbench")
 """Marks a plugin's function as the implementation of the hook of the same name (hookspecs.py)."""
-
-
-class Config(BaseModel):
-    """Frozen settings of a plugin: every field followed by its sentence, its source in brackets.
-
-    A field's docstring reads `What it is, with its unit [where the value comes from].`
-    """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
-    )
-
-
-class AlgorithmConfig(Config):
-    """What every algorithm's settings have in common: the host reads nothing else of them."""
-
-    num_envs: int = Field(default=8, ge=1)
-    """Copies of the environment that are played in lockstep [ours]."""
 
 
 @dataclass(frozen=True)
@@ -316,7 +298,7 @@ class Suite:
     The host builds single copies anew when they raise; a vector form that raises fails the run.
     """
     extra: str | None = None
-    """The pip extra that installs the simulator: `pip_install` in installation.py says how."""
+    """Which of marlbench's own pip extras installs the simulator; None: what `requires` names."""
     requires: tuple[str, ...] = ()
     """Module names that must be importable; a missing one makes the suite `not installed`."""
     open_tasks: bool = False

@@ -15,7 +15,8 @@ HOST = ROOT / "marlbench"
 PLUGINS = sorted(
     path for root in ("algorithms", "envs") for path in (ROOT / root).glob("marlbench_*")
 )
-FILES = sorted(file for package in (HOST, *PLUGINS) for file in package.rglob("*.py"))
+COMMAND = ROOT / "marlbench_command.py"
+FILES = sorted([COMMAND, *(file for package in (HOST, *PLUGINS) for file in package.rglob("*.py"))])
 HOSTS = [file for file in FILES if file.is_relative_to(HOST)]
 SIMULATORS = {
     "dmlab2d",
@@ -65,6 +66,8 @@ ROW = {room: row for row in ROWS for room in row.rooms}
 
 def room_of(file: Path) -> str:
     """The room that a module stands in, as the page names it."""
+    if file == COMMAND:
+        return file.stem
     if not file.is_relative_to(HOST):
         return f"{file.relative_to(ROOT).parts[0]}/marlbench_*"
     return (*name_of(file).split("."), "__init__")[1]
@@ -190,7 +193,7 @@ def test_a_room_loads_only_the_heavy_libraries_that_the_page_grants() -> None:
 def test_the_page_draws_the_rooms_that_there_are() -> None:
     drawn = PAGE.split("\n## Rooms\n\n```\n")[1].split("\n```\n")[0]
     inside = " ".join(re.findall(r"^  (.+?)  ", drawn, re.M)).split()
-    rooms = {room for room in ROW if "/" not in room} - {"__init__"}
+    rooms = {room for room in ROW if "/" not in room} - {"__init__", COMMAND.stem}
     assert sorted(name.removesuffix(".py").rstrip("/") for name in inside) == sorted(rooms)
     outside = re.findall(r"^(\S+)", drawn, re.M)
     assert [name for name in outside if not any(ROOT.glob(name.rstrip("/")))] == []

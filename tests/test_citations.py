@@ -24,12 +24,15 @@ def table(package: Path) -> list[tuple[str, str]]:
 
 
 def named(package: Path, path: str) -> object | None:
-    """The object that `module.Class.method` names; None for a whole file."""
+    """The object that `module.Class.method` names, or `toolbox.module.Class`; None for a file."""
     if path.endswith(".py"):
         assert (package / path).is_file(), f"{path} does not exist"
         return None
     module, *names = path.split(".")
-    found: object = importlib.import_module(f"{package.name}.{module}")
+    where = package.name
+    if module == "toolbox":
+        where, module, names = "marlbench.toolbox", names[0], names[1:]
+    found: object = importlib.import_module(f"{where}.{module}")
     for name in names:
         found = getattr(found, name)
     return found

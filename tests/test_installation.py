@@ -16,7 +16,10 @@ from marlbench import installation
 from marlbench.installation import pip_install
 
 ROOT = Path(__file__).parents[1]
-PAGES = [page for page in ROOT.rglob("*.md") if not page.relative_to(ROOT).parts[0].startswith(".")]
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(p for d in ("docs", "algorithms", "envs") for p in (ROOT / d).rglob("*.md")),
+]
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REPOSITORY = "https://example.org/us/marlbench.git"
 

@@ -76,14 +76,14 @@ def null_avail(spec: EnvSpec) -> NDArray[np.bool_]:
 
 
 def relabel(
-    step: Step, actions: NDArray[np.int64], spec: EnvSpec, time_outs: str
+    step: Step, actions: NDArray[np.int64], spec: EnvSpec, bootstrap_timeouts: bool
 ) -> dict[str, NDArray[Any]]:
     """A replay row of E copies: absent agents are absorbed, at a true end nobody decides.
 
-    With `time_outs` "end" a time-out is one too; an episode that was cut by a crash never is.
+    Without `bootstrap_timeouts` a time-out is one too; what was cut by a crash never is.
     """
     crashed = step.info.get("crashed", np.zeros_like(step.first))
-    terminal = step.terminal | (step.last & ~crashed & (time_outs == "end"))  # (E,)
+    terminal = step.terminal | (step.last & ~crashed & (not bootstrap_timeouts))  # (E,)
     present = step.alive & ~terminal[:, None]  # (E, A)
     return {
         "obs": step.obs * step.alive.reshape(*present.shape, *[1] * len(spec.obs_shape)),

@@ -14,18 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from marlbench.plugin import EnvSpec, ReplayBuffer, Step
-from marlbench.toolbox.generators import restore_generator, saved_generator
+from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import COLUMNS, strip
 from marlbench.toolbox.policies import gumbel_noise, sample
+from marlbench.toolbox.saving import Attributes, Part, restore, seeded, state_of
 from marlbench.toolbox.sequence_replay import SequenceReplay
+from marlbench.toolbox.training import descend, to_floats
 from marlbench_dmawm.absorbing import Batch, absorbed, ends, fields, relabel
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.imagination import Start, advantages, imagine
 from marlbench_dmawm.networks import Actor, Critic
-from marlbench_dmawm.policy import Decisions, PolicyLearner
+from marlbench_dmawm.policy import PolicyLearner, decisions
 from marlbench_dmawm.world_model import States, WorldModel
 
 
@@ -50,8 +51,7 @@ class Dmawm:
 
     def __init__(self, config: Config, spec: EnvSpec, seed: int, device: str) -> None:
         self.config, self.spec, self.seed, self.device = config, spec, seed, device
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.model = WorldModel(config, spec).to(device)
             actor, critic = Actor(config, spec).to(device), Critic(config, spec).to(device)
         self.policy = PolicyLearner(config, actor, critic)
@@ -102,7 +102,7 @@ class Dmawm:
 
     def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
         """Keep a training step and the actions taken at it."""
-        self.replay.add(relabel(step, actions, self.spec, self.config.time_outs))
+        self.replay.add(relabel(step, actions, self.spec, self.config.bootstrap_timeouts))
         self.env_steps += int((~step.last).sum())
 
     @property
@@ -119,10 +119,7 @@ class Dmawm:
                 self.pretrain()
             metrics = self.train()
             self.updates += 1
-        if not metrics:
-            return None
-        values = torch.stack([m.float() for m in metrics.values()]).tolist()  # the one sync
-        return dict(zip(metrics, values, strict=True))
+        return to_floats(metrics) or None
 
     def pretrain(self) -> None:
         """Train the model alone, so that the policy's first lessons are not noise."""
@@ -138,7 +135,7 @@ class Dmawm:
         start = self.imagination_start(batch)
         rollout = imagine(self.model, self.policy.actor, start, self.config.horizon, self.generator)
         advantage, target = advantages(self.policy.critic, rollout, self.config, self.spec)
-        metrics = self.policy.learn(Decisions.of(rollout, advantage, target), self.generator)
+        metrics = self.policy.learn(decisions(rollout, advantage, target), self.generator)
         imagined = {"imagined_reward": rollout.reward.mean(), "imagined_value": target.mean()}
         return model_metrics | metrics | imagined
 
@@ -158,11 +155,7 @@ class Dmawm:
     def train_model(self, batch: Batch) -> dict[str, Tensor]:
         """One gradient step of the world model [Eq. 3]."""
         loss, terms = self.model.loss(batch, self.encode(batch))
-        self.optimiser.zero_grad()
-        loss.backward()
-        most = self.config.model_grad_norm
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), most)
-        self.optimiser.step()
+        norm = descend(loss, self.optimiser, self.config.model_grad_norm)
         metrics = {f"model_{name}": term.detach() for name, term in terms.items()}
         return metrics | {"model_loss": loss.detach(), "model_grad_norm": norm}
 
@@ -207,32 +200,17 @@ class Dmawm:
 
     # Saving
 
+    def parts(self) -> dict[str, Part]:
+        """What a checkpoint holds."""
+        names = ("model", "optimiser", "replay", "rng", "generator")
+        counts = Attributes(self, "env_steps", "updates")
+        own = {name: getattr(self, name) for name in names}
+        return {**own, **self.policy.parts(), "counts": counts}
+
     def state(self) -> dict[str, Any]:
         """Everything to go on exactly."""
-        return {
-            "model": self.model.state_dict(),
-            "actor": self.policy.actor.state_dict(),
-            "critic": self.policy.critic.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "actor_optimiser": self.policy.actor_optimiser.state_dict(),
-            "critic_optimiser": self.policy.critic_optimiser.state_dict(),
-            "rng": self.rng.bit_generator.state,
-            "generator": saved_generator(self.generator),
-            "replay": ReplayBuffer(self.replay.arrays, self.replay.written),
-            "env_steps": self.env_steps,
-            "updates": self.updates,
-        }
+        return state_of(self.parts())
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        self.model.load_state_dict(state["model"])
-        self.policy.actor.load_state_dict(state["actor"])
-        self.policy.critic.load_state_dict(state["critic"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.policy.actor_optimiser.load_state_dict(state["actor_optimiser"])
-        self.policy.critic_optimiser.load_state_dict(state["critic_optimiser"])
-        self.rng.bit_generator.state = state["rng"]
-        restore_generator(self.generator, state["generator"], self.seed)
-        self.replay.restore(state["replay"].arrays, state["replay"].written)
-        self.env_steps = state["env_steps"]
-        self.updates = state["updates"]
+        restore(self.parts(), state, self.seed)

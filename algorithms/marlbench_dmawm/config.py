@@ -1,6 +1,7 @@
 """DMAWM's settings: defaults by the paper's text, then the authors' code, then DreamerV3's."""
 
-from typing import Literal, Self
+from collections.abc import Mapping
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -13,6 +14,8 @@ class Config(AlgorithmConfig):
     `paper` is the text; `code` the authors' code, Creativityisall/Dreamer_Partner_Modeling@4a25924,
     folder codes/; `ours` is in neither.
     """
+
+    former_names: ClassVar[Mapping[str, str]] = {"entropy": "entropy_coef", "lambda_": "gae_lambda"}
 
     # When to learn
     warmup: int = Field(default=5000, ge=0)
@@ -101,8 +104,8 @@ class Config(AlgorithmConfig):
     """Absorbing steps appended to a terminated episode [code]."""
     absent_return: Literal["team", "ends"] = "team"
     """Whether an absent agent's return and weight are its team's [code], or end [section 4.2]."""
-    time_outs: Literal["bootstrap", "end"] = "bootstrap"
-    """Whether a time-out goes on, or is an end [ours; code: end in StarCraft alone]."""
+    bootstrap_timeouts: bool = True
+    """Whether a time-out is stored as going on, not as an end [ours; code: not in StarCraft]."""
     share_reward: bool = False
     """Whether agents learn from the mean of individual rewards [ours; code: always]."""
 

@@ -11,7 +11,7 @@ AUTHORS: dict[str, Any] = {
     "train_every": 8,
     "model_grad_norm": 1000.0,
     "predictor_layers": 0,
-    "time_outs": "end",
+    "bootstrap_timeouts": False,
     "share_reward": True,
     "eyes": "deep",
 }
@@ -71,7 +71,7 @@ PICTURES: dict[str, Any] = {
 
 PRESETS: dict[str, dict[str, Any]] = {
     "authors": AUTHORS,
-    "authors-pictures": {"time_outs": "bootstrap"},
+    "authors-pictures": {"bootstrap_timeouts": True},
     "quick": QUICK,
     "pictures": PICTURES,
     "smoke": {

@@ -6,42 +6,26 @@ imagine from the states of other windows, PPO on what was imagined.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from marlbench.plugin import EnvSpec, ReplayBuffer, Step
-from marlbench.toolbox.generators import restore_generator, saved_generator
-from marlbench.toolbox.latents import sample_classes
+from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.latents import LatentState, sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import strip
 from marlbench.toolbox.policies import gumbel_noise
+from marlbench.toolbox.saving import Attributes, Part, restore, seeded, state_of
+from marlbench.toolbox.training import descend, to_floats
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import advantages, imagine
 from marlbench_mamba.networks import Actor, Critic
-from marlbench_mamba.policy import Decisions, PolicyLearner
+from marlbench_mamba.policy import PolicyLearner
 from marlbench_mamba.replay import Batch, ChainedReplay, fields
 from marlbench_mamba.world_model import States, WorldModel
-
-
-@dataclass(frozen=True)
-class PolicyState:
-    """What the agents carry from step to step while acting."""
-
-    h: Tensor
-    """(E, A, D)."""
-    z: Tensor
-    """(E, A, K) class indices."""
-    action: Tensor
-    """(E, A)."""
-
-    def on(self, device: str) -> PolicyState:
-        """The same on a device: a run may go on elsewhere than where it was saved."""
-        return PolicyState(self.h.to(device), self.z.to(device), self.action.to(device))
 
 
 class Mamba:
@@ -49,60 +33,52 @@ class Mamba:
 
     def __init__(self, config: MambaConfig, spec: EnvSpec, seed: int, device: str) -> None:
         self.config, self.spec, self.seed, self.device = config, spec, seed, device
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.model = WorldModel(config, spec).to(device)
             actor, critic = Actor(config, spec).to(device), Critic(config, spec).to(device)
         self.policy = PolicyLearner(config, actor, critic)
         self.optimiser = torch.optim.Adam(self.model.parameters(), config.model_lr, fused=True)
-        room = rows_within(config.replay_gib, fields(spec), config.buffer, config.min_buffer)
-        self.replay = ChainedReplay(spec, room, not config.bootstrap_timeouts)
-        self.draws = np.random.default_rng(seed)
+        rows = rows_within(config.replay_gib, fields(spec), config.buffer, config.min_buffer)
+        self.replay = ChainedReplay(spec, rows, not config.bootstrap_timeouts)
+        self.rng = np.random.default_rng(seed)
         self.generator = torch.Generator(device).manual_seed(seed)
         self.waiting = 0  # episodes, or their steps, since the last update
         self.updates = 0
 
     # Acting
 
-    def start(self, num_envs: int) -> PolicyState:
+    def start(self, num_envs: int) -> LatentState:
         """The policy's empty state for num_envs copies."""
-        agents, c = (num_envs, self.spec.num_agents), self.config
-        h = torch.zeros(*agents, c.deter, device=self.device)
-        z = torch.zeros(*agents, c.latents, dtype=torch.int64, device=self.device)
-        return PolicyState(h, z, torch.zeros_like(z[..., 0]))
+        agents, c = self.spec.num_agents, self.config
+        return LatentState.zeros(num_envs, agents, c.deter, c.latents, self.device)
 
     @torch.no_grad()
     def act(
-        self, step: Step, policy_state: PolicyState, rng: np.random.Generator, explore: bool
-    ) -> tuple[NDArray[np.int64], PolicyState]:
+        self, step: Step, policy_state: LatentState, rng: np.random.Generator, explore: bool
+    ) -> tuple[NDArray[np.int64], LatentState]:
         """Actions (E, A), sampled or the likeliest; the agents hear each other."""
         before = policy_state.on(self.device)
         uniform = torch.from_numpy(rng.random(before.z.shape, dtype=np.float32))  # (E, A, K)
-        h, z = self.filtered(step, before, uniform.to(self.device))
+        h, z = self.filter(step, before, uniform.to(self.device))
         avail = torch.from_numpy(step.avail).to(self.device)
         policy = self.policy.actor(h, z, avail)  # (E, A, U)
         if explore:
             policy = policy + gumbel_noise(rng, step.avail.shape).to(self.device)
         action = policy.argmax(-1)  # (E, A)
-        return action.cpu().numpy(), PolicyState(h, z, action)
+        return action.cpu().numpy(), LatentState(h, z, action)
 
-    def filtered(self, step: Step, before: PolicyState, uniform: Tensor) -> tuple[Tensor, Tensor]:
+    def filter(self, step: Step, before: LatentState, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """The states h (E, A, D), z (E, A, K) once a step is seen; a first step forgets all."""
-        model = self.model
         first = torch.from_numpy(step.first).to(self.device)[:, None, None]
-        h = before.h.masked_fill(first, 0.0)
-        read = model.transition.read(before.z, before.action).masked_fill(first, 0.0)
-        h = model.transition(h.flatten(0, 1), read.flatten(0, 1)).view_as(h)
-        embed = model.encoder(torch.from_numpy(step.obs).to(self.device))
-        logits = model.posterior(h, model.posterior.read(embed))
-        probs = logits.unflatten(-1, (self.config.latents, -1)).softmax(-1)  # (E, A, K, C)
+        h = self.model.next(before.h, before.z, before.action, fresh=first)
+        probs = self.model.infer(h, torch.from_numpy(step.obs).to(self.device))  # (E, A, K, C)
         return h, sample_classes(probs, uniform)
 
     # Learning
 
     def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
         """Keep a training step and the actions taken at it."""
-        ended = self.replay.observe(step, actions, self.draws)
+        ended = self.replay.observe(step, actions, self.rng)
         if len(self.replay) >= self.config.min_buffer:
             self.waiting += sum(ended) if self.config.update_steps else len(ended)
 
@@ -114,10 +90,7 @@ class Mamba:
             self.waiting -= every
             metrics = self.learn()
             self.updates += 1
-        if not metrics:
-            return None
-        values = torch.stack([metric.float() for metric in metrics.values()]).tolist()  # one sync
-        return dict(zip(metrics, values, strict=True))
+        return to_floats(metrics) or None
 
     def learn(self) -> dict[str, Tensor]:
         """So many steps of the model, then of actor and critic in its imagination."""
@@ -130,7 +103,7 @@ class Mamba:
 
     def batch(self) -> Batch:
         """Windows of the replay."""
-        windows = self.replay.sample(self.draws, self.config.batch, self.config.length)
+        windows = self.replay.sample(self.rng, self.config.batch, self.config.length)
         return Batch.of(windows).to(self.device)
 
     def uniform(self, batch: Batch) -> Tensor:
@@ -145,10 +118,7 @@ class Mamba:
         attention, dropout = self.model.transition.attention, self.config.dropout
         keep = attention.draw(steps, windows * agents, dropout, self.generator)
         loss, terms = self.model.loss(batch, self.model.observe(batch, self.uniform(batch), keep))
-        self.optimiser.zero_grad()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
-        self.optimiser.step()
+        norm = descend(loss, self.optimiser, self.config.max_grad_norm)
         metrics = {f"model_{name}": term.detach() for name, term in terms.items()}
         return metrics | {"model_loss": loss.detach(), "model_grad_norm": norm}
 
@@ -156,15 +126,10 @@ class Mamba:
         """PPO on what is imagined from every state that a batch leads to."""
         with torch.no_grad():
             states = self.model.observe(batch, self.uniform(batch))
-        rollout = imagine(
-            self.model,
-            self.policy.actor,
-            starts(states),
-            self.config.horizon,
-            self.generator,
-        )
+        actor, horizon = self.policy.actor, self.config.horizon
+        rollout = imagine(self.model, actor, starts(states), horizon, self.generator)
         advantage, target = advantages(self.policy.critic, rollout, self.config)
-        metrics = self.policy.learn(Decisions.of(rollout, advantage, target), self.generator)
+        metrics = self.policy.learn(rollout.batch(advantage, target), self.generator)
         return metrics | {"imagined_reward": rollout.reward.mean(), "imagined_value": target.mean()}
 
     # Showing
@@ -177,7 +142,7 @@ class Mamba:
             return {}
         rows = self.replay.windows(np.array([self.replay.written - length]), length)
         batch = Batch.of(rows).to(self.device)
-        decoded = self.model.decode(self.model.observe(batch, uniform=None))  # (T-1, 1, A, *O)
+        decoded = self.model.told(self.model.observe(batch, uniform=None)).obs  # (T-1, 1, A, *O)
         real = batch.real[:-1, 0].bool()  # the decoder does not learn absorbing rows
         if not real.any():
             return {}
@@ -185,40 +150,20 @@ class Mamba:
 
     # Saving
 
+    def parts(self) -> dict[str, Part]:
+        """What a checkpoint holds."""
+        names = ("model", "optimiser", "replay", "rng", "generator")
+        counts = Attributes(self, "waiting", "updates")
+        own = {name: getattr(self, name) for name in names}
+        return {**own, **self.policy.parts(), "counts": counts}
+
     def state(self) -> dict[str, Any]:
         """Everything to go on exactly."""
-        return {
-            "networks": {name: module.state_dict() for name, module in self.parts().items()},
-            "generator": saved_generator(self.generator),
-            "draws": self.draws.bit_generator.state,
-            "replay": ReplayBuffer(self.replay.ring, self.replay.written),
-            "playing": self.replay.playing,
-            "entropy": self.policy.entropy,
-            "waiting": self.waiting,
-            "updates": self.updates,
-        }
+        return state_of(self.parts())
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        for name, module in self.parts().items():
-            module.load_state_dict(state["networks"][name])
-        restore_generator(self.generator, state["generator"], self.seed)
-        self.draws.bit_generator.state = state["draws"]
-        ring = state["replay"]
-        self.replay.restore(ring.arrays, ring.written, state["playing"])
-        self.policy.entropy = state["entropy"]
-        self.waiting, self.updates = state["waiting"], state["updates"]
-
-    def parts(self) -> dict[str, Any]:
-        """All networks and optimisers."""
-        return {
-            "model": self.model,
-            "actor": self.policy.actor,
-            "critic": self.policy.critic,
-            "optimiser": self.optimiser,
-            "actor_optimiser": self.policy.actor_optimiser,
-            "critic_optimiser": self.policy.critic_optimiser,
-        }
+        restore(self.parts(), state, self.seed)
 
 
 def starts(states: States) -> tuple[Tensor, Tensor]:

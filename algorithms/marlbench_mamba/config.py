@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -14,6 +15,11 @@ from marlbench.plugin import AlgorithmConfig
 
 class MambaConfig(AlgorithmConfig):
     """Model-based multi-agent RL with communicating agents."""
+
+    former_names: ClassVar[Mapping[str, str]] = {
+        "entropy": "entropy_coef",
+        "return_lambda": "gae_lambda",
+    }
 
     num_envs: int = Field(default=1, ge=1)
     """Copies of the environment that are played in lockstep [Table 6: 1 trajectory at a time]."""
@@ -69,15 +75,15 @@ class MambaConfig(AlgorithmConfig):
     """Imagined states per rollout, the first included [Table 6, rollout horizon]."""
     gamma: float = Field(default=0.99, gt=0, le=1)
     """Discount per env step [Table 6]."""
-    return_lambda: float = Field(default=0.95, ge=0, le=1)
-    """Weight of longer returns [Table 6, GAE lambda]."""
+    gae_lambda: float = Field(default=0.95, ge=0, le=1)
+    """Weight of longer returns in an advantage [Table 6, GAE lambda]."""
     epochs: int = Field(default=5, ge=1)
     """Passes of PPO over what was imagined [Table 6]."""
     minibatch: int = Field(default=2000, ge=1)
     """Joint states per gradient step of actor and critic [code]."""
     clip: float = Field(default=0.2, gt=0)
     """Farthest that a ratio counts from 1 [Table 6]."""
-    entropy: float = Field(default=0.001, ge=0)
+    entropy_coef: float = Field(default=0.001, ge=0)
     """Weight of the entropy bonus at the start [Table 6]."""
     entropy_decay: float = Field(default=0.99998, gt=0, le=1)
     """What the entropy's weight is multiplied by after every minibatch [code]."""
@@ -124,7 +130,7 @@ QUICK: dict[str, Any] = {
     "gamma": 0.95,
     "epochs": 3,
     "minibatch": 512,
-    "entropy": 0.01,
+    "entropy_coef": 0.01,
     "actor_gain": 0.01,
     "actor_lr": 7e-4,
     "critic_lr": 1e-3,

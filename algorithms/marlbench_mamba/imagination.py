@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from marlbench.toolbox.class_rows import class_rows
 from marlbench.toolbox.latents import sample_classes
-from marlbench.toolbox.linear import product
+from marlbench.toolbox.normalise import standardise
 from marlbench.toolbox.policies import gumbel, log_prob, sample
+from marlbench.toolbox.ppo import PPOBatch
 from marlbench.toolbox.returns import gae
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.networks import Actor, Critic
@@ -40,6 +40,18 @@ class Rollout:
     cont: Tensor
     """(H-1, R, A) probability that it goes on after it."""
 
+    def batch(self, advantage: Tensor, target: Tensor) -> PPOBatch:
+        """All joint states but the last, where nothing was decided; (H-1, R, A) of each."""
+        return PPOBatch.flattened(
+            h=self.h[:-1],
+            z=self.z[:-1],
+            avail=self.avail,
+            action=self.action,
+            log_prob=self.log_prob,
+            advantage=advantage,
+            target=target,
+        )
+
 
 @torch.no_grad()
 def imagine(
@@ -56,48 +68,21 @@ def imagine(
     avail_noise = torch.rand((steps, *h.shape[:2], actions), generator=generator, device=h.device)
     action_noise = gumbel((steps, *h.shape[:2], actions), generator)
     latent_noise = torch.rand((steps, *z.shape), generator=generator, device=h.device)
-    heads = Heads(model)
+    heads = model.heads.for_imagining()
     states, latents = [h], [z.to(torch.uint8)]
     rows: list[tuple[Tensor, ...]] = []
     for t in range(steps):
         avail = avail_noise[t] < heads.avail(h, z).sigmoid()  # (R, A, U)
         policy = actor(h, z, avail)
         action = sample(policy, action_noise[t])  # (R, A)
-        read = model.transition.read(z, action).flatten(0, 1)  # (R A, F)
-        after = model.transition(h.flatten(0, 1), read).view_as(h)
+        after = model.next(h, z, action)  # (R, A, D)
         rows.append((avail, action, log_prob(policy, action), *heads.outcome(after, z)))
         h = after
-        prior = model.transition.prior(h).unflatten(-1, (z.shape[-1], -1))  # (R, A, K, C)
-        z = sample_classes(prior.softmax(-1), latent_noise[t])  # (R, A, K)
+        z = sample_classes(model.foresee(h), latent_noise[t])  # (R, A, K)
         states.append(h)
         latents.append(z.to(torch.uint8))
     fields = (torch.stack(field) for field in zip(*rows, strict=True))
     return Rollout(torch.stack(states), torch.stack(latents), *fields)
-
-
-class Heads:
-    """The heads that imagination asks, each with its own share of the reader's weights."""
-
-    def __init__(self, model: WorldModel) -> None:
-        reader, width = model.reader, model.config.hidden
-        self.model = model
-        self.by_avail = reader.weight_z[:, width : 2 * width].contiguous()  # (K*C, F)
-        self.by_outcome = reader.weight_z[:, 2 * width :].contiguous()  # (K*C, 2 F)
-        self.from_h = reader.weight_h.split([width, width, 2 * width])
-        self.bias = reader.bias.split([width, width, 2 * width])
-
-    def avail(self, h: Tensor, z: Tensor) -> Tensor:
-        """Logits (..., U) of what is available in states h (..., D), z (..., K)."""
-        read = product(h.flatten(0, -2), self.from_h[1], self.bias[1]).view(*h.shape[:-1], -1)
-        return self.model.avail(read + class_rows(z, self.by_avail))
-
-    def outcome(self, after: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Reward and probability of going on (...) of z (..., K) and the h (..., D) after it."""
-        read = product(after.flatten(0, -2), self.from_h[2], self.bias[2])
-        both = read.view(*after.shape[:-1], -1) + class_rows(z, self.by_outcome)
-        to_reward, to_cont = both.chunk(2, -1)  # (..., F) each
-        reward = self.model.reward(to_reward).squeeze(-1)
-        return reward, self.model.cont(to_cont).squeeze(-1).sigmoid()
 
 
 @torch.no_grad()
@@ -108,6 +93,6 @@ def advantages(critic: Critic, rollout: Rollout, config: MambaConfig) -> tuple[T
     """
     value = torch.stack([critic(h, z) for h, z in zip(rollout.h, rollout.z, strict=True)])
     reward = rollout.reward.mean(-1, keepdim=True).expand_as(rollout.reward)
-    advantage = gae(reward, config.gamma * rollout.cont, value, config.return_lambda)
-    standard = (advantage - advantage.mean()) / (1e-4 + advantage.std())
-    return standard, advantage + value[:-1]
+    advantage = gae(reward, config.gamma * rollout.cont, value, config.gae_lambda)
+    alike = torch.ones_like(advantage)
+    return standardise(advantage, alike, eps=1e-4, correction=1), advantage + value[:-1]

@@ -4,7 +4,7 @@ Symbol    meaning                                             name
 h, z      deterministic and stochastic state of an agent
 e         embedded observation                                `Encoder`
           what reads (h, z) of one or of several heads        `StateReader`
-          attention over the agents, then the recurrence      `Transition`
+h'        next h: attention over the agents, then a GRU         `Transition`
 p(z|h)    prior                                               `Transition.prior`
 q(z|h,e)  posterior                                           `Posterior`
 pi        actor, shared by the agents, reads (h, z)           `Actor`
@@ -21,12 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.class_rows import class_rows
-from marlbench.toolbox.gru_gates import gru_gates
+from marlbench.toolbox.gru import gru_gates
+from marlbench.toolbox.latents import class_rows
 from marlbench.toolbox.linear import linear
 from marlbench.toolbox.policies import masked_log_probs
-from marlbench.toolbox.post_norm import PostNormTransformer
-from marlbench.toolbox.vision import ImageDecoder, ImageEncoder
+from marlbench.toolbox.vision import ImageEncoder
+from marlbench_mamba.attention import PostNormTransformer
 from marlbench_mamba.config import MambaConfig
 
 
@@ -53,7 +53,7 @@ class Dense(nn.Linear):
         return linear(x, self.weight, self.bias, "relu")
 
 
-def drawn(inputs: int, outputs: int, orthogonal: bool = False) -> tuple[Tensor, Tensor]:
+def initialised(inputs: int, outputs: int, orthogonal: bool = False) -> tuple[Tensor, Tensor]:
     """Weight (outputs, inputs) and bias of a linear map as it starts, for maps that are split."""
     layer = Dense(inputs, outputs, orthogonal)
     return layer.weight.detach(), layer.bias.detach()
@@ -85,7 +85,9 @@ class StateReader(nn.Module):
     def __init__(self, config: MambaConfig, heads: int = 1, orthogonal: bool = False) -> None:
         super().__init__()
         stochastic = config.latents * config.classes
-        maps = [drawn(stochastic + config.deter, config.hidden, orthogonal) for _ in range(heads)]
+        maps = [
+            initialised(stochastic + config.deter, config.hidden, orthogonal) for _ in range(heads)
+        ]
         weight = torch.cat([weight for weight, _ in maps])  # (F, K*C + D)
         self.weight_z = nn.Parameter(weight[:, :stochastic].t().contiguous())  # (K*C, F)
         self.weight_h = nn.Parameter(weight[:, stochastic:].contiguous())  # (F, D)
@@ -101,7 +103,7 @@ class Posterior(nn.Module):
 
     def __init__(self, config: MambaConfig) -> None:
         super().__init__()
-        weight, bias = drawn(config.deter + config.hidden, config.hidden)
+        weight, bias = initialised(config.deter + config.hidden, config.hidden)
         self.weight_h = nn.Parameter(weight[:, : config.deter].contiguous())
         self.weight_e = nn.Parameter(weight[:, config.deter :].contiguous())
         self.bias = nn.Parameter(bias)
@@ -126,7 +128,7 @@ class Transition(nn.Module):
     def __init__(self, config: MambaConfig, spec: EnvSpec) -> None:
         super().__init__()
         width, stochastic = config.hidden, config.latents * config.classes
-        weight, bias = drawn(spec.num_actions + stochastic, width)
+        weight, bias = initialised(spec.num_actions + stochastic, width)
         self.weight_a = nn.Parameter(weight[:, : spec.num_actions].t().contiguous())  # (U, F)
         self.weight_z = nn.Parameter(weight[:, spec.num_actions :].t().contiguous())  # (K*C, F)
         self.bias = nn.Parameter(bias)
@@ -139,57 +141,30 @@ class Transition(nn.Module):
         for module in (self.attention, self.gru):
             initialise(module)
 
-    def read(self, classes: Tensor, action: Tensor) -> Tensor:
-        """What the input layer makes of z (..., K) and actions (...), without its bias."""
+    def forward(self, h: Tensor, z: Tensor, action: Tensor, fresh: Tensor | None = None) -> Tensor:
+        """The next h (..., A, D) of h (..., A, D), z (..., A, K) and actions (..., A).
+
+        Where `fresh` (..., 1, 1) there is nothing before: no state, no z and no action.
+        """
         rows_a = class_rows(action.unsqueeze(-1), self.weight_a)
-        return class_rows(classes, self.weight_z) + rows_a  # (..., F)
+        read = class_rows(z, self.weight_z) + rows_a  # (..., A, F)
+        if fresh is not None:
+            h, read = h.masked_fill(fresh, 0.0), read.masked_fill(fresh, 0.0)
+        return self.step(h.flatten(0, -2), read.flatten(0, -2)).view_as(h)
+
+    def step(self, h: Tensor, read: Tensor) -> Tensor:
+        """The next h (N A, D) of h (N A, D) and of what was read (N A, F), without its bias."""
+        gru, heard = self.gru, self.heard(read + self.bias)
+        from_x = linear(heard, gru.weight_ih, gru.bias_ih)
+        return gru_gates(from_x, linear(h, gru.weight_hh, gru.bias_hh), h)
 
     def heard(self, read: Tensor, keep: Tensor | None = None) -> Tensor:
         """What every agent hears (N A, F) of all that was read, the bias included (N A, F)."""
         return self.attention(F.relu(read), keep)
 
-    def forward(self, h: Tensor, read: Tensor) -> Tensor:
-        """The next h (N A, D) of h (N A, D) and of what was read, without its bias."""
-        gru, heard = self.gru, self.heard(read + self.bias)
-        from_x = linear(heard, gru.weight_ih, gru.bias_ih)
-        return gru_gates(from_x, linear(h, gru.weight_hh, gru.bias_hh), h)
-
     def prior(self, h: Tensor) -> Tensor:
         """Flat logits (..., K*C) of p(z|h), from an agent's own h (..., D)."""
         return self.prior_out(self.prior_hidden.relu(h))
-
-
-class Head(nn.Module):
-    """What follows a reader's first layer: ELU, a hidden layer with ELU, a linear output."""
-
-    def __init__(self, config: MambaConfig, outputs: int) -> None:
-        super().__init__()
-        self.hidden = Dense(config.hidden, config.hidden)
-        self.out = Dense(config.hidden, outputs)
-
-    def forward(self, read: Tensor) -> Tensor:
-        """(..., F) to (..., outputs)."""
-        return self.out(F.elu(self.hidden(F.elu(read))))
-
-
-class Decoder(nn.Module):
-    """What follows a reader's first layer to draw observations; its features tell the action."""
-
-    def __init__(self, config: MambaConfig, spec: EnvSpec) -> None:
-        super().__init__()
-        width, images = config.hidden, spec.obs_dtype == "uint8"
-        self.hidden = nn.ModuleList([Dense(width, width), Dense(width, width)])
-        outputs = ImageEncoder(spec.obs_shape).features if images else spec.obs_shape[0]
-        self.out = Dense(width, outputs)
-        self.images = ImageDecoder(spec.obs_shape) if images else None
-
-    def forward(self, read: Tensor) -> tuple[Tensor, Tensor]:
-        """(..., F) to observations (..., *O), pixels around [0, 1], and features (..., F)."""
-        features = F.relu(read)
-        for layer in self.hidden:
-            features = layer.relu(features)  # type: ignore[operator]
-        out = self.out(features)
-        return self.images(out) if self.images else out, features
 
 
 class Actor(nn.Module):

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, ReplayBuffer, Step
 
 ABSORBING = 2
 """Rows that follow a true end [code: agent/workers/DreamerWorker.py]."""
@@ -96,7 +96,7 @@ class ChainedReplay:
         return min(self.written, self.capacity)
 
     def observe(
-        self, step: Step, actions: NDArray[np.int64], draws: np.random.Generator
+        self, step: Step, actions: NDArray[np.int64], rng: np.random.Generator
     ) -> list[int]:
         """Take a step (E, ...) and the actions (E, A) taken there; give the lengths that ended."""
         if len(self.playing) != len(step.first):
@@ -114,12 +114,12 @@ class ChainedReplay:
             elif whole := episode[:-1] if crashed[e] else episode:  # nobody saw what a crash led to
                 ends = bool(step.terminal[e])
                 done = ends or (self.timeouts_end and not crashed[e])
-                self.extend(self.closed(whole, done, ends, draws))
+                self.extend(self.closed(whole, done, ends, rng))
                 ended.append(len(whole))
         return ended
 
     def closed(
-        self, episode: list[Rows], done: bool, absorbs: bool, draws: np.random.Generator
+        self, episode: list[Rows], done: bool, absorbs: bool, rng: np.random.Generator
     ) -> Rows:
         """Give an ended episode's rows (T, ...), with its flags and its absorbing rows."""
         real, count = len(episode), len(episode) + ABSORBING * absorbs
@@ -131,7 +131,7 @@ class ChainedReplay:
             rows[name][:real] = np.stack([row[name] for row in episode])
         if absorbs:
             rows["avail"][real:] = True
-            rows["action"][real:] = draws.integers(self.spec.num_actions, size=self.spec.num_agents)
+            rows["action"][real:] = rng.integers(self.spec.num_actions, size=self.spec.num_agents)
         rows["fake"][real:] = True
         rows["done"][real - 1 :] = done
         rows["last"][-1] = True
@@ -145,21 +145,24 @@ class ChainedReplay:
             array[places] = rows[name]
         self.written += count
 
-    def sample(self, draws: np.random.Generator, batch: int, length: int) -> Rows:
+    def sample(self, rng: np.random.Generator, batch: int, length: int) -> Rows:
         """Windows (length, B, ...) that begin at any row with enough rows behind it."""
         oldest = self.written - len(self)
-        return self.windows(draws.integers(oldest, self.written - length + 1, batch), length)
+        return self.windows(rng.integers(oldest, self.written - length + 1, batch), length)
 
     def windows(self, start: NDArray[np.int64], length: int) -> Rows:
         """The windows that begin at these rows (B,), counted from the first ever written."""
         places = (np.arange(length)[:, None] + start) % self.capacity  # (T, B)
         return {name: array[places] for name, array in self.ring.items()}
 
-    def restore(
-        self, ring: Mapping[str, NDArray[Any]], written: int, playing: list[list[Rows]]
-    ) -> None:
-        """Go on from a saved ring and the episodes that were being played."""
-        self.written = written
+    def state_dict(self) -> dict[str, Any]:
+        """Give the ring, which is not copied, and the episodes that are being played."""
+        return {"ring": ReplayBuffer(self.ring, self.written), "playing": self.playing}
+
+    def load_state_dict(self, state: Mapping[str, Any], /) -> None:
+        """Go on from what `state_dict` gave."""
+        ring: ReplayBuffer = state["ring"]
+        self.written = ring.written
         for name, array in self.ring.items():
-            array[: len(self)] = ring[name][: len(self)]
-        self.playing = [[dict(row) for row in episode] for episode in playing]
+            array[: len(self)] = ring.arrays[name][: len(self)]
+        self.playing = [[dict(row) for row in episode] for episode in state["playing"]]

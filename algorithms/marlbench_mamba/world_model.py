@@ -17,19 +17,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.class_rows import class_rows, straight_through_rows
-from marlbench.toolbox.gru_gates import gru_gates
-from marlbench.toolbox.latents import sample_classes
+from marlbench.toolbox.gru import gru_gates
+from marlbench.toolbox.latents import class_rows, sample_classes, straight_through_rows
 from marlbench.toolbox.linear import linear
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.divergence import balanced_divergence
+from marlbench_mamba.heads import Heads, Told
 from marlbench_mamba.networks import (
-    Decoder,
     Dense,
     Encoder,
-    Head,
     Posterior,
-    StateReader,
     Transition,
 )
 from marlbench_mamba.replay import Batch
@@ -56,13 +53,32 @@ class WorldModel(nn.Module):
         self.encoder = Encoder(config, spec)
         self.transition = Transition(config, spec)
         self.posterior = Posterior(config)
-        self.reader = StateReader(config, heads=4)  # observation, availability, reward, end
-        self.decoder = Decoder(config, spec)
-        self.avail = Head(config, spec.num_actions)
-        self.reward = Head(config, 1)
-        self.cont = Head(config, 1)
+        self.heads = Heads(config, spec)
         self.tell_hidden = nn.ModuleList(Dense(config.hidden, config.hidden) for _ in range(2))
         self.tell = Dense(config.hidden, spec.num_actions)
+
+    # One step: the verbs of acting and of imagination
+
+    def next(self, h: Tensor, z: Tensor, action: Tensor, fresh: Tensor | None = None) -> Tensor:
+        """H' (..., A, D) of all agents' h (..., A, D), z (..., A, K) and actions (..., A).
+
+        Where `fresh` (..., 1, 1) an episode begins: nothing came before.
+        """
+        return self.transition(h, z, action, fresh)
+
+    def infer(self, h: Tensor, obs: Tensor) -> Tensor:
+        """q(z|h,e) (..., K, C) of h (..., D) and the observations (..., *O) that come with it."""
+        return self.classes(self.posterior(h, self.posterior.read(self.encoder(obs))))
+
+    def foresee(self, h: Tensor) -> Tensor:
+        """p(z|h) (..., K, C) of h (..., D)."""
+        return self.classes(self.transition.prior(h))
+
+    def classes(self, logits: Tensor) -> Tensor:
+        """Probabilities (..., K, C) of flat logits (..., K*C)."""
+        return logits.unflatten(-1, (self.config.latents, -1)).softmax(-1)
+
+    # Windows: the same, with all that is not sequential at once
 
     def observe(self, batch: Batch, uniform: Tensor | None, keep: Tensor | None = None) -> States:
         """The states that a batch leads to, from uniforms (T-1, B, A, K); None: the likeliest.
@@ -107,8 +123,7 @@ class WorldModel(nn.Module):
             if t == len(seen):
                 break
             gates_h, read_h = linear(h, merged, no_bias).split(sizes, -1)
-            logits = self.posterior.logits(read_h + seen[t])
-            probs = logits.unflatten(-1, (self.config.latents, -1)).softmax(-1)  # (N, K, C)
+            probs = self.classes(self.posterior.logits(read_h + seen[t]))  # (N, K, C)
             z = sample_classes(probs, None if uniform is None else uniform[t])
             on = goes_on[t, :, None]
             h, read_z = h * on, straight_through_rows(z, probs, transition.weight_z) * on
@@ -120,41 +135,28 @@ class WorldModel(nn.Module):
     def loss(self, batch: Batch, states: States) -> tuple[Tensor, dict[str, Tensor]]:
         """The objective, a sum of six terms of equal weight, and the terms.
 
-        Reward and end are read from (z_t, h_{t+1}), the first state that knows the action.
+        The observation of an absorbing row is not asked for.
         """
-        h, after = states.h[:-1], states.h[1:]  # (T-1, B, A, D)
-        to_obs, to_avail, to_reward, to_cont = self.read(h, after, states)
-        drawn, features = self.decoder(to_obs)
-        cont = batch.cont[1:, :, None].expand(h.shape[:-1])  # (T-1, B, A)
+        told = self.told(states)
+        cont = batch.cont[1:, :, None].expand_as(told.cont)  # (T-1, B, A)
         real = batch.real[:, :, None].expand(batch.reward.shape)  # (T, B, A)
-        error = F.smooth_l1_loss(drawn, self.target(batch.obs[:-1]), reduction="none")
+        error = F.smooth_l1_loss(told.obs, self.target(batch.obs[:-1]), reduction="none")
         avail = F.binary_cross_entropy_with_logits(
-            self.avail(to_avail), batch.avail[:-1].float(), reduction="none"
+            told.avail, batch.avail[:-1].float(), reduction="none"
         )  # (T-1, B, A, U)
         terms = {
             "kl": self.divergence(states),
-            "reward": F.smooth_l1_loss(self.reward(to_reward).squeeze(-1), batch.reward[1:]),
-            "information": self.information(features[1:], batch.action[1:-1], real[1:-1]),
+            "reward": F.smooth_l1_loss(told.reward, batch.reward[1:]),
+            "information": self.information(told.features[1:], batch.action[1:-1], real[1:-1]),
             "reconstruction": (error.flatten(3).sum(-1) * real[:-1]).mean(),
-            "cont": F.binary_cross_entropy_with_logits(self.cont(to_cont).squeeze(-1), cont),
+            "cont": F.binary_cross_entropy_with_logits(told.cont, cont),
             "avail": avail.sum(-1).mean(),
         }
         return torch.stack(list(terms.values())).sum(), terms
 
-    def read(self, h: Tensor, after: Tensor, states: States) -> tuple[Tensor, ...]:
-        """What the four heads' first layers make of z and of h or of the h after it."""
-        reader, half = self.reader, 2 * self.config.hidden
-        from_z = straight_through_rows(states.z, states.probs, reader.weight_z)  # (T-1, B, A, 4 F)
-        from_h = linear(h, reader.weight_h[:half], reader.bias[:half])
-        from_after = linear(after, reader.weight_h[half:], reader.bias[half:])
-        now, then = from_z.split(half, -1)
-        return (*(now + from_h).chunk(2, -1), *(then + from_after).chunk(2, -1))
-
-    def decode(self, states: States) -> Tensor:
-        """Observations (T-1, B, A, *O) as the decoder draws them, images around [0, 1]."""
-        to_obs, *_ = self.read(states.h[:-1], states.h[1:], states)
-        drawn, _ = self.decoder(to_obs)
-        return drawn
+    def told(self, states: States) -> Told:
+        """What the heads say of T-1 states: of z and h, of z and the h after it."""
+        return self.heads(states.h[:-1], states.h[1:], states.z, states.probs)
 
     def target(self, obs: Tensor) -> Tensor:
         """Observations (..., *O) as the decoder draws them."""

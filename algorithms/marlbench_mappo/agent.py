@@ -23,9 +23,10 @@ from torch import Tensor, nn
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.normalise import ValueNorm, standardise
 from marlbench.toolbox.policies import entropy, gumbel_noise, log_prob, masked_log_probs, sample
-from marlbench.toolbox.policy_losses import ppo_clip
-from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_gae
-from marlbench.toolbox.value_losses import clipped_huber
+from marlbench.toolbox.ppo import clipped_huber, equal_parts, ppo_clip
+from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_advantages
+from marlbench.toolbox.saving import Attributes, Part, restore, seeded, state_of
+from marlbench.toolbox.training import descend, means, to_floats
 from marlbench_mappo.config import MappoConfig
 from marlbench_mappo.networks import Network, RecurrentNetwork
 from marlbench_mappo.sequences import Sequences
@@ -41,8 +42,7 @@ class Mappo:
         self.config, self.spec, self.seed, self.device = config, spec, seed, device
         shared = config.central_value and not spec.own_states
         self.views = 1 if shared else spec.num_agents  # C
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.actor = self.network(spec.obs_shape, spec.num_actions, config.action_gain)
             self.critic = self.network(self.view_shape, 1, gain=1.0)
         self.value_norm = ValueNorm(config.value_norm_beta).to(device)
@@ -120,14 +120,8 @@ class Mappo:
 
     def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
         """Keep the row; what acting knew of it is computed again, by `behaviour`."""
-        expected = (self.config.num_envs, self.spec.num_agents)
-        assert actions.shape == expected, f"actions {actions.shape}, expected {expected}"
-        row = {name: getattr(step, name) for name in ("obs", "avail", "alive", "reward")}
-        row |= {name: getattr(step, name) for name in ("last", "terminal")}
-        row["first"] = step.first | step.info.get("crashed", False)  # no action leads to a cut
-        if self.config.central_value and self.spec.state_shape is not None:
-            row["state"] = step.state
-        self.rollout.add(row | {"action": actions})
+        has_state = self.spec.state_shape is not None
+        self.rollout.observe(step, actions, self.config.central_value and has_state)
 
     @torch.no_grad()
     def behaviour(self, rows: Rows) -> Rows:
@@ -171,21 +165,8 @@ class Mappo:
         )
 
     def advantages(self, stream: Stream) -> tuple[Tensor, Tensor]:
-        """A_t (T, E, C, G) in units of reward, and V_t (T, E, C, 1) [Eq. 16 of GAE].
-
-        A real end is worth nothing, and so is a time-out unless `bootstrap_timeouts`; the cut
-        after T steps is worth the next row's value. A dead agent goes on to collect reward.
-        """
-        gamma = self.config.gamma
-        value, next_value = (
-            self.value_norm.denormalise(self.tensor(rows["value"]))[..., None]
-            for rows in (stream.now, stream.next)
-        )  # (T, E, C, 1)
-        end = stream.next["terminal" if self.config.bootstrap_timeouts else "last"]  # (T, E)
-        bootstrap = gamma * next_value * self.tensor(~end)[..., None, None]
-        discount = gamma * self.tensor(stream.goes_on)[..., None, None]  # (T, E, 1, 1)
-        reward = self.tensor(stream.next["reward"]).unflatten(2, (self.views, -1))  # (T, E, C, G)
-        return stream_gae(reward, discount, value, bootstrap, self.config.gae_lambda), value
+        """A_t (T, E, C, G) in units of reward, and V_t (T, E, C, 1) [Eq. 16 of GAE]."""
+        return stream_advantages(stream, self.value_norm, self.config)
 
     def sequences(self, stream: Stream) -> Sequences:
         """Everything that training needs of a stream, cut into chunks."""
@@ -208,35 +189,31 @@ class Mappo:
 
     def train(self, batch: Sequences) -> dict[str, float]:
         """Several passes over a batch; the means of what they report."""
-        log = [
-            self.improve_policy(part) | self.improve_value(part)
-            for _ in range(self.config.epochs)
-            for part in self.minibatches(batch)
-        ]
-        means = torch.stack([torch.stack(list(entry.values())) for entry in log]).mean(0)
-        return dict(zip(log[0], means.tolist(), strict=True))
+        return to_floats(
+            means(
+                [
+                    self.improve_policy(part) | self.improve_value(part)
+                    for _ in range(self.config.epochs)
+                    for part in self.minibatches(batch)
+                ]
+            )
+        )
 
     def minibatches(self, batch: Sequences) -> Iterator[Sequences]:
-        """The batch in equal parts of chunks in random order; as it is if there is one part."""
-        parts = self.config.minibatches
-        if parts == 1:
-            yield batch
-            return
-        order = torch.randperm(batch.count, generator=self.generator).to(self.device)
-        for index in order[: batch.count // parts * parts].chunk(parts):
-            yield batch.part(index)
+        """One pass over a batch, in equal parts of chunks in random order."""
+        return map(batch.rows, equal_parts(len(batch), self.config.minibatches, self.generator))
 
     def improve_policy(self, batch: Sequences) -> dict[str, Tensor]:
         """One step of the actor's optimiser."""
         loss, report = self.policy_loss(batch)
-        norm = self.descend(loss, self.actor, self.actor_optimiser)
+        norm = descend(loss, self.actor_optimiser, self.config.max_grad_norm)
         return report | {"actor_grad_norm": norm}
 
     def improve_value(self, batch: Sequences) -> dict[str, Tensor]:
         """One step of the critic's optimiser, after the targets' moments were updated."""
         self.value_norm.update(batch.target)
         loss = self.value_loss(batch)
-        norm = self.descend(loss, self.critic, self.critic_optimiser)
+        norm = descend(loss, self.critic_optimiser, self.config.max_grad_norm)
         return {"value_loss": loss.detach(), "critic_grad_norm": norm}
 
     def policy_loss(self, batch: Sequences) -> tuple[Tensor, dict[str, Tensor]]:
@@ -259,41 +236,19 @@ class Mappo:
         clip, delta = self.config.clip, self.config.huber_delta
         return clipped_huber(value, old, target, clip, delta).mean()
 
-    def descend(self, loss: Tensor, network: nn.Module, optimiser: torch.optim.Adam) -> Tensor:
-        """One gradient step; the gradient's norm () before it is clipped."""
-        optimiser.zero_grad()
-        loss.backward()
-        norm = nn.utils.clip_grad_norm_(network.parameters(), self.config.max_grad_norm)
-        optimiser.step()
-        return norm
-
     # ---------------------------------------------------------------------------------- saving
 
-    @property
-    def parts(self) -> dict[str, Any]:
-        """What has a `state_dict`."""
-        return {
-            "actor": self.actor,
-            "critic": self.critic,
-            "value_norm": self.value_norm,
-            "actor_optimiser": self.actor_optimiser,
-            "critic_optimiser": self.critic_optimiser,
-        }
+    def parts(self) -> dict[str, Part]:
+        """What a checkpoint holds, an unfinished rollout too."""
+        names = ("actor", "critic", "value_norm", "actor_optimiser", "critic_optimiser")
+        carried = Attributes(self, "actor_state", "critic_state")
+        learnt = {name: getattr(self, name) for name in names}
+        return {**learnt, "generator": self.generator, "rollout": self.rollout, "carried": carried}
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on exactly, an unfinished rollout too."""
-        return {name: part.state_dict() for name, part in self.parts.items()} | {
-            "generator": self.generator.get_state(),
-            "rollout": self.rollout.state(),
-            "actor_state": self.actor_state,
-            "critic_state": self.critic_state,
-        }
+        """Everything needed to go on exactly."""
+        return state_of(self.parts())
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from what `state` gave."""
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
-        self.generator.set_state(state["generator"])
-        self.rollout.load(state["rollout"])
-        self.actor_state = state["actor_state"].to(self.device)
-        self.critic_state = state["critic_state"].to(self.device)
+        restore(self.parts(), state, self.seed)

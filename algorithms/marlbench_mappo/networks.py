@@ -5,8 +5,7 @@
 
 from torch import Tensor, nn
 
-from marlbench.toolbox.folded import NormLinear
-from marlbench.toolbox.orthogonal import RELU_GAIN, orthogonal_linear
+from marlbench.toolbox.orthogonal import RELU_GAIN, NormLinear, orthogonal_linear
 from marlbench.toolbox.vision import ImageEncoder
 from marlbench_mappo.masked_gru import MaskedGRU
 

@@ -39,8 +39,7 @@ class Sequences:
     critic_state: Tensor
     """(L, N, D) likewise."""
 
-    @property
-    def count(self) -> int:
+    def __len__(self) -> int:
         """N."""
         return self.keep.shape[1]
 
@@ -48,7 +47,7 @@ class Sequences:
         """Cut a whole (T, E, C, ...) to sequences of `length` steps, N = (E, C, T / length)."""
         return Sequences(**{f.name: chunked(getattr(self, f.name), length) for f in fields(self)})
 
-    def part(self, index: Tensor) -> Sequences:
+    def rows(self, index: Tensor | slice) -> Sequences:
         """Only the sequences of these numbers."""
         return Sequences(**{f.name: getattr(self, f.name)[:, index] for f in fields(self)})
 

@@ -25,9 +25,10 @@ from marlbench.toolbox.policies import (
     log_prob,
     masked_log_probs,
 )
-from marlbench.toolbox.policy_losses import ppo_clip
-from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_gae
-from marlbench.toolbox.value_losses import clipped_huber
+from marlbench.toolbox.ppo import clipped_huber, equal_parts, ppo_clip
+from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_advantages
+from marlbench.toolbox.saving import Part, restore, seeded, state_of
+from marlbench.toolbox.training import clipped_step, means, to_floats
 from marlbench_mat.config import MatConfig
 from marlbench_mat.networks import Decoder, Encoder, Prepared
 
@@ -41,14 +42,13 @@ class Mat:
     def __init__(self, config: MatConfig, spec: EnvSpec, seed: int, device: str) -> None:
         self.config, self.spec, self.seed, self.device = config, spec, seed, device
         sizes = (spec.num_agents, config.embedding, config.layers, config.heads)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.encoder = Encoder(spec.obs_shape, *sizes)
             self.decoder = Decoder(spec.num_actions, *sizes)
         self.transformer = nn.ModuleList([self.encoder, self.decoder]).to(device)
         self.value_norm = ValueNorm(config.value_norm_beta).to(device)
         self.optimiser = torch.optim.Adam(
-            self.transformer.parameters(), lr=config.lr, eps=config.adam_eps, fused=True
+            self.transformer.parameters(), lr=config.learning_rate, eps=config.adam_eps, fused=True
         )
         self.generator = torch.Generator().manual_seed(seed)
         self.rollout = Rollout(config.rollout_steps)
@@ -89,12 +89,7 @@ class Mat:
 
     def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
         """Keep the row; what acting knew of it is computed again, by `behaviour`."""
-        expected = (self.config.num_envs, self.spec.num_agents)
-        assert actions.shape == expected, f"actions {actions.shape}, expected {expected}"
-        row = {name: getattr(step, name) for name in ("obs", "avail", "alive", "reward")}
-        row |= {name: getattr(step, name) for name in ("last", "terminal")}
-        row["first"] = step.first | step.info.get("crashed", False)  # no action leads to a cut
-        self.rollout.add(row | {"action": actions})
+        self.rollout.observe(step, actions)
 
     @torch.no_grad()
     def behaviour(self, rows: Rows) -> Rows:
@@ -128,21 +123,9 @@ class Mat:
         return self.train(self.batch(self.rollout.take(["reward", "last", "terminal", "value"])))
 
     def advantages(self, stream: Stream) -> tuple[Tensor, Tensor]:
-        """A_t and V_t (T, E, A) in units of reward [Eq. 16 of GAE].
-
-        A real end is worth nothing, and so is a time-out unless `bootstrap_timeouts`; the cut
-        after T steps is worth the next row's value. A dead agent goes on to collect reward.
-        """
-        gamma = self.config.gamma
-        value, next_value = (
-            self.value_norm.denormalise(self.tensor(rows["value"]))
-            for rows in (stream.now, stream.next)
-        )  # (T, E, A)
-        end = stream.next["terminal" if self.config.bootstrap_timeouts else "last"]  # (T, E)
-        bootstrap = gamma * next_value * self.tensor(~end)[..., None]
-        discount = gamma * self.tensor(stream.goes_on)[..., None]  # (T, E, 1)
-        reward = self.tensor(stream.next["reward"])  # (T, E, A)
-        return stream_gae(reward, discount, value, bootstrap, self.config.gae_lambda), value
+        """A_t and V_t (T, E, A) in units of reward [Eq. 16 of GAE]; each agent has its value."""
+        advantage, value = stream_advantages(stream, self.value_norm, self.config)
+        return advantage.squeeze(-1), value.squeeze(-1)
 
     def batch(self, stream: Stream) -> Batch:
         """Everything that training needs of a stream: N = T * E joint steps."""
@@ -155,24 +138,17 @@ class Mat:
 
     def train(self, batch: Batch) -> dict[str, float]:
         """Several passes over a batch; the means of what they report."""
-        log = [
-            self.improve(part)
-            for _ in range(self.config.epochs)
-            for part in self.minibatches(batch)
-        ]
-        means = torch.stack([torch.stack(list(entry.values())) for entry in log]).mean(0)
-        return dict(zip(log[0], means.tolist(), strict=True))
+        passes = (self.minibatches(batch) for _ in range(self.config.epochs))
+        return to_floats(means([self.improve(part) for each in passes for part in each]))
 
     def minibatches(self, batch: Batch) -> Iterator[Batch]:
-        """The batch in equal parts of joint steps in random order; as it is if it is one part.
+        """One pass over a batch, in equal parts of joint steps in random order.
 
         Each with the weights (N, A) of its entries: in the policy's means, in the value's.
         """
-        parts, count = self.config.minibatches, len(batch["action"])
-        order = torch.randperm(count, generator=self.generator).to(self.device)
-        for index in order[: count // parts * parts].chunk(parts):
-            part = {name: field[index] for name, field in batch.items()} if parts > 1 else batch
-            yield weighed(part)
+        parts = equal_parts(len(batch["action"]), self.config.minibatches, self.generator)
+        for index in parts:
+            yield weighed({name: field[index] for name, field in batch.items()})
 
     def blocks(self, batch: Batch) -> Iterator[Batch]:
         """The batch in parts of at most `block` joint steps, as equal as can be."""
@@ -189,8 +165,7 @@ class Mat:
             loss, report = self.loss(block)
             loss.backward()
             reports.append(report)
-        norm = nn.utils.clip_grad_norm_(self.transformer.parameters(), self.config.max_grad_norm)
-        self.optimiser.step()
+        norm = clipped_step(self.optimiser, self.config.max_grad_norm)
         self.ready = None
         sums = {name: torch.stack([r[name] for r in reports]).sum() for name in reports[0]}
         return sums | {"grad_norm": norm}
@@ -219,29 +194,19 @@ class Mat:
 
     # ---------------------------------------------------------------------------------- saving
 
-    @property
-    def parts(self) -> dict[str, Any]:
-        """What has a `state_dict`."""
-        return {
-            "transformer": self.transformer,
-            "value_norm": self.value_norm,
-            "optimiser": self.optimiser,
-        }
+    def parts(self) -> dict[str, Part]:
+        """What a checkpoint holds, an unfinished rollout too."""
+        names = ("transformer", "value_norm", "optimiser", "generator", "rollout")
+        return {name: getattr(self, name) for name in names}
 
     def state(self) -> dict[str, Any]:
-        """Everything needed to go on exactly, an unfinished rollout too."""
-        return {name: part.state_dict() for name, part in self.parts.items()} | {
-            "generator": self.generator.get_state(),
-            "rollout": self.rollout.state(),
-        }
+        """Everything needed to go on exactly."""
+        return state_of(self.parts())
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave."""
-        for name, part in self.parts.items():
-            part.load_state_dict(state[name])
+        """Go on from what `state` gave; the decoder is prepared anew."""
+        restore(self.parts(), state, self.seed)
         self.ready = None
-        self.generator.set_state(state["generator"])
-        self.rollout.load(state["rollout"])
 
 
 def weighed(batch: Batch) -> Batch:

@@ -17,8 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from marlbench.toolbox.folded import NormLinear
-from marlbench.toolbox.orthogonal import RELU_GAIN, orthogonal_linear
+from marlbench.toolbox.orthogonal import RELU_GAIN, NormLinear, orthogonal_linear
 from marlbench.toolbox.vision import ImageEncoder
 from marlbench_mat.attention import GAIN, Attention, Maps, SymbolAttention
 

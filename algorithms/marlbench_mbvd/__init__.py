@@ -21,9 +21,10 @@ marlbench_api = 2
 
 def build(config: MbvdConfig, spec: EnvSpec, seed: int, device: str) -> Agent:
     """Import the learner, and torch, only when a run asks for it."""
+    from marlbench.toolbox.value_learning import ValueAgent
     from marlbench_mbvd.agent import Mbvd
 
-    return Mbvd(config, spec, seed, device)
+    return ValueAgent(Mbvd(config, spec, seed, device))
 
 
 @hookimpl

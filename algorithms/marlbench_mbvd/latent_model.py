@@ -18,9 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.linear import linear
-from marlbench.toolbox.packed_gru import PackedGRU
-from marlbench.toolbox.perceptron import Perceptron
+from marlbench.toolbox.gru import PackedGRU
+from marlbench.toolbox.linear import Perceptron, linear
 from marlbench_mbvd.config import MbvdConfig
 
 __all__ = ["Gaussian", "LatentModel"]

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from marlbench.toolbox.episode_batch import Batch
+from marlbench.toolbox.episodes import Batch
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_mbvd.latent_model import Gaussian, LatentModel
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import math
-
 from torch import nn
 
 from marlbench.plugin import EnvSpec
 from marlbench.toolbox.mixers import MonotonicMixer, NoMixer, SumMixer
 from marlbench.toolbox.utility import Utility
+from marlbench.toolbox.value_learning import ValueNetworks
 from marlbench_qmix.config import QmixConfig
 
-__all__ = ["Networks"]
+__all__ = ["networks"]
 
 
-class Networks(nn.Module):
-    """All that learns: one utility network for all agents, and their mixer."""
-
-    def __init__(self, config: QmixConfig, spec: EnvSpec) -> None:
-        """Build for the task's shapes; without a state of its own, what all agents see is it."""
-        super().__init__()
-        self.utility = Utility(spec, config.hidden, config.image_features)
-        seen = (spec.num_agents, self.utility.features)
-        self.mixer = mixer(config, spec.num_agents, math.prod(spec.state_shape or seen))
+def networks(config: QmixConfig, spec: EnvSpec) -> ValueNetworks:
+    """Build both for the task's shapes."""
+    utility = Utility(spec, config.hidden, config.image_features)
+    return ValueNetworks(utility, mixer(config, spec.num_agents, utility.state_features))
 
 
 def mixer(config: QmixConfig, num_agents: int, state_features: int) -> nn.Module:

@@ -10,23 +10,24 @@ from marlbench.host import Catalogue, check_task, require_installed
 if TYPE_CHECKING:
     from marlbench.testing import Verdict
 
-__all__ = ["checked"]
+__all__ = ["checked", "verdicts"]
 
 
 def checked(catalogue: Catalogue, name: str, task: str | None) -> tuple[list[str], bool]:
     """Give a line per promise and whether all are kept; raises UserError."""
-    verdicts = _verdicts(catalogue, name, task)
+    seen = verdicts(catalogue, name, task)
     lines = [
         f"{'ok  ' if each.passed else 'FAIL'}  {each.name}  ({each.seconds:.1f} s)"
         + (f": {each.detail}" if each.detail else "")
-        for each in verdicts
+        for each in seen
     ]
-    failed = sum(not each.passed for each in verdicts)
-    lines.append(f"{name}: {len(verdicts) - failed} of {len(verdicts)} promises kept")
+    failed = sum(not each.passed for each in seen)
+    lines.append(f"{name}: {len(seen) - failed} of {len(seen)} promises kept")
     return lines, failed == 0
 
 
-def _verdicts(catalogue: Catalogue, name: str, task: str | None) -> list[Verdict]:
+def verdicts(catalogue: Catalogue, name: str, task: str | None) -> list[Verdict]:
+    """Give a verdict per promise of an algorithm or suite; raises UserError."""
     from marlbench.testing import check_algorithm, check_suite
 
     if name in catalogue.algorithms:

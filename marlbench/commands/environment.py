@@ -8,7 +8,7 @@ from marlbench.errors import one_line
 from marlbench.host import Catalogue, importable, remedy
 from marlbench.plugin import Finding, Suite
 
-__all__ = ["checked", "installed"]
+__all__ = ["checked", "install"]
 
 NOTHING = "nothing but marlbench"
 
@@ -65,7 +65,7 @@ def play(suite: Suite) -> tuple[int, str]:
     return steps, simulator
 
 
-def installed(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
+def install(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
     """Do what pip alone cannot, then look; or say what pip can do; raises UnknownNameError."""
     suite = catalogue.suite(name)
     if suite.install is None:

@@ -2,23 +2,85 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from marlbench.executors import Resources
+from marlbench.errors import UserError
+from marlbench.executors import Outcome, Resources
 from marlbench.exit_codes import ExitCode
-from marlbench.grid.launch import announcement, play, prepare, summary
-from marlbench.grid.plan import Request, make_plan
+from marlbench.grid.launch import Grid, announcement, play, prepare, summary
+from marlbench.grid.plan import PAPER, Request, make_plan
 from marlbench.host import load_catalogue, require_installed
+from marlbench.overrides import Override, read_file
 
-__all__ = ["run_grid"]
+__all__ = ["names", "play_grid", "requested", "run_grid"]
+
+
+def requested(  # noqa: PLR0913 - one parameter per option
+    *,
+    algo: Sequence[str],
+    suite: str,
+    task: Sequence[str],
+    seeds: int | None,
+    seed: Sequence[int],
+    steps: int | None,
+    preset: Sequence[str],
+    overrides: Sequence[Override],
+    config: Path | None,
+    label: str | None,
+) -> Request:
+    """Understand the options that say what to play, empty or None where one is left out.
+
+    Raises UserError.
+    """
+    if seeds is not None and seed:
+        raise UserError("--seeds N means seeds 0 to N-1, --seed K one seed: give one of the two")
+    return Request(
+        algorithms=names("--algo", algo),
+        suite=suite,
+        tasks=names("--task", task),
+        seeds=range(seeds) if seeds is not None else seed or None,
+        presets=names("--preset", preset) or [PAPER],
+        overrides=[
+            *(read_file(config) if config else []),
+            *overrides,
+            *([] if steps is None else [Override("run.steps", steps, "--steps")]),
+        ],
+        label=label,
+    )
+
+
+def names(option: str, values: Sequence[str]) -> list[str]:
+    """Open `a,b` into its names; an option that is given must name something."""
+    names = [name.strip() for value in values for name in value.split(",") if name.strip()]
+    if values and not names:
+        raise UserError(
+            f"{option} names nothing: give a name or leave {option} out (marlbench list)"
+        )
+    return names
 
 
 def run_grid(
     request: Request, results: Path, executor: str, workers: int | None, runs_per_gpu: int
 ) -> int:
     """Play what is asked for; give the exit code. Raises UserError before anything is written."""
+    _, outcome = play_grid(request, results, executor, workers, runs_per_gpu)
+    if outcome.interrupted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.FAILED if outcome.failures else ExitCode.OK
+
+
+def play_grid(
+    request: Request, results: Path, executor: str, workers: int | None, runs_per_gpu: int
+) -> tuple[Grid, Outcome]:
+    """Play what is asked for, telling how it goes; give the grid and how it ended.
+
+    Raises UserError before anything is written.
+    """
     catalogue = load_catalogue()
     require_installed(catalogue.suite(request.suite))
+    if (workers is not None and workers < 1) or runs_per_gpu < 1:  # from Python: typer has looked
+        raise UserError("--workers and --runs-per-gpu are 1 or more")
     plan = make_plan(catalogue, request)
     resources = Resources(workers, runs_per_gpu, plan.run.threads, plan.run.device)
     grid = prepare(plan, results, catalogue.executor(executor), resources)
@@ -27,6 +89,4 @@ def run_grid(
     outcome = play(grid)
     for line in summary(grid, outcome):
         print(line, flush=True)
-    if outcome.interrupted:
-        return ExitCode.INTERRUPTED
-    return ExitCode.FAILED if outcome.failures else ExitCode.OK
+    return grid, outcome

@@ -1,4 +1,4 @@
-"""From a plan to its end: check the folders, say what will happen, play, say what came of it."""
+"""Takes a plan to its end: checks folders, says what will happen, plays, says what came of it."""
 
 from __future__ import annotations
 

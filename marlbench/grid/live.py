@@ -123,7 +123,7 @@ class LiveView:
         return table
 
     def _memory(self) -> list[Text]:
-        """Say to what the replays grow, if worth saying, and what to do if it is too much."""
+        """Say how large the replays grow, unless they are small; if too large, what to do."""
         said = replays.together(self.board)
         if replays.too_large(self.board):
             return [_line(f"! {said}", "yellow"), _line(f"  {replays.REMEDY}", "yellow")]

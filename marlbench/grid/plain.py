@@ -61,7 +61,7 @@ class PlainView:
             print(f"about {duration(eta)} to the end of all at this speed", flush=True)
 
     def _tell_memory(self) -> None:
-        """Say once of each run to what its replay grows, and once if they do not fit together."""
+        """Say once per run how large its replay grows, and once if they do not fit together."""
         for row in self.board.rows.values():
             fresh = row.state == "running" and row.folder not in self._planned
             if fresh and (said := replays.of_run(row.progress)):

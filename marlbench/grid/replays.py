@@ -1,4 +1,4 @@
-"""What replays will take of this machine's memory, in words: each alone, and all at once."""
+"""Says how much of this machine's memory replays will take: each alone, and all together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REMEDY = "play fewer at a time (--workers) or set the algorithm's replay_gib low
 
 
 def of_run(progress: Mapping[str, Any]) -> str:
-    """Say to what a run's replay grows by its `progress.json`, if that is worth saying.
+    """Say how large a run's replay grows, by its `progress.json`; nothing for a small one.
 
     >>> of_run({"replay_gib": 9.81}), of_run({"replay_gib": 0.05}), of_run({})
     ('replay grows to 9.8 GiB', '', '')
@@ -34,7 +34,7 @@ def beside(free: float | None) -> str:
 
 
 def together(board: Board) -> str:
-    """Say to what the replays of all running runs grow, if that is worth saying."""
+    """Say how large the replays of all running runs grow together; nothing for small ones."""
     needs = _needs(board)
     if sum(needs) < WORTH_SAYING:
         return ""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
+from marlbench.fields import flatten
 from marlbench.report.scores import AVERAGED, Cell, Run, recorded
 from marlbench.store import RunRecord
 
@@ -53,11 +54,7 @@ def flat(prefix: str, settings: dict[str, Any]) -> dict[str, str]:
     >>> flat("run", {"steps": 5, "evaluation": {"every": 2}})
     {'run.steps': '5', 'run.evaluation.every': '2'}
     """
-    pairs: dict[str, str] = {}
-    for key, value in settings.items():
-        nested = isinstance(value, dict) and value
-        pairs |= flat(f"{prefix}.{key}", value) if nested else {f"{prefix}.{key}": str(value)}
-    return pairs
+    return {key: str(value) for key, value in flatten((), {prefix: settings}).items()}
 
 
 def differences(

@@ -1,7 +1,7 @@
 """A run's folder: who may write it, what is in it, and how to read many of them."""
 
 from marlbench.store.folder import SpecConflict, create, learner_difference, read_spec, run_folder
-from marlbench.store.reading import RunRecord, load, runs
+from marlbench.store.reading import RunRecord, load, load_training, runs
 from marlbench.store.writing import Journal, Superseded
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "create",
     "learner_difference",
     "load",
+    "load_training",
     "read_spec",
     "run_folder",
     "runs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from marlbench import labels
 from marlbench.config import RunSpec
+from marlbench.fields import flatten
 from marlbench.store.files import read_json, replace_json
 from marlbench.store.old_documents import upgraded
 
@@ -118,14 +119,14 @@ def learner_difference(there: RunSpec, asked: RunSpec) -> tuple[str, Any, Any] |
     """
     if there.algorithm != asked.algorithm:
         return "algorithm", there.algorithm, asked.algorithm
-    old, new = (dict(_flat(each.algorithm_config, "")) for each in (there, asked))
+    old, new = (flatten((), each.algorithm_config) for each in (there, asked))
     both = sorted(old.keys() & new.keys())
     return next(((key, old[key], new[key]) for key in both if old[key] != new[key]), None)
 
 
 def _refuse_difference(folder: Path, there: RunSpec, asked: RunSpec) -> None:
     """Raise `SpecConflict` for the first setting, machine settings apart, that differs."""
-    old, new = dict(_settings(there)), dict(_settings(asked))
+    old, new = _settings(there), _settings(asked)
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
         if before != after and key not in MACHINE:
@@ -135,24 +136,13 @@ def _refuse_difference(folder: Path, there: RunSpec, asked: RunSpec) -> None:
             )
 
 
-def _settings(spec: RunSpec) -> Iterator[tuple[str, Any]]:
+def _settings(spec: RunSpec) -> dict[str, Any]:
     """Flatten what decides a run; where a value came from and what it changed does not."""
     document = spec.model_dump(
         mode="json", exclude={"presets", "origins", "algorithm_changes", "suite_changes"}
     )
-    for key, value in document.items():
-        if isinstance(value, dict):
-            yield from _flat(value, key.removesuffix("_config") + ".")
-        else:
-            yield key, value
-
-
-def _flat(document: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
-    for key, value in document.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+    flat = flatten((), document)
+    return {key.replace("_config.", ".", 1): value for key, value in flat.items()}
 
 
 def _folder_name(name: str) -> str:

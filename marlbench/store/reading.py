@@ -45,6 +45,12 @@ COLUMNS = (
 )
 """What every evaluation says; a column of each metric's name comes behind."""
 
+TRAINING_COLUMNS = (
+    *("suite", "task", "label", "algorithm", "seed", "status", "folder"),
+    *("env_steps", "update", "episodes", "wall"),
+)
+"""What is there before anyone has learnt, and has metrics."""
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -148,17 +154,44 @@ def load(results: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*COLUMNS, *metrics])
 
 
+def load_training(results: Path) -> pd.DataFrame:
+    """Give one row per update of every run below a results folder, a column per metric.
+
+    NaN where a run's learner has no such metric; one that is called like a column of the host's is
+    left out.
+    """
+    import pandas as pd
+
+    rows = [
+        _whose(record) | row.pop("metrics") | row | {"wall": row["wall"]["seconds"]}
+        for record in runs(results)
+        for row in record.training()
+    ]
+    return pd.DataFrame(rows, columns=None if rows else list(TRAINING_COLUMNS))
+
+
+def _whose(record: RunRecord) -> dict[str, Any]:
+    """Give the columns that say which run a row is of."""
+    spec = record.spec
+    return {
+        "suite": spec.suite,
+        "task": spec.row,
+        "label": spec.label,
+        "algorithm": spec.algorithm,
+        "seed": spec.seed,
+        "status": record.status,
+        "folder": str(record.folder),
+    }
+
+
 def _table_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
     spec, provenance = record.spec, record.provenance or {}
     constant = {
-        **{key: getattr(spec, key) for key in ("suite", "label", "algorithm", "seed")},
-        "task": spec.row,
-        "status": record.status,
+        **_whose(record),
         "steps": spec.run.steps,
         "protocol": spec.run.evaluation.version,
         "execution": provenance.get("execution"),
         "simulator": provenance.get("env", {}).get("simulator"),
-        "folder": str(record.folder),
     }
     for row in record.evaluations():
         yield row | constant | {"wall": row["wall"]["seconds"]}

@@ -47,51 +47,51 @@ class Journal:
         files.drop_torn_row(folder / EVENTS)
         (folder / FAILED).unlink(missing_ok=True)
 
-    def evaluated(self, row: dict[str, Any]) -> None:
+    def append_evaluation(self, row: dict[str, Any]) -> None:
         """Append a row to `eval.jsonl`, durably."""
-        self.own()
+        self.require_newest()
         files.append_row(self.folder / EVALUATIONS, row, sync=True)
 
-    def pictured(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
+    def write_picture(self, name: str, step: int, picture: NDArray[np.uint8]) -> None:
         """Replace the picture (height, width, 3) of this name and evaluation in `pictures/`."""
-        self.own()
+        self.require_newest()
         path = picture_file(self.folder, name, step)
         path.parent.mkdir(exist_ok=True)
         files.replace_png(path, picture)
 
-    def trained(self, row: dict[str, Any]) -> None:
+    def append_update(self, row: dict[str, Any]) -> None:
         """Append a row to `train.jsonl`."""
-        self.own()
+        self.require_newest()
         files.append_row(self.folder / TRAINING, row)
 
-    def event(self, event: str, **facts: Any) -> None:
+    def append_event(self, event: str, **facts: Any) -> None:
         """Append a row to `events.jsonl`."""
-        self.own()
+        self.require_newest()
         row = {"event": event, "attempt": self.attempt, **facts, "wall": self.wall()}
         files.append_row(self.folder / EVENTS, row, sync=True)
 
-    def progress(self, document: dict[str, Any]) -> None:
+    def write_progress(self, document: dict[str, Any]) -> None:
         """Replace `progress.json`."""
-        self.own()
+        self.require_newest()
         now = {"attempt": self.attempt, "pid": os.getpid(), "time": time.time()}
         files.replace_json(self.folder / PROGRESS, document | now, durable=False)
 
-    def provenance(self, document: dict[str, Any]) -> None:
+    def write_provenance(self, document: dict[str, Any]) -> None:
         """Replace `provenance.json` by that of this attempt; what older ones ran on is kept."""
-        self.own()
+        self.require_newest()
         older = files.read_json(self.folder / PROVENANCE) or {}
         past = [*older.pop("earlier_attempts", []), older] if older else []
         document = document | {"attempt": self.attempt, "earlier_attempts": past}
         files.replace_json(self.folder / PROVENANCE, document)
 
-    def done(self, document: dict[str, Any]) -> None:
+    def write_done(self, document: dict[str, Any]) -> None:
         """Write `DONE`."""
-        self.event("done", **document)
+        self.append_event("done", **document)
         files.replace_json(self.folder / DONE, document)
 
-    def failed(self, reason: str, traceback: str) -> None:
+    def write_failed(self, reason: str, traceback: str) -> None:
         """Write `FAILED`: trying again unchanged is no use."""
-        self.event("failed", reason=reason)
+        self.append_event("failed", reason=reason)
         files.replace_json(self.folder / FAILED, {"reason": reason, "traceback": traceback})
 
     def offsets(self) -> dict[str, int]:
@@ -104,11 +104,11 @@ class Journal:
 
     def rewind(self, offsets: dict[str, int] | None) -> None:
         """Cut the metric files to `offsets`; None: to nothing."""
-        self.own()
+        self.require_newest()
         for name in METRICS:
             files.truncate(self.folder / name, offsets[name] if offsets else 0)
 
-    def own(self) -> None:
+    def require_newest(self) -> None:
         """Raise `Superseded` if a newer attempt has begun."""
         if (self.folder / ATTEMPTS / str(self.attempt + 1)).exists():
             raise Superseded(f"{self.folder}: attempt {self.attempt} was superseded")

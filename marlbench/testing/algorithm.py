@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marlbench.plugin import Algorithm, ReplayBuffer, Step
-from marlbench.run.loop import shows_pictures
-from marlbench.run.replay_segments import put_buffers, take_buffers
 from marlbench.testing.execution import depends_on_others
 from marlbench.testing.generators import Guarded
 from marlbench.testing.sameness import difference, leaves, through_disk
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.trial import SEED, Subject, Trial, episode
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
+from marlbench.training.loop import shows_pictures
+from marlbench.training.replay_segments import put_buffers, take_buffers
 from marlbench.vecenv.seeding import step_rng
 
 AHEAD = 30
@@ -129,7 +129,7 @@ def acts_without_its_replay(subject: Subject) -> str:
 
 
 def evaluating_disturbs_nothing(subject: Subject) -> str:
-    """Acting for somebody else, and drawing what is seen, leaves training untouched."""
+    """Acting in an evaluation, and giving pictures, leaves training untouched."""
     trial, twin = subject.trial(), subject.trial()
     for each in (trial, twin):
         each.learn()
@@ -144,7 +144,7 @@ def evaluating_disturbs_nothing(subject: Subject) -> str:
     place = difference(before, trial.agent.state())
     require(place is None, f"pictures changes {place}")
     place = difference(carried, trial.policy_state, "policy_state")
-    require(place is None, f"act for somebody else changes {place} of training")
+    require(place is None, f"act in an evaluation changes {place} of training")
     place = difference(_until_update(trial), _until_update(twin), "turns")
     require(place is None, f"after an evaluation training differs at {place}")
     return ""

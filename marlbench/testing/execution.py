@@ -25,9 +25,10 @@ STRENGTHS = (1.0, 100.0)
 def depends_on_others(trial: Trial, sizes: Sizes) -> str | None:
     """Say which action changes when the other agents' world does, None if none does.
 
-    Changed are the others' observations and masks and the global state, over whole episodes;
-    with the weights as they were learnt, and with random ones: a young network may listen to
-    others so faintly that no action shows it, but what it is built to depend on stays the same.
+    The observations and masks of the others and the global state are changed, over whole episodes.
+    This is tried with the weights as they were learnt, then with random ones: a young network may
+    listen to others so faintly that no action shows it. Other weights do not change what it is
+    built to depend on.
     """
     found = _dependence(trial, sizes, "learnt")
     if found is None:

@@ -1,4 +1,4 @@
-"""Notices who draws from a global random generator, which is nobody's own."""
+"""Notices a learner that draws from a global random generator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An agent at a synthetic task, to be watched."""
+"""An agent that plays a synthetic task, for checks to watch."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ class Trial:
         raise Unkept(f"{len(seen)} updates within {PATIENCE} env steps, {updates} were awaited")
 
     def watch(self, steps: list[Step], explore: bool, policy_state: Any = None) -> list[Any]:
-        """Show steps to the agent as somebody else; give its actions (E, A) for each."""
+        """Show steps to the agent beside its training, as an evaluation does; give its actions."""
         if policy_state is None:
             policy_state = self.agent.start(len(steps[0].last))
         answers = []
@@ -121,7 +121,7 @@ class Trial:
         return answers
 
     def copy_onto(self, other: Trial, through: Callable[[Any], Any]) -> None:
-        """Let another trial go on from here, everything having gone through `through`."""
+        """Let another trial go on from here; `through` copies everything, by way of a file, say."""
         other.agent.load(through(self.agent.state()))
         there = (self.policy_state, self.seeds, self.step, self.moves)
         other.policy_state, other.seeds, other.step, other.moves = through(there)

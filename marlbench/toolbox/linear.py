@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Linear", "linear", "product"]
+__all__ = ["Linear", "Perceptron", "linear", "product"]
 
 Activation = Literal["none", "relu"]
 
@@ -87,3 +87,18 @@ class Product(torch.autograd.Function):
         to_x = product(grad, weight.t()) if ctx.needs_input_grad[0] else None
         to_bias = grad.sum(0) if ctx.needs_input_grad[2] else None
         return to_x, grad.t() @ x, to_bias, None
+
+
+class Perceptron(nn.Module):
+    """`W_2 relu(W_1 x + b_1) + b_2`, with torch's own draw of the weights."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int) -> None:
+        """Build for vectors of `inputs` features."""
+        super().__init__()
+        self.first = nn.Linear(inputs, hidden)
+        self.last = nn.Linear(hidden, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Give vectors (..., D) of vectors (..., I)."""
+        hidden = linear(x, self.first.weight, self.first.bias, "relu")
+        return linear(hidden, self.last.weight, self.last.bias)

@@ -6,19 +6,28 @@ from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["rows_within"]
+__all__ = ["row_bytes", "rows_within"]
+
+Fields = Mapping[str, tuple[tuple[int, ...], str]]
+"""What a row holds: (shape, dtype) by name."""
 
 
-def rows_within(
-    gib: float, fields: Mapping[str, tuple[tuple[int, ...], str]], wanted: int, least: int
-) -> int:
+def row_bytes(fields: Fields) -> int:
+    """Give the bytes that a row of fields (shape, dtype) takes.
+
+    >>> row_bytes({"obs": ((44, 44, 3), "uint8"), "reward": ((), "float32")})
+    5812
+    """
+    return sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in fields.values())
+
+
+def rows_within(gib: float, fields: Fields, wanted: int, least: int) -> int:
     """Give how many rows of fields (shape, dtype), at most `wanted`, fit; ValueError under `least`.
 
     >>> rows_within(1.0, {"obs": ((44, 44, 3), "uint8")}, wanted=1_000_000, least=1)
     184872
     """
-    row = sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in fields.values())
-    fitting = int(gib * 2**30 / row)
+    fitting = int(gib * 2**30 / row_bytes(fields))
     if fitting < least:
         raise ValueError(
             f"replay_gib={gib:g} holds {fitting} steps of this task, of which at least {least} are "

@@ -9,8 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from marlbench.toolbox.linear import linear
-from marlbench.toolbox.perceptron import Perceptron
+from marlbench.toolbox.linear import Perceptron, linear
 
 __all__ = ["MonotonicMixer", "NoMixer", "SumMixer"]
 

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+__all__ = ["ValueNorm", "standardise"]
+
 VARIANCE_FLOOR = 1e-2
 DEBIAS_FLOOR = 1e-5
 
@@ -50,13 +52,15 @@ class ValueNorm(nn.Module):
         return x * std + mean
 
 
-def standardise(x: Tensor, mask: Tensor, eps: float = 1e-5) -> Tensor:
-    """`(x - mean) / (std + eps)` for all entries (...), statistics of those in the mask (...) only.
+def standardise(x: Tensor, weight: Tensor, eps: float = 1e-5, correction: int = 0) -> Tensor:
+    """`(x - mean) / (std + eps)` for all entries (...), with the moments of the weighted ones.
+
+    `weight` (...) may be a mask. The variance is divided by the weights' sum less `correction`.
 
     >>> standardise(torch.tensor([1.0, 3.0, 9.0]), torch.tensor([True, True, False]), eps=0.0)
     tensor([-1.,  1.,  7.])
     """
-    count = mask.sum()
-    mean = (x * mask).sum() / count
-    variance = ((x - mean).square() * mask).sum() / count
+    total = weight.sum().clamp(min=1)
+    mean = (x * weight).sum() / total
+    variance = ((x - mean).square() * weight).sum() / (total - correction)
     return (x - mean) / (variance.sqrt() + eps)

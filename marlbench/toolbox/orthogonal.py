@@ -3,11 +3,16 @@
 Saxe et al. 2014, arXiv:1312.6120v3: rows (or columns) of length `gain`, at right angles.
 """
 
+from __future__ import annotations
+
 import math
 
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from marlbench.toolbox.linear import Linear
+from marlbench.toolbox.linear import Linear, linear
+
+__all__ = ["RELU_GAIN", "NormLinear", "orthogonal_linear"]
 
 RELU_GAIN = math.sqrt(2)
 """Keeps the scale of activations through a ReLU."""
@@ -26,3 +31,22 @@ def orthogonal_linear(inputs: int, outputs: int, gain: float, bias: bool = True)
     if bias:
         nn.init.zeros_(layer.bias)
     return layer
+
+
+class NormLinear(nn.Module):
+    """`linear(norm(x))` of data x, with orthogonal weights: (..., inputs) to (..., outputs).
+
+    The gain g and shift s of the norm move into the map: `W (g n + s) + c = (W g) n + (W s + c)`
+    for the standardised n, so that the gradient of W g is all that a backward pass computes.
+    """
+
+    def __init__(self, inputs: int, outputs: int, gain: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(inputs)
+        self.linear = orthogonal_linear(inputs, outputs, gain)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) to (..., outputs)."""
+        norm, weight = self.norm, self.linear.weight
+        standard = F.layer_norm(x, norm.normalized_shape, eps=norm.eps)
+        return linear(standard, weight * norm.weight, self.linear.bias + weight @ norm.bias)

@@ -6,6 +6,8 @@ action between the two does nothing. So row k of a copy is a transition only if 
 short by a crash, a `first` row may follow any other: mark rows so that no action leads to.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from marlbench.plugin import Step
+from marlbench.toolbox.normalise import ValueNorm
 from marlbench.toolbox.returns import gae
+from marlbench.toolbox.settings import OnPolicyConfig
+
+__all__ = ["Rollout", "Rows", "Stream", "stream_advantages", "stream_gae"]
+
+SEEN = ("obs", "avail", "alive", "reward", "last", "terminal")
+"""What is kept of every step."""
 
 Rows = dict[str, NDArray[Any]]
 
@@ -46,6 +56,16 @@ class Rollout:
         self.notes: list[Rows] = []  # of the oldest rows
         self.begin = np.zeros(0, np.int64)  # (E,) the first row that is not yet used
         self.complete = np.zeros(0, np.int64)  # (E,) transitions that wait
+
+    def observe(self, step: Step, actions: NDArray[np.int64], with_state: bool = False) -> None:
+        """Keep a training step (E, ...), its state if asked for, and the actions (E, A) then taken.
+
+        What acting knew of the step is not kept: a learner computes it again, for `note`.
+        """
+        assert actions.shape == step.alive.shape, f"actions {actions.shape}, {step.alive.shape}"
+        row = {name: getattr(step, name) for name in (*SEEN, *(("state",) if with_state else ()))}
+        first = step.first | step.info.get("crashed", False)  # no action leads to a cut
+        self.add(row | {"first": first, "action": actions})
 
     def add(self, row: Mapping[str, NDArray[Any]]) -> None:
         """Append a copy of one row: fields (E, ...), `first` and `last` (E,) bool among them."""
@@ -95,8 +115,8 @@ class Rollout:
         self.begin = begin - dropped
         self.complete = self.complete - self.num_steps
 
-    def state(self) -> dict[str, Any]:
-        """What `load` needs to go on exactly."""
+    def state_dict(self) -> dict[str, Any]:
+        """What `load_state_dict` needs to go on exactly."""
         return {
             "rows": stacked(self.rows),
             "notes": stacked(self.notes),
@@ -104,8 +124,8 @@ class Rollout:
             "complete": self.complete,
         }
 
-    def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from what `state` gave."""
+    def load_state_dict(self, state: Mapping[str, Any], /) -> None:
+        """Go on from what `state_dict` gave."""
         self.rows, self.notes = unstacked(state["rows"]), unstacked(state["notes"])
         self.begin, self.complete = state["begin"], state["complete"]
 
@@ -119,6 +139,30 @@ def unstacked(rows: Rows) -> list[Rows]:
     """R rows from fields (R, E, ...)."""
     count = len(next(iter(rows.values()), ()))
     return [{name: field[index] for name, field in rows.items()} for index in range(count)]
+
+
+def stream_advantages(
+    stream: Stream, value_norm: ValueNorm, config: OnPolicyConfig
+) -> tuple[Tensor, Tensor]:
+    """Advantages (T, E, C, G) and values (T, E, C, 1) in units of reward, on the norm's device.
+
+    A value (T, E, C), in normalised units, serves the G = A / C agents of its group. A real end is
+    worth nothing, and so is a time-out unless `bootstrap_timeouts`; the cut after T steps is worth
+    the next row's value. A dead agent goes on to collect reward.
+    """
+
+    def tensor(array: NDArray[Any]) -> Tensor:
+        return torch.as_tensor(array, device=value_norm.mean.device)
+
+    value, next_value = (
+        value_norm.denormalise(tensor(rows["value"]))[..., None]
+        for rows in (stream.now, stream.next)
+    )  # (T, E, C, 1)
+    end = stream.next["terminal" if config.bootstrap_timeouts else "last"]  # (T, E)
+    bootstrap = config.gamma * next_value * tensor(~end)[..., None, None]
+    discount = config.gamma * tensor(stream.goes_on)[..., None, None]  # (T, E, 1, 1)
+    reward = tensor(stream.next["reward"]).unflatten(2, (value.shape[2], -1))  # (T, E, C, G)
+    return stream_gae(reward, discount, value, bootstrap, config.gae_lambda), value
 
 
 def stream_gae(

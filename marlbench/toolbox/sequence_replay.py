@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marlbench.plugin import ReplayBuffer
+
 __all__ = ["SequenceReplay", "Windows"]
 
 FLAGS = ("first", "last", "terminal")
@@ -145,11 +147,15 @@ class SequenceReplay:
         """The first row, of those kept, of the episode of stream 0 that a row is of."""
         return max(int(self._begin[row % self.rows, 0]), self.oldest)
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], written: int) -> None:
+    def state_dict(self) -> ReplayBuffer:
+        """Give the rows, which are not copied."""
+        return ReplayBuffer(self.arrays, self.written)
+
+    def load_state_dict(self, state: ReplayBuffer, /) -> None:
         """Take the rows of an equal replay."""
-        kept = min(written, self.rows)
+        self.written = state.written
+        kept = min(self.written, self.rows)
         for name, array in self.arrays.items():
-            array[:kept] = arrays[name][:kept]  # writing more would take memory for nothing
-        self.written = written
-        for k in range(self.oldest, written):
+            array[:kept] = state.arrays[name][:kept]  # writing more would take memory for nothing
+        for k in range(self.oldest, self.written):
             self._index(k)

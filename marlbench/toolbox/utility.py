@@ -1,19 +1,25 @@
-"""Q_a: the recurrent value network that all agents share, and what it reads."""
+"""Q_a: the recurrent value network that all agents share, what it reads, and acting by it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from marlbench.plugin import EnvSpec
+from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.exploration import epsilon_greedy, greedy
+from marlbench.toolbox.gru import PackedGRU
 from marlbench.toolbox.linear import linear
-from marlbench.toolbox.packed_gru import PackedGRU
 from marlbench.toolbox.vision import ImageEncoder
 
-__all__ = ["Utility"]
+__all__ = ["PolicyState", "Utility", "act", "beginning"]
 
 IMAGES_AT_ONCE = 16_384
 """Images of 44 x 44 whose layers take 1.4 GB; a batch of long episodes has 50 times as many."""
@@ -37,6 +43,8 @@ class Utility(nn.Module):
         self.num_agents, self.none = spec.num_agents, spec.num_actions
         self.sees_images = len(spec.obs_shape) == 3
         self.features = image_features if self.sees_images else spec.obs_shape[0]
+        seen = (spec.num_agents, self.features)  # without a state, what all agents see is it
+        self.state_features = math.prod(spec.state_shape or seen)
         if self.sees_images:
             trunk = ImageEncoder(spec.obs_shape)
             self.trunk = nn.Sequential(trunk, nn.Linear(trunk.features, self.features), nn.ReLU())
@@ -93,3 +101,50 @@ def labels(num_agents: int, num_actions: int) -> Tensor:
     actions = torch.eye(num_actions + 1)[:, :num_actions].expand(num_agents, -1, -1)
     agents = torch.eye(num_agents)[:, None].expand(-1, num_actions + 1, -1)
     return torch.cat([actions, agents], -1)
+
+
+@dataclass(frozen=True)
+class PolicyState:
+    """What acting carries from step to step."""
+
+    hidden: NDArray[np.float32]
+    """(E, A, D) states of the recurrent network."""
+    action: NDArray[np.int64]
+    """(E, A) last actions."""
+
+
+def beginning(spec: EnvSpec, hidden: int, num_envs: int) -> PolicyState:
+    """Give the policy's state at an episode's beginning for E copies."""
+    agents = (num_envs, spec.num_agents)
+    states = np.zeros((*agents, hidden), np.float32)
+    return PolicyState(states, np.full(agents, spec.num_actions))
+
+
+def act(
+    utility: Utility,
+    step: Step,
+    policy_state: PolicyState,
+    rng: np.random.Generator,
+    epsilon: float | None,
+) -> tuple[NDArray[np.int64], PolicyState]:
+    """Choose actions (E, A): the best by each agent's own utility, or epsilon-greedily."""
+    last_action, hidden = policy_state.action, policy_state.hidden  # (E, A), (E, A, D)
+    if step.first.any():
+        fresh = step.first[:, None]  # (E, 1)
+        last_action = np.where(fresh, utility.none, last_action)
+        hidden = np.where(fresh[..., None], np.float32(0), hidden)
+    q, h = values(utility, step.obs, last_action, hidden)
+    if epsilon is None:
+        action = greedy(q, step.avail)
+    else:
+        uniforms = rng.random((*last_action.shape, utility.none + 1))
+        action = epsilon_greedy(q, step.avail, epsilon, uniforms)
+    return action, PolicyState(h, action)
+
+
+def values(utility: Utility, *seen: NDArray[Any]) -> list[NDArray[np.float32]]:
+    """Give values (E, A, U) and next states (E, A, D) of what was seen, done and remembered."""
+    device = utility.agents.device
+    with torch.inference_mode():
+        results = utility(*(torch.from_numpy(array).to(device) for array in seen))
+    return [result.cpu().numpy() for result in results]

@@ -116,7 +116,7 @@ class SyncVectorEnv:
         self.envs, self._now = envs, unstack(step)
 
     def _ask(self, copy: int, question: Callable[[Env], Answer]) -> Answer:
-        """Ask a copy; give what waits for its answer, or raises what went wrong in asking."""
+        """Ask a copy; give the function that waits for its answer, or raises what asking raised."""
         try:
             env = self.envs[copy] = self.envs[copy] or self._make()
             return question(env)
@@ -162,7 +162,10 @@ class SyncVectorEnv:
 
 
 def ask_reset(env: Env, seed: int) -> Answer:
-    """Ask a copy for a reset, and give what waits for it; without halves the waiting does all."""
+    """Ask a copy for a reset; give the function that waits for it.
+
+    An `Env` that has no halves to be asked with resets only there.
+    """
     if splits(env):
         env.send_reset(seed)
         return env.receive
@@ -170,7 +173,7 @@ def ask_reset(env: Env, seed: int) -> Answer:
 
 
 def ask_step(env: Env, actions: NDArray[np.int64]) -> Answer:
-    """Ask a copy to play a joint action (A,), likewise."""
+    """Ask a copy to play a joint action (A,); give the function that waits for the step."""
     if splits(env):
         env.send_step(actions)
         return env.receive

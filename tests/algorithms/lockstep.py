@@ -16,20 +16,20 @@ Learner = TypeVar("Learner", bound=Agent)
 
 
 class Lockstep(Generic[Learner]):
-    """The copies, and where they and the learner's memory stand."""
+    """The copies, and where they and the policy's state stand."""
 
     def __init__(self, agent: Learner, sizes: Sizes, num_envs: int = 2, seed: int = 0) -> None:
         self.agent = agent
         self.envs = [Synthetic(sizes) for _ in range(num_envs)]
         self.seeds = iter(range(1000 * seed, 10**9))
         self.now = [env.reset(next(self.seeds)) for env in self.envs]
-        self.memory = agent.start(num_envs)
+        self.policy_state = agent.start(num_envs)
         self.rng = np.random.default_rng(seed)
 
     def play(self) -> dict[str, float] | None:
         """Play one lockstep step and let the agent learn if it is time."""
         step = stack(self.now)
-        actions, self.memory = self.agent.act(step, self.memory, self.rng, explore=True)
+        actions, self.policy_state = self.agent.act(step, self.policy_state, self.rng, explore=True)
         self.agent.observe(step, actions)
         self.now = [
             env.reset(next(self.seeds)) if now.last else env.step(action)

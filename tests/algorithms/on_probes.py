@@ -8,8 +8,8 @@ from typing import Any
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.exit_codes import ExitCode
 from marlbench.host import load_catalogue
-from marlbench.run import worker
 from marlbench.store import create, runs
+from marlbench.training import worker
 
 
 def learned(

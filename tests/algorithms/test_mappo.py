@@ -218,7 +218,7 @@ def test_minibatches_use_every_chunk_once() -> None:
     agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
     batch = agent.sequences(agent.rollout.take(["reward", "value", "last", "terminal"]))
     parts = list(agent.minibatches(batch))
-    assert [part.count for part in parts] == [6, 6]
+    assert [len(part) for part in parts] == [6, 6]
     together = torch.cat([part.target for part in parts], 1).flatten().sort().values
     assert torch.equal(together, batch.target.flatten().sort().values)
 

@@ -212,7 +212,7 @@ def test_two_minibatches_give_the_references_losses(
 
     def minibatches(data: Sequences) -> Iterator[Sequences]:
         for index in next(orders).chunk(2):
-            yield data.part(index)
+            yield data.rows(index)
 
     monkeypatch.setattr(agent, "minibatches", minibatches)
     run_and_compare(agent, oracle, "minibatch2", updates=10)

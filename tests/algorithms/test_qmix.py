@@ -13,7 +13,8 @@ import torch
 from marlbench.plugin import EnvSpec, Step
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.toolbox import utility as utility_module
-from marlbench.toolbox.episode_batch import capacity
+from marlbench.toolbox.episodes import capacity
+from marlbench.toolbox.value_learning import ValueAgent
 from marlbench.vecenv.synchronous import stack
 from marlbench_qmix import marlbench_algorithms
 from marlbench_qmix.agent import Qmix
@@ -24,8 +25,8 @@ SIZES = Sizes()
 SMALL = QmixConfig(batch_episodes=4, replay_episodes=16, hidden=8, mixer_embed=4, mixer_hyper=8)
 
 
-def built(config: QmixConfig = SMALL, sizes: Sizes = SIZES, seed: int = 0) -> Qmix:
-    return Qmix(config, Synthetic(sizes).spec, seed, "cpu")
+def built(config: QmixConfig = SMALL, sizes: Sizes = SIZES, seed: int = 0) -> ValueAgent[Qmix]:
+    return ValueAgent(Qmix(config, Synthetic(sizes).spec, seed, "cpu"))
 
 
 def scripted(lengths: list[int], reward: float = 1.0, **flags: bool) -> list[Step]:
@@ -50,11 +51,11 @@ def scripted(lengths: list[int], reward: float = 1.0, **flags: bool) -> list[Ste
     return steps
 
 
-def watcher(**settings: Any) -> Qmix:
+def watcher(**settings: Any) -> ValueAgent[Qmix]:
     """An agent for `scripted` steps, with one episode per batch."""
     spec = EnvSpec(2, (3,), 4, 9, reward=settings.pop("reward", "team"))
     config = {"batch_episodes": 1, "replay_episodes": 8, **settings}
-    return Qmix(QmixConfig(**config), spec, 0, "cpu")
+    return ValueAgent(Qmix(QmixConfig(**config), spec, 0, "cpu"))
 
 
 ACTION = np.zeros((1, 2), np.int64)
@@ -79,11 +80,13 @@ def test_the_catalogue_offers_three_mixers_of_one_page() -> None:
 )
 def test_every_mixer_learns_from_every_shape_of_task(mixer: Any, sizes: Sizes) -> None:
     agent = built(SMALL.model_copy(update={"mixer": mixer}), sizes)
-    before = {name: weight.clone() for name, weight in agent.live.state_dict().items()}
+    before = {name: weight.clone() for name, weight in agent.learner.online.state_dict().items()}
     for metrics in Lockstep(agent, sizes, num_envs=2).play_until(2):
         assert all(np.isfinite(value) for value in metrics.values())
     moved = {
-        name for name, weight in agent.live.state_dict().items() if (weight != before[name]).any()
+        name
+        for name, weight in agent.learner.online.state_dict().items()
+        if (weight != before[name]).any()
     }
     assert moved == set(before)  # every weight has a gradient
 
@@ -91,10 +94,10 @@ def test_every_mixer_learns_from_every_shape_of_task(mixer: Any, sizes: Sizes) -
 def test_images_go_through_the_trunk_and_its_features_are_the_state() -> None:
     sizes = Sizes(obs_shape=(44, 44, 3), state=None, limit=3)
     agent = built(SMALL.model_copy(update={"batch_episodes": 2}), sizes)
-    before = {name: weight.clone() for name, weight in agent.live.state_dict().items()}
+    before = {name: weight.clone() for name, weight in agent.learner.online.state_dict().items()}
     assert agent.replay.ring["obs"].dtype == np.uint8
     Lockstep(agent, sizes, num_envs=2).play_until(1)
-    after = agent.live.state_dict()
+    after = agent.learner.online.state_dict()
     assert any((after[name] != before[name]).any() for name in after if "trunk" in name)
     assert after["mixer.hyper_b1.weight"].shape[1] == 2 * SMALL.image_features
 
@@ -103,7 +106,7 @@ def test_images_read_in_parts_give_the_same_values_and_gradients(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     agent = built(sizes=Sizes(obs_shape=(44, 44, 3), state=None))
-    utility = agent.live.utility
+    utility = agent.learner.online.utility
     images = torch.randint(0, 256, (5, 2, 44, 44, 3), dtype=torch.uint8)
     weights = torch.randn(5, 2, SMALL.image_features)
     gradients = []
@@ -128,22 +131,24 @@ def test_actions_stay_available_and_the_dead_do_nothing() -> None:
         play.play()
 
 
-def test_acting_is_a_function_of_step_and_memory() -> None:
+def test_acting_is_a_function_of_step_and_policy_state() -> None:
     agent, sizes = built(), Sizes()
     play = Lockstep(agent, sizes, num_envs=3)
     for _ in range(5):
         play.play()
-    step, memory = stack(play.now), play.memory
+    step, policy_state = stack(play.now), play.policy_state
     torch_state, numpy_state = torch.get_rng_state(), str(np.random.get_state())
-    first, _ = agent.act(step, memory, np.random.default_rng(0), explore=True)
+    first, _ = agent.act(step, policy_state, np.random.default_rng(0), explore=True)
     agent.act(step, agent.start(3), np.random.default_rng(0), explore=False)
     second, after = agent.act(
-        step, pickle.loads(pickle.dumps(memory)), np.random.default_rng(0), explore=True
+        step, pickle.loads(pickle.dumps(policy_state)), np.random.default_rng(0), explore=True
     )
     np.testing.assert_array_equal(first, second)
     assert torch.equal(torch.get_rng_state(), torch_state)
     assert str(np.random.get_state()) == numpy_state
-    draws = [agent.act(step, memory, np.random.default_rng(n), explore=True)[0] for n in range(20)]
+    draws = [
+        agent.act(step, policy_state, np.random.default_rng(n), explore=True)[0] for n in range(20)
+    ]
     assert len({draw.tobytes() for draw in draws}) > 1  # what is drawn is what was passed
     np.testing.assert_array_equal(after.action, second)
 
@@ -156,7 +161,7 @@ def test_a_first_step_forgets_the_episode_before() -> None:
     step = stack(play.now)
     begin = replace(step, first=np.array([True, False]))
     _, fresh = agent.act(begin, agent.start(2), np.random.default_rng(0), explore=False)
-    _, after = agent.act(begin, play.memory, np.random.default_rng(0), explore=False)
+    _, after = agent.act(begin, play.policy_state, np.random.default_rng(0), explore=False)
     np.testing.assert_array_equal(after.hidden[0], fresh.hidden[0])
     assert (after.hidden[1] != fresh.hidden[1]).any()
 
@@ -187,19 +192,19 @@ def test_a_fraction_of_an_episode_per_update_gives_several_updates() -> None:
     for step in scripted([1] * 4):
         agent.observe(step, ACTION)
         agent.update()
-        adam = next(iter(agent.optimiser.state.values()), {"step": 0})
+        adam = next(iter(agent.learner.optimiser.state.values()), {"step": 0})
         updates[agent.replay.written] = int(adam["step"])
     assert updates == {0: 0, 1: 0, 2: 1, 3: 5, 4: 9}
 
 
-def test_slow_networks_are_copied_every_so_many_episodes() -> None:
+def test_target_networks_are_copied_every_so_many_episodes() -> None:
     agent = watcher(episodes_per_update=1, target_update_episodes=3)
     copied = []
     for step in scripted([2] * 7, terminal=True):
         agent.observe(step, ACTION)
         if agent.update():
-            live, slow = agent.live.state_dict(), agent.slow.state_dict()
-            if all(torch.equal(live[name], slow[name]) for name in live):
+            online, target = agent.learner.online.state_dict(), agent.learner.target.state_dict()
+            if all(torch.equal(online[name], target[name]) for name in online):
                 copied.append(agent.replay.written)
     assert copied == [3, 6]
 
@@ -212,9 +217,9 @@ def test_an_end_bootstraps_nothing_and_a_time_out_does() -> None:
             agent.observe(step, ACTION)
         batch = agent.batch(agent.replay.packed(np.arange(1)))
         assert (batch.discount[:, 0, 0] == 0).tolist() == [False, False, terminal]
-        inputs = agent.live.utility.inputs(batch.obs, batch.last_action)
-        q = agent.live.utility.unroll(inputs, batch.sizes).detach()
-        targets[terminal] = agent.target(batch, inputs, q)[-1].item()
+        inputs = agent.learner.online.utility.inputs(batch.obs, batch.last_action)
+        q = agent.learner.online.utility.unroll(inputs, batch.sizes).detach()
+        targets[terminal] = agent.learner.targets(batch, inputs, q)[-1].item()
     assert targets[True] == 1.0  # the last reward alone
     assert targets[False] != 1.0
 
@@ -257,12 +262,12 @@ def test_independent_learners_learn_each_from_its_own_value() -> None:
     for step in scripted([3, 2]):
         agent.observe(step, ACTION)
     batch = agent.batch(agent.replay.packed(np.arange(2)))
-    inputs = agent.live.utility.inputs(batch.obs, batch.last_action)
-    q = agent.live.utility.unroll(inputs, batch.sizes).detach()
-    assert agent.target(batch, inputs, q).shape == (5, 2)
+    inputs = agent.learner.online.utility.inputs(batch.obs, batch.last_action)
+    q = agent.learner.online.utility.unroll(inputs, batch.sizes).detach()
+    assert agent.learner.targets(batch, inputs, q).shape == (5, 2)
     chosen = q.gather(-1, batch.action[..., None]).squeeze(-1)[batch.steps]
-    error = chosen - agent.target(batch, inputs, q)
-    loss, _ = agent.loss(batch)
+    error = chosen - agent.learner.targets(batch, inputs, q)
+    loss, _ = agent.learner.loss(batch)
     # float32, the same mean in another order
     assert loss.item() == pytest.approx(0.5 * error.square().mean().item(), rel=1e-6)
 
@@ -274,16 +279,16 @@ def test_a_loaded_agent_goes_on_exactly(sizes: Sizes) -> None:
     play.play_until(2)
     twin = Lockstep(built(config, sizes, seed=9), sizes, num_envs=2)
     twin.agent.load(play.agent.state())
-    twin.envs, twin.now, twin.memory, twin.seeds, twin.rng = pickle.loads(
-        pickle.dumps((play.envs, play.now, play.memory, play.seeds, play.rng))
+    twin.envs, twin.now, twin.policy_state, twin.seeds, twin.rng = pickle.loads(
+        pickle.dumps((play.envs, play.now, play.policy_state, play.seeds, play.rng))
     )
     assert play.play_until(3) == twin.play_until(3)
-    ours, theirs = play.agent.live.state_dict(), twin.agent.live.state_dict()
+    ours, theirs = play.agent.learner.online.state_dict(), twin.agent.learner.online.state_dict()
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
 def test_the_seed_alone_decides_the_weights() -> None:
-    weights = [built(seed=seed).live.state_dict() for seed in (0, 0, 1)]
+    weights = [built(seed=seed).learner.online.state_dict() for seed in (0, 0, 1)]
     name = "utility.input.weight"
     assert torch.equal(weights[0][name], weights[1][name])
     assert not torch.equal(weights[0][name], weights[2][name])
@@ -296,7 +301,7 @@ def test_the_replay_is_capped_by_bytes_and_must_hold_a_batch() -> None:
         assert capacity(spec, 5000, gib, least=128) == int(gib * 2**30) // episode
     assert capacity(EnvSpec(3, (30,), 9, 60), 5000, 24.0, least=128) == 5000
     with pytest.raises(ValueError, match="holds 26 episodes of this task, fewer than batch"):
-        Qmix(QmixConfig(replay_gib=1.0), spec, 0, "cpu")
+        ValueAgent(Qmix(QmixConfig(replay_gib=1.0), spec, 0, "cpu"))
 
 
 def test_smoke_learns_within_its_first_evaluation_interval() -> None:

@@ -14,13 +14,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from marlbench.plugin import EnvSpec, Step
-from marlbench.toolbox.episode_replay import Episodes
+from marlbench.plugin import EnvSpec
+from marlbench.toolbox.episodes import Episodes
+from marlbench.toolbox.value_learning import ValueAgent, ValueNetworks
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import QmixConfig
-from marlbench_qmix.networks import Networks
+from tests.algorithms.recorded import Oracle, close, steps_of
 
-Oracle = dict[str, NDArray[Any]]
 AGENTS, ACTIONS, LIMIT = 3, 7, 12
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
 FORWARD = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums in another order, values near 1
@@ -33,14 +33,14 @@ def oracle() -> Oracle:
 
 
 @pytest.fixture
-def agent(oracle: Oracle) -> Qmix:
-    agent = Qmix(QmixConfig(batch_episodes=8), SPEC, seed=0, device="cpu")
-    load(agent.live, oracle, "init")
-    load(agent.slow, oracle, "target")
+def agent(oracle: Oracle) -> ValueAgent[Qmix]:
+    agent = ValueAgent(Qmix(QmixConfig(batch_episodes=8), SPEC, seed=0, device="cpu"))
+    load(agent.learner.online, oracle, "init")
+    load(agent.learner.target, oracle, "target")
     return agent
 
 
-def names(module: Networks) -> dict[str, str]:
+def names(module: ValueNetworks) -> dict[str, str]:
     """Our weights' names to the reference's."""
     layers = {
         "utility.input.": "agent/fc1.",
@@ -57,7 +57,7 @@ def names(module: Networks) -> dict[str, str]:
     return found
 
 
-def load(module: Networks, oracle: Oracle, prefix: str) -> None:
+def load(module: ValueNetworks, oracle: Oracle, prefix: str) -> None:
     weights = {
         ours: torch.as_tensor(oracle[f"{prefix}/{theirs}"])
         for ours, theirs in names(module).items()
@@ -65,35 +65,13 @@ def load(module: Networks, oracle: Oracle, prefix: str) -> None:
     module.load_state_dict(weights)
 
 
-def played(agent: Qmix, oracle: Oracle) -> Episodes:
+def played(agent: ValueAgent[Qmix], oracle: Oracle) -> Episodes:
     """Show the recorded episodes to the agent, one copy after the other, and draw them all."""
     for episode in range(8):
         for step, action in steps_of(oracle, episode):
             agent.observe(step, action)
     assert agent.replay.written == 8
     return agent.replay.packed(np.arange(8))
-
-
-def steps_of(oracle: Oracle, episode: int) -> list[tuple[Step, NDArray[np.int64]]]:
-    batch = {key: oracle[f"batch/{key}"][episode] for key in ("obs", "state", "reward")}
-    avail = oracle["batch/avail_actions"][episode].astype(bool)
-    length = int(oracle["batch/length"][episode])
-    terminal = bool(oracle["batch/terminated"][episode].any())
-    rewards = np.concatenate([[[0.0]], batch["reward"]]).astype(np.float32)  # as it arrives
-    found = []
-    for t in range(length + 1):
-        step = Step(
-            obs=batch["obs"][t][None],
-            avail=avail[t][None],
-            alive=np.ones((1, AGENTS), bool),
-            reward=np.full((1, AGENTS), rewards[t], np.float32),
-            first=np.array([t == 0]),
-            last=np.array([t == length]),
-            terminal=np.array([t == length and terminal]),
-            state=batch["state"][t][None],
-        )
-        found.append((step, oracle["batch/actions"][episode, t, :, 0].astype(np.int64)[None]))
-    return found
 
 
 def padded(rows: Tensor, episodes: Episodes, oracle: Oracle) -> NDArray[Any]:
@@ -104,39 +82,40 @@ def padded(rows: Tensor, episodes: Episodes, oracle: Oracle) -> NDArray[Any]:
     return laid
 
 
-def close(ours: Any, theirs: Any, rtol: float, atol: float) -> None:
-    np.testing.assert_allclose(np.asarray(ours), np.asarray(theirs), rtol=rtol, atol=atol)
-
-
-def test_one_step_of_the_network(agent: Qmix, oracle: Oracle) -> None:
+def test_one_step_of_the_network(agent: ValueAgent[Qmix], oracle: Oracle) -> None:
     obs = torch.as_tensor(oracle["batch/obs"][:, 2])
     last_action = torch.as_tensor(oracle["batch/actions"][:, 1, :, 0]).long()
-    utility = agent.live.utility
+    utility = agent.learner.online.utility
     np.testing.assert_array_equal(utility.inputs(obs, last_action), oracle["step/inputs"])
     q, h = utility(obs, last_action, torch.as_tensor(oracle["step/hidden_in"]))
     close(q.detach(), oracle["step/q"], **FORWARD)
     close(h.detach(), oracle["step/hidden_out"], **FORWARD)
 
 
-def test_acting_remembers_as_the_reference(agent: Qmix, oracle: Oracle) -> None:
-    memory = agent.start(1)
+def test_acting_remembers_as_the_reference(agent: ValueAgent[Qmix], oracle: Oracle) -> None:
+    policy_state = agent.start(1)
     for t, (step, _) in enumerate(steps_of(oracle, episode=0)):
         taken = oracle["batch/actions"][0, t, :, 0].astype(np.int64)[None]
-        action, memory = agent.act(step, memory, np.random.default_rng(0), explore=False)
+        action, policy_state = agent.act(
+            step, policy_state, np.random.default_rng(0), explore=False
+        )
         np.testing.assert_array_equal(action[0], oracle["out/double_q_action"][0, t])
-        memory = type(memory)(memory.hidden, taken)
-    close(memory.hidden[0], oracle["out/hidden_online_last"][0], **FORWARD)
+        policy_state = type(policy_state)(policy_state.hidden, taken)
+    close(policy_state.hidden[0], oracle["out/hidden_online_last"][0], **FORWARD)
 
 
-def test_values_of_whole_episodes(agent: Qmix, oracle: Oracle) -> None:
+def test_values_of_whole_episodes(agent: ValueAgent[Qmix], oracle: Oracle) -> None:
     episodes = played(agent, oracle)
     batch = agent.batch(episodes)
     filled = oracle["batch/filled"].astype(bool)
-    for networks, key in ((agent.live, "out/q_online"), (agent.slow, "out/q_target")):
+    for networks, key in (
+        (agent.learner.online, "out/q_online"),
+        (agent.learner.target, "out/q_target"),
+    ):
         utility = networks.utility
         q = utility.unroll(utility.inputs(batch.obs, batch.last_action), batch.sizes).detach()
         close(padded(q, episodes, oracle), oracle[key] * filled[..., None], **FORWARD)
-        if networks is agent.live:
+        if networks is agent.learner.online:
             best = q.masked_fill(~batch.avail, -torch.inf).argmax(-1)
             np.testing.assert_array_equal(
                 padded(best, episodes, oracle), oracle["out/double_q_action"] * filled
@@ -146,37 +125,37 @@ def test_values_of_whole_episodes(agent: Qmix, oracle: Oracle) -> None:
             ours = padded(chosen, episodes, oracle)[:, :-1]
             close(ours * mask, oracle["out/chosen_q"] * mask, **FORWARD)
             rows = oracle["out/chosen_qtot"] * mask
-            mixed = agent.live.mixer(chosen, batch.state).detach()
+            mixed = agent.learner.online.mixer(chosen, batch.state).detach()
             close(padded(mixed, episodes, oracle)[:, :-1] * mask, rows, **FORWARD)
 
 
-def test_mask_and_targets(agent: Qmix, oracle: Oracle) -> None:
+def test_mask_and_targets(agent: ValueAgent[Qmix], oracle: Oracle) -> None:
     episodes = played(agent, oracle)
     batch = agent.batch(episodes)
     order = np.argsort(-oracle["batch/length"], kind="stable")
     mask = oracle["out/mask"][order].swapaxes(0, 1)  # (T, B, 1)
     np.testing.assert_array_equal(batch.valid, mask.astype(bool))
-    utility = agent.live.utility
+    utility = agent.learner.online.utility
     inputs = utility.inputs(batch.obs, batch.last_action)
     q = utility.unroll(inputs, batch.sizes).detach()
-    targets = agent.target(batch, inputs, q)
+    targets = agent.learner.targets(batch, inputs, q)
     theirs = oracle["out/td_lambda_targets"][order].swapaxes(0, 1)[mask.astype(bool)]
     close(targets[:, 0], theirs, **FORWARD)
 
 
-def test_loss_and_gradients(agent: Qmix, oracle: Oracle) -> None:
-    loss, _ = agent.loss(agent.batch(played(agent, oracle)))
+def test_loss_and_gradients(agent: ValueAgent[Qmix], oracle: Oracle) -> None:
+    loss, _ = agent.learner.loss(agent.batch(played(agent, oracle)))
     close(loss.detach(), oracle["update1/loss"], rtol=1e-6, atol=0)  # as another float32 form
     loss.backward()
-    theirs = names(agent.live)
-    for name, weight in agent.live.named_parameters():
+    theirs = names(agent.learner.online)
+    for name, weight in agent.learner.online.named_parameters():
         assert weight.grad is not None
         reference = oracle[f"grad/{theirs[name]}"]
         # relative to the layer's largest: single sums cancel, and 1e-6 is ten float32 roundings
         close(weight.grad, reference, rtol=0, atol=1e-6 * np.abs(reference).max())
 
 
-def test_three_updates(agent: Qmix, oracle: Oracle) -> None:
+def test_three_updates(agent: ValueAgent[Qmix], oracle: Oracle) -> None:
     episodes = played(agent, oracle)
     for number in (1, 2, 3):
         metrics = agent.learn(episodes)
@@ -190,7 +169,7 @@ def test_three_updates(agent: Qmix, oracle: Oracle) -> None:
             # ten float32 roundings; later ones start from weights that differ by 1e-6
             close(metrics[name], value, rtol=1e-6 if number == 1 else 1e-5, atol=0)
         if number in (1, 3):
-            theirs = names(agent.live)
-            for name, weight in agent.live.named_parameters():
+            theirs = names(agent.learner.online)
+            for name, weight in agent.learner.online.named_parameters():
                 # Adam scales gradients near zero up, so their last bits reach 1e-5 in a weight
                 close(weight.detach(), oracle[f"after{number}/{theirs[name]}"], rtol=0, atol=1e-5)

@@ -101,7 +101,8 @@ def test_a_trained_run_becomes_a_film(watched: Watch, tmp_path: Path) -> None:
     folder = "results/skirmish/2v2/tiny/seed_0"
     assert first == f"filming {folder}"
     assert last.startswith(f"{folder}/film.gif: ")
-    assert last.endswith("frames, tiny as it was after 64 env steps")
+    after = "tiny after 64 env steps, episodes the first of the evaluation at 60"
+    assert last.endswith(f"frames, {after}")
     assert "  episode 2   step " in out
     with Image.open(tmp_path / folder / "film.gif") as gif:
         assert f"film.gif: {getattr(gif, 'n_frames', 1)} frames" in last

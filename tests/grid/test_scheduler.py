@@ -195,7 +195,7 @@ class Rival(Record):
         super().retrying(folder, reason, seconds)
         if self.journal:
             if self.finishes:
-                self.journal.done({})
+                self.journal.write_done({})
             self.journal.close()
 
 

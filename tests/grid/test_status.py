@@ -42,7 +42,7 @@ def test_crashes_of_the_environment_are_counted(
 def test_a_running_run_says_to_what_its_replay_grows(tmp_path: Path, gib: float, said: str) -> None:
     spec = RunSpec(suite="smacv2", task="protoss_5_vs_5", algorithm="qmix", label="qmix", seed=0)
     journal = store.Journal(store.create(tmp_path, spec))
-    journal.progress({"env_steps": 2000, "eta_s": 60.0, "replay_gib": gib, "free_gib": 23.0})
+    journal.write_progress({"env_steps": 2000, "eta_s": 60.0, "replay_gib": gib, "free_gib": 23.0})
     (_, line, _) = overview(tmp_path)
     journal.close()
     assert line.endswith(f"seed 0  2k of 400k steps, 60 s to go{said}")

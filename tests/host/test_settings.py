@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 from pydantic import Field, model_validator
@@ -53,6 +53,8 @@ class Learner(AlgorithmConfig):
 
 class Other(AlgorithmConfig):
     """Settings of another learner."""
+
+    former_names: ClassVar[Mapping[str, str]] = {"discount": "gamma"}
 
     gamma: float = 0.9
     """Discount [ours]."""
@@ -227,6 +229,15 @@ def test_settings_that_contradict_each_other_are_told(catalogue: Catalogue) -> N
 def test_a_bare_key_names_the_algorithms_that_lack_it(catalogue: Catalogue) -> None:
     said = refusal(catalogue, "mixer=sum", algorithms=("qmix", "ppo"))
     assert "ppo has no setting 'mixer'; write qmix.mixer" in said
+
+
+def test_a_former_name_is_told_with_todays(catalogue: Catalogue) -> None:
+    def told(*sets: str) -> str:
+        return refusal(catalogue, *sets, algorithms=("qmix", "ppo"))
+
+    assert told("ppo.discount=1") == "--set: 'ppo.discount' is called 'ppo.gamma' today"
+    assert told("discount=1") == "--set: 'discount' is called 'gamma' today"
+    assert "there is no setting 'qmix.discount'" in told("qmix.discount=1")
 
 
 def test_a_presets_own_slip_is_told_with_its_name(catalogue: Catalogue) -> None:

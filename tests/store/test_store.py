@@ -65,7 +65,7 @@ def test_settings_of_the_suite_make_another_task() -> None:
 def test_both_tasks_are_read_each_under_its_own_name(tmp_path: Path) -> None:
     for changes in ({}, {"sight": 4.0}):
         journal = Journal(store.create(tmp_path, a_spec(suite_changes=changes)))
-        journal.evaluated(evaluation_row(0))
+        journal.append_evaluation(evaluation_row(0))
         journal.close()
     assert store.load(tmp_path)["task"].tolist() == ["count", "count [sight=4.0]"]
 
@@ -107,19 +107,19 @@ def test_machine_settings_may_change_until_the_run_is_done(tmp_path: Path) -> No
 
 def test_a_newer_attempt_silences_the_older_one(tmp_path: Path) -> None:
     old = Journal(tmp_path)
-    old.trained({"update": 1})
+    old.append_update({"update": 1})
     new = Journal(tmp_path)
     assert new.attempt == old.attempt + 1
     writes: list[Callable[[], None]] = [
-        lambda: old.trained({}),
-        lambda: old.pictured("a", 0, np.zeros((2, 2, 3), np.uint8)),
-        lambda: old.evaluated({}),
-        lambda: old.event("done"),
-        lambda: old.progress({}),
-        lambda: old.provenance({}),
+        lambda: old.append_update({}),
+        lambda: old.write_picture("a", 0, np.zeros((2, 2, 3), np.uint8)),
+        lambda: old.append_evaluation({}),
+        lambda: old.append_event("done"),
+        lambda: old.write_progress({}),
+        lambda: old.write_provenance({}),
         lambda: old.rewind(None),
-        lambda: old.failed("no", ""),
-        lambda: old.done({}),
+        lambda: old.write_failed("no", ""),
+        lambda: old.write_done({}),
     ]
     for write in writes:
         with pytest.raises(Superseded):
@@ -136,7 +136,7 @@ def test_a_picture_comes_back_as_it_was_and_takes_the_place_of_the_one_before(
     journal = Journal(tmp_path)
     for shade in (10, 0):
         picture = np.arange(2 * 4 * 3, dtype=np.uint8).reshape(2, 4, 3) + np.uint8(shade)
-        journal.pictured("a/b", 2000, picture)
+        journal.write_picture("a/b", 2000, picture)
     (path,) = (tmp_path / "pictures").iterdir()
     assert path.name == "a%2Fb-000002000.png"
     with Image.open(path) as image:
@@ -151,7 +151,7 @@ def test_what_is_no_picture_is_refused_and_leaves_no_file(
     tmp_path: Path, wrong: NDArray[Any]
 ) -> None:
     with pytest.raises(ValueError, match=r"a-000000000.png: a picture is uint8 .*, not"):
-        Journal(tmp_path).pictured("a", 0, wrong)
+        Journal(tmp_path).write_picture("a", 0, wrong)
     assert list((tmp_path / "pictures").iterdir()) == []
 
 
@@ -169,11 +169,11 @@ def test_attempt_numbers_are_taken_once_however_many_ask(tmp_path: Path) -> None
 
 def test_rewinding_leaves_the_rows_of_the_checkpoint(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
-    journal.evaluated({"step": 0})
-    journal.trained({"update": 1})
+    journal.append_evaluation({"step": 0})
+    journal.append_update({"update": 1})
     offsets = journal.offsets()
-    journal.evaluated({"step": 10})
-    journal.trained({"update": 2})
+    journal.append_evaluation({"step": 10})
+    journal.append_update({"update": 2})
     with (tmp_path / "train.jsonl").open("a") as file:
         file.write('{"update": 3, "met')
     assert journal.reaches(offsets)
@@ -186,16 +186,16 @@ def test_rewinding_leaves_the_rows_of_the_checkpoint(tmp_path: Path) -> None:
 
 
 def test_a_torn_event_does_not_swallow_the_next_one(tmp_path: Path) -> None:
-    Journal(tmp_path).event("attempt")
+    Journal(tmp_path).append_event("attempt")
     with (tmp_path / "events.jsonl").open("a") as file:
         file.write('{"event": "chec')
-    Journal(tmp_path).event("attempt")
+    Journal(tmp_path).append_event("attempt")
     assert [row["attempt"] for row in files.read_rows(tmp_path / "events.jsonl")] == [1, 2]
 
 
 def test_every_attempt_keeps_what_the_earlier_ones_ran_on(tmp_path: Path) -> None:
     for host in ("a", "b", "c"):
-        Journal(tmp_path).provenance({"host": host})
+        Journal(tmp_path).write_provenance({"host": host})
     document = files.read_json(tmp_path / "provenance.json")
     assert document is not None
     assert (document["host"], document["attempt"]) == ("c", 3)
@@ -254,14 +254,14 @@ def test_status_tells_waiting_running_unfinished_failed_and_done(tmp_path: Path)
     assert status() == "running"
     journal.close()
     assert status() == "unfinished"
-    journal.failed("ValueError: no", "Traceback ...")
+    journal.write_failed("ValueError: no", "Traceback ...")
     assert status() == "failed"
     assert store.runs(tmp_path)[0].failure == {
         "reason": "ValueError: no",
         "traceback": "Traceback ...",
     }
     journal = Journal(folder)
-    journal.done({"env_steps": 5})
+    journal.write_done({"env_steps": 5})
     journal.close()
     assert status() == "done"
 
@@ -283,8 +283,8 @@ def test_a_worker_that_was_killed_is_not_running(tmp_path: Path) -> None:
 def test_a_worker_on_another_machine_is_judged_by_its_last_sign_of_life(tmp_path: Path) -> None:
     folder = store.create(tmp_path, a_spec())
     journal = Journal(folder)
-    journal.provenance({"host": "some other machine"})
-    journal.progress({"env_steps": 3})
+    journal.write_provenance({"host": "some other machine"})
+    journal.write_progress({"env_steps": 3})
     journal.close()
     assert reading.read(folder).status == "running"
     files.replace_json(folder / "FAILED", {"reason": "the loss is not finite"})
@@ -317,7 +317,7 @@ def test_a_run_with_a_damaged_row_is_left_out_with_a_warning_that_names_the_row(
 ) -> None:
     for seed in (1, 2):
         journal = Journal(store.create(tmp_path, a_spec(seed=seed)))
-        journal.evaluated(evaluation_row(0))
+        journal.append_evaluation(evaluation_row(0))
         journal.close()
     with (store.run_folder(tmp_path, a_spec()) / "eval.jsonl").open("a") as file:
         file.write("\0\0\0\n")
@@ -352,10 +352,10 @@ def test_a_folder_that_was_moved_aside_does_not_count_again(tmp_path: Path) -> N
 def test_a_crash_that_a_killed_run_meets_again_counts_once(tmp_path: Path) -> None:
     journal = Journal(store.create(tmp_path, a_spec()))
     for steps in (10, 150):
-        journal.event("env_crash", env_steps=steps, during="training")
-    journal.event("env_crash", env_steps=160, during="evaluation")
-    journal.event("resumed", env_steps=100)
-    journal.event("env_crash", env_steps=150, during="training")
+        journal.append_event("env_crash", env_steps=steps, during="training")
+    journal.append_event("env_crash", env_steps=160, during="evaluation")
+    journal.append_event("resumed", env_steps=100)
+    journal.append_event("env_crash", env_steps=150, during="training")
     journal.close()
     (record,) = store.runs(tmp_path)
     assert record.crashes() == {"training": 2}
@@ -371,9 +371,9 @@ def test_a_torn_progress_costs_nothing_but_the_progress(tmp_path: Path) -> None:
 def test_load_gives_a_row_per_evaluation_and_bears_a_torn_line(tmp_path: Path) -> None:
     folder = store.create(tmp_path, a_spec())
     journal = Journal(folder)
-    journal.provenance({"env": {"simulator": "probe 1"}, "execution": "decentralised"})
-    journal.evaluated(evaluation_row(0))
-    journal.evaluated(evaluation_row(10))
+    journal.write_provenance({"env": {"simulator": "probe 1"}, "execution": "decentralised"})
+    journal.append_evaluation(evaluation_row(0))
+    journal.append_evaluation(evaluation_row(10))
     journal.close()
     with (folder / "eval.jsonl").open("a") as file:
         file.write('{"step": 20, "met')

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from marlbench.toolbox.linear import Activation, linear
+from marlbench.toolbox.linear import Activation, Perceptron, linear
 
 # rows, inputs, outputs: small ones take torch's own path, large ones oneDNN's where it is there
 SIZES = [(1, 3, 2), (5, 64, 192), (1000, 64, 192), (3000, 108, 64), (3000, 64, 11), (9000, 64, 1)]
@@ -46,3 +46,19 @@ def test_leading_axes_are_kept_and_inputs_without_gradient_get_none() -> None:
     y.sum().backward()
     assert x.grad is None
     assert weight.grad is not None
+
+
+def test_it_is_two_affine_maps_with_a_relu_between() -> None:
+    torch.manual_seed(0)
+    layers = Perceptron(3, 5, 2).double()
+    layers.requires_grad_(False)
+    first, last = layers.first, layers.last
+    for x in torch.randn(4, 2, 3, dtype=torch.float64).reshape(-1, 3):
+        hidden = [max(0.0, float(w @ x + b)) for w, b in zip(first.weight, first.bias, strict=True)]
+        expected = last.weight @ torch.tensor(hidden, dtype=torch.float64) + last.bias
+        # float64: sums of five numbers near 1
+        torch.testing.assert_close(layers(x[None])[0], expected, rtol=1e-12, atol=1e-12)
+
+
+def test_leading_axes_are_kept() -> None:
+    assert Perceptron(3, 5, 2)(torch.zeros(4, 6, 3)).shape == (4, 6, 2)

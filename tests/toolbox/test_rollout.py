@@ -130,8 +130,8 @@ def test_a_saved_rollout_goes_on_exactly(stop: int) -> None:
         rollout, parts = Rollout(STEPS), []
         for index, row in enumerate(islice(host(5), 80)):
             if restart and index == stop:
-                saved, rollout = rollout.state(), Rollout(STEPS)
-                rollout.load(saved)
+                saved, rollout = rollout.state_dict(), Rollout(STEPS)
+                rollout.load_state_dict(saved)
             rollout.add(row)
             if rollout.ready:
                 note(rollout)

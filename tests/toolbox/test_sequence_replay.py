@@ -1,5 +1,7 @@
 """Windows of a counting stream: nothing lost, doubled, shifted or glued without saying so."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -127,7 +129,7 @@ def test_the_newest_window_is_of_the_episode_that_goes_on_or_the_end_of_the_one_
         replay = SequenceReplay(capacity=3 * kept, num_envs=NUM_ENVS, fields=FIELDS)
         play(replay, moments)
         restored = SequenceReplay(capacity=3 * kept, num_envs=NUM_ENVS, fields=FIELDS)
-        restored.restore(replay.arrays, replay.written)
+        restored.load_state_dict(replay.state_dict())
         for each in (replay, restored):
             window = each.newest(length)
             assert [tuple(pair) for pair in window.fields["count"][:, 0].tolist()] == expected
@@ -140,7 +142,7 @@ def test_a_restored_replay_samples_the_same() -> None:
     for moments in (10, 75):
         replay, other = (SequenceReplay(60, NUM_ENVS, FIELDS) for _ in range(2))
         play(replay, moments)
-        other.restore({k: v.copy() for k, v in replay.arrays.items()}, replay.written)
+        other.load_state_dict(copy.deepcopy(replay.state_dict()))
         for source in (replay, other):
             play(source, 9)
         ours, theirs = windows(replay, 7, 2), windows(other, 7, 2)
@@ -155,7 +157,7 @@ def test_restoring_writes_no_more_than_the_rows_that_live() -> None:
     play(replay, 4)
     for array in replay.arrays.values():
         array[4:] = 1
-    other.restore(replay.arrays, replay.written)
+    other.load_state_dict(replay.state_dict())
     for name, array in other.arrays.items():
         np.testing.assert_array_equal(array[:4], replay.arrays[name][:4])
         assert not array[4:].any()

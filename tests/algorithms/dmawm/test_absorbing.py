@@ -39,7 +39,7 @@ def window(steps: list[Step], length: int, **settings: Any) -> Batch:
     config = Config(tail=2, **settings)
     replay = SequenceReplay(100, 1, fields(SPEC))
     for s in steps:
-        replay.add(relabel(s, np.array([[3, 2]]), SPEC, config.time_outs))
+        replay.add(relabel(s, np.array([[3, 2]]), SPEC, config.bootstrap_timeouts))
     rng = np.random.default_rng(0)
     while True:
         windows = replay.sample(rng, 1, length, tail=2 if config.absorbing_state else 0)
@@ -74,17 +74,17 @@ def test_nothing_is_appended_to_a_time_out_and_its_last_step_goes_on() -> None:
 
 
 def test_a_time_out_is_an_end_where_the_setting_says_so_and_a_crash_never() -> None:
-    batch = window([step(0), step(1, end="time-out")], length=4, time_outs="end")
+    batch = window([step(0), step(1, end="time-out")], length=4, bootstrap_timeouts=False)
     np.testing.assert_array_equal(column(batch.cont)[:, 0], [1, 0, 0, 0])
     np.testing.assert_array_equal(column(batch.obs)[:, 0, 0], [1, 2, 0, 0])
-    batch = window([step(0), step(1, end="cut", crashed=True)], length=2, time_outs="end")
+    batch = window([step(0), step(1, end="cut", crashed=True)], length=2, bootstrap_timeouts=False)
     np.testing.assert_array_equal(column(batch.cont)[:, 0], [1, 1])
 
 
 def test_a_window_that_begins_within_an_episode_is_told_nothing_at_its_first_step() -> None:
     replay = SequenceReplay(100, 1, fields(SPEC))
     for t in range(3):
-        replay.add(relabel(step(t), np.array([[3, 2]]), SPEC, "bootstrap"))
+        replay.add(relabel(step(t), np.array([[3, 2]]), SPEC, bootstrap_timeouts=True))
     windows = replay.sample(np.random.default_rng(0), 50, 3)
     batch = absorbed(windows, SPEC, Config())
     whole = windows.fields["first"][0]
@@ -136,6 +136,6 @@ def test_a_step_that_was_made_to_cut_a_crash_is_not_learnt_from() -> None:
 
 def test_tasks_without_a_noop_use_action_zero_behind_the_end() -> None:
     spec = replace(SPEC, noop=None)
-    row = relabel(step(2, end="terminal"), np.array([[3, 2]]), spec, "bootstrap")
+    row = relabel(step(2, end="terminal"), np.array([[3, 2]]), spec, bootstrap_timeouts=True)
     np.testing.assert_array_equal(row["action"], [[0, 0]])
     np.testing.assert_array_equal(row["avail"][0, 0], ~np.array(NULL))  # it was observed

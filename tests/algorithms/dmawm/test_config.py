@@ -58,14 +58,20 @@ AUTHORS_CODE = {
 """Where the paper is silent."""
 FULL = {"predictor": "transformer", "critic": "transformer", "absorbing_state": True}
 """What section 5.3 takes away, one by one."""
-NEUTRAL = {"pretrain": 0, "image_obs": 1.0, "image_reward": 1.0, "share_reward": False}
+NEUTRAL = {
+    "pretrain": 0,
+    "image_obs": 1.0,
+    "image_reward": 1.0,
+    "share_reward": False,
+    "bootstrap_timeouts": True,
+}
 """Ours, at the value that changes nothing."""
 CONTRADICTED = {
     "train_every": 8,
     "num_envs": 16,
     "model_grad_norm": 1000.0,
     "predictor_layers": 0,
-    "time_outs": "end",
+    "bootstrap_timeouts": False,
     "share_reward": True,
     "eyes": "deep",
 }

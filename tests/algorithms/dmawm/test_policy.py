@@ -4,17 +4,18 @@ import pytest
 import torch
 
 from marlbench.plugin import EnvSpec
+from marlbench.toolbox.ppo import PPOBatch
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.networks import Actor, Critic
-from marlbench_dmawm.policy import Decisions, PolicyLearner
+from marlbench_dmawm.policy import PolicyLearner
 
 
-def decisions(config: Config, spec: EnvSpec, n: int = 40) -> Decisions:
+def decisions(config: Config, spec: EnvSpec, n: int = 40) -> PPOBatch:
     generator = torch.Generator().manual_seed(0)
     agents = (n, spec.num_agents)
     avail = torch.rand(*agents, spec.num_actions, generator=generator) < 0.6
     avail[..., 1] = True
-    return Decisions(
+    return PPOBatch(
         h=torch.randn(*agents, config.deter, generator=generator),
         z=torch.randint(0, config.classes, (*agents, config.latents), generator=generator),
         avail=avail,
@@ -52,6 +53,7 @@ def test_losses_equal_their_equations(config: Config, spec: EnvSpec) -> None:
 def test_decisions_without_weight_teach_nothing(config: Config, spec: EnvSpec) -> None:
     """Absent agents change neither actor nor, but for what the critic sees of them, critic."""
     data = decisions(config, spec)
+    assert data.weight is not None
     data.weight[:, 2] = 0
     after = []
     for poison in (0.0, 1e3):

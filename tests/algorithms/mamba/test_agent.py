@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from marlbench.plugin import EnvSpec, Step
-from marlbench.toolbox.class_rows import class_rows
+from marlbench.toolbox.latents import LatentState, class_rows
 from marlbench_mamba import world_model
-from marlbench_mamba.agent import Mamba, PolicyState
+from marlbench_mamba.agent import Mamba
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import imagine
 from marlbench_mamba.replay import Batch
@@ -27,9 +27,11 @@ def trained(
     config: MambaConfig, spec: EnvSpec, steps: Play, moments: int
 ) -> tuple[Mamba, list[dict[str, float]]]:
     agent, updates = Mamba(config, spec, 0, "cpu"), []
-    memory = agent.start(config.num_envs)
+    policy_state = agent.start(config.num_envs)
     for step, _ in zip(steps(config.num_envs, 0), range(moments), strict=False):
-        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
+        actions, policy_state = agent.act(
+            step, policy_state, np.random.default_rng(0), explore=True
+        )
         agent.observe(step, actions)
         if metrics := agent.update():
             updates.append(metrics)
@@ -113,24 +115,19 @@ def test_agents_hear_each_other_when_they_play_and_when_they_imagine(
 ) -> None:
     agent = Mamba(config, spec, 0, "cpu")
     stream = steps(2, 1)
-    memory = other = agent.start(2)
+    policy_state = other = agent.start(2)
     for step, t in zip(stream, range(3), strict=False):
         obs = step.obs.copy()
         obs[:, 1:] += 10 * (t == 0)  # the others see something else, once
-        _, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
+        _, policy_state = agent.act(step, policy_state, np.random.default_rng(0), explore=True)
         _, other = agent.act(replace(step, obs=obs), other, np.random.default_rng(0), explore=True)
-    assert not torch.equal(memory.h[:, 0], other.h[:, 0])
+    assert not torch.equal(policy_state.h[:, 0], other.h[:, 0])
     h, z = torch.randn(5, 3, config.deter), torch.randint(config.classes, (5, 3, config.latents))
     moved = z.clone()
     moved[:, 1:] = (z[:, 1:] + 1) % config.classes
     action = torch.zeros(5, 3, dtype=torch.long)
-    after = [
-        agent.model.transition(
-            h.flatten(0, 1), agent.model.transition.read(x, action).flatten(0, 1)
-        )
-        for x in (z, moved)
-    ]
-    first = [x.view_as(h)[:, 0] for x in after]
+    after = [agent.model.next(h, x, action) for x in (z, moved)]
+    first = [x[:, 0] for x in after]
     assert not torch.equal(*first)
 
 
@@ -148,11 +145,11 @@ def test_acting_takes_the_very_states_that_training_reconstructs(
     drawn = torch.randint(config.classes, (4, 1, 3, config.latents))
     nothing = torch.zeros(3, config.deter)
     with torch.no_grad():
-        h = transition(nothing, class_rows(actions[0, 0, :, None], transition.weight_a))
+        h = transition.step(nothing, class_rows(actions[0, 0, :, None], transition.weight_a))
         expected = [h]
         for z, action in zip(drawn, actions[1:], strict=True):
-            memory = PolicyState(h[None], z, action)
-            h = agent.filtered(played[1], memory, torch.zeros(1, 3, config.latents))[0][0]
+            before = LatentState(h[None], z, action)
+            h = agent.filter(played[1], before, torch.zeros(1, 3, config.latents))[0][0]
             expected.append(h)
     flags = torch.zeros(5, 1)
     obs = torch.from_numpy(np.stack([step.obs for step in played]))  # (T, 1, A, O)
@@ -165,6 +162,9 @@ def test_acting_takes_the_very_states_that_training_reconstructs(
     with torch.no_grad():
         states = model.observe(batch, torch.zeros(4, 1, 3, config.latents))
     torch.testing.assert_close(states.h[:, 0], torch.stack(expected), rtol=0, atol=1e-5)
+    with torch.no_grad():
+        inferred = model.infer(states.h[:-1], batch.obs[:-1])  # (T-1, 1, A, K, C)
+    torch.testing.assert_close(states.probs, inferred, rtol=0, atol=1e-5)
     assert (states.h[1:] - states.h[:-1]).abs().amax() > 0.1  # they are not all alike
 
 
@@ -172,12 +172,12 @@ def test_a_first_step_forgets_what_came_before(
     config: MambaConfig, spec: EnvSpec, steps: Play
 ) -> None:
     agent = Mamba(config, spec, 0, "cpu")
-    memory = agent.start(2)
+    policy_state = agent.start(2)
     for step, _ in zip(steps(2, 4), range(3), strict=False):
-        _, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
+        _, policy_state = agent.act(step, policy_state, np.random.default_rng(0), explore=True)
     anew = next(steps(2, 5))
     fresh = agent.start(2)
-    actions, left = agent.act(anew, memory, np.random.default_rng(0), explore=True)
+    actions, left = agent.act(anew, policy_state, np.random.default_rng(0), explore=True)
     again, right = agent.act(anew, fresh, np.random.default_rng(0), explore=True)
     np.testing.assert_array_equal(actions, again)
     assert torch.equal(left.h, right.h)
@@ -282,10 +282,14 @@ def test_actions_are_drawn_with_the_policys_probabilities(
     names = ("obs", "avail", "alive", "reward", "first", "last", "terminal")
     copies: dict[str, Any] = {name: np.repeat(getattr(step, name), 20_000, 0) for name in names}
     many = replace(step, **copies)
-    actions, memory = agent.act(many, agent.start(20_000), np.random.default_rng(0), explore=True)
+    actions, policy_state = agent.act(
+        many, agent.start(20_000), np.random.default_rng(0), explore=True
+    )
     with torch.no_grad():
         avail = torch.from_numpy(step.avail)
-        policy = agent.policy.actor(memory.h[:1], memory.z[:1], avail).exp()[0]  # (A, U)
+        policy = agent.policy.actor(policy_state.h[:1], policy_state.z[:1], avail).exp()[
+            0
+        ]  # (A, U)
     for a in range(3):
         share = np.bincount(actions[:, a], minlength=5) / 20_000
         chance = policy[a].numpy()
@@ -301,8 +305,8 @@ def test_imagined_masks_are_drawn_as_likely_as_predicted(
     z = torch.zeros(5000, 3, config.latents, dtype=torch.long)
     rollout = imagine(agent.model, agent.policy.actor, (h, z), 2, agent.generator)
     with torch.no_grad():
-        read = agent.model.reader(h[:1], z[:1])[..., config.hidden : 2 * config.hidden]
-        chance = agent.model.avail(read).sigmoid()[0]  # (A, U)
+        probs = torch.full((1, 3, config.latents, config.classes), 1 / config.classes)
+        chance = agent.model.heads(h[:1], h[:1], z[:1], probs).avail.sigmoid()[0]  # (A, U)
     share = rollout.avail[0].float().mean(0)
     spread = (chance * (1 - chance) / 5000).sqrt()
     assert ((share - chance).abs() <= 5 * spread).all()  # five standard deviations
@@ -315,12 +319,12 @@ def test_a_loaded_agent_goes_on_exactly(config: MambaConfig, spec: EnvSpec, step
     other = Mamba(config, spec, 99, "cpu")
     other.seed = 0
     other.load(copy.deepcopy(agent.state()))
-    memories = [agent.start(4), other.start(4)]
+    policy_states = [agent.start(4), other.start(4)]
     for step, _ in zip(steps(4, 7), range(12), strict=False):
         results = []
         for k, learner in enumerate((agent, other)):
-            actions, memories[k] = learner.act(
-                step, memories[k], np.random.default_rng(0), explore=True
+            actions, policy_states[k] = learner.act(
+                step, policy_states[k], np.random.default_rng(0), explore=True
             )
             learner.observe(step, actions)
             results.append((actions.tolist(), learner.update()))

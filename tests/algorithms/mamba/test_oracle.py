@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,6 @@ from marlbench_mamba import imagination, world_model
 from marlbench_mamba.agent import Mamba, starts
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import Rollout, advantages, imagine
-from marlbench_mamba.policy import Decisions
 from marlbench_mamba.replay import Batch, ChainedReplay
 from marlbench_mamba.world_model import States
 
@@ -42,20 +42,20 @@ NAMES = {
     "model/observation_encoder.encoder.0": "encoder.hidden.1",
     "model/observation_encoder.encoder.2": "encoder.hidden.2",
     "model/observation_encoder.encoder.4": "encoder.out",
-    "model/observation_decoder.fc1.2": "decoder.hidden.0",
-    "model/observation_decoder.fc1.4": "decoder.hidden.1",
-    "model/observation_decoder.fc2": "decoder.out",
+    "model/observation_decoder.fc1.2": "heads.decoder.hidden.0",
+    "model/observation_decoder.fc1.4": "heads.decoder.hidden.1",
+    "model/observation_decoder.fc2": "heads.decoder.out",
     "model/transition._cell": "transition.gru",
     "model/transition._stochastic_prior_model.dists.0": "transition.prior_hidden",
     "model/transition._stochastic_prior_model.dists.2": "transition.prior_out",
     "model/representation._stochastic_posterior_model.dists.2": "posterior.out",
     "model/transition._attention_stack.encoder.layers": "transition.attention.blocks",
-    "model/reward_model.model.2": "reward.hidden",
-    "model/reward_model.model.4": "reward.out",
-    "model/pcont.model.2": "cont.hidden",
-    "model/pcont.model.4": "cont.out",
-    "model/av_action.model.2": "avail.hidden",
-    "model/av_action.model.4": "avail.out",
+    "model/reward_model.model.2": "heads.reward.hidden",
+    "model/reward_model.model.4": "heads.reward.out",
+    "model/pcont.model.2": "heads.cont.hidden",
+    "model/pcont.model.4": "heads.cont.out",
+    "model/av_action.model.2": "heads.avail.hidden",
+    "model/av_action.model.4": "heads.avail.out",
     "model/q_features.model.0": "tell_hidden.0",
     "model/q_features.model.2": "tell_hidden.1",
     "model/q_action": "tell",
@@ -93,7 +93,8 @@ def weights(oracle: Oracle, prefix: str, part: str) -> dict[str, Tensor]:
     }
     ours: dict[str, Tensor] = {}
     if part == "model":
-        ours |= reader(found, [f"model/{head}.0" for head in HEADS])
+        fused = reader(found, [f"model/{head}.0" for head in HEADS])
+        ours |= {f"heads.{name}": weight for name, weight in fused.items()}
         both = found.pop("model/transition._rnn_input_model.0.weight")  # actions, then latents
         ours["transition.weight_a"], ours["transition.weight_z"] = both.t().split([7, STOCHASTIC])
         ours["transition.bias"] = found.pop("model/transition._rnn_input_model.0.bias")
@@ -195,22 +196,20 @@ def test_played_episodes_enter_the_replay_as_the_references(oracle: Oracle) -> N
     """Its memory played again as steps of the host; the random actions of absorbing rows apart."""
     rows = memory(oracle)
     replay = ChainedReplay(SPEC, 100, timeouts_end=True)
-    draws = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     timeouts = oracle["memory/ends_by_time_limit"]
     reward = np.zeros((1, 3), np.float32)
     for start, timeout in zip(oracle["memory/episode_start"], timeouts, strict=True):
         row = int(start)
         while True:
             real = not rows["fake"][row]
-            replay.observe(
-                seen(rows, row, reward, first=row == start), rows["action"][[row]], draws
-            )
+            replay.observe(seen(rows, row, reward, first=row == start), rows["action"][[row]], rng)
             reward = rows["reward"][[row]]
             if rows["done"][row] or not real:
                 break
             row += 1
         final = seen(rows, row, reward, last=True, terminal=not timeout)
-        replay.observe(final, rows["action"][[row]], draws)
+        replay.observe(final, rows["action"][[row]], rng)
     assert len(replay) == 63
     real = rows["fake"] == 0
     for name, array in replay.ring.items():
@@ -246,11 +245,11 @@ def test_states_and_heads_are_the_references(
     posterior = theirs(oracle, "model_out/posterior_logits").unflatten(-1, (6, 8)).softmax(-1)
     close(states.probs, posterior)
     close(model.transition.prior(states.h[:-1]), theirs(oracle, "model_out/prior_logits"))
-    to_obs, to_avail, to_reward, to_cont = model.read(states.h[:-1], states.h[1:], states)
-    close(model.decoder(to_obs)[0], theirs(oracle, "model_out/reconstruction"))
-    close(model.avail(to_avail).sigmoid(), theirs(oracle, "model_out/available_prob"))
-    close(model.reward(to_reward), theirs(oracle, "model_out/reward"))
-    close(model.cont(to_cont).sigmoid(), theirs(oracle, "model_out/continue_prob"))
+    told = model.told(states)
+    close(told.obs, theirs(oracle, "model_out/reconstruction"))
+    close(told.avail.sigmoid(), theirs(oracle, "model_out/available_prob"))
+    close(told.reward[..., None], theirs(oracle, "model_out/reward"))
+    close(told.cont.sigmoid()[..., None], theirs(oracle, "model_out/continue_prob"))
 
 
 def test_the_models_loss_and_gradients_are_the_references(
@@ -335,10 +334,10 @@ def test_five_epochs_give_the_references_losses_gradients_and_weights(
 ) -> None:
     agent = build(oracle)
     rollout = imagined(agent, oracle, monkeypatch)
-    data = Decisions.of(rollout, *advantages(agent.policy.critic, rollout, agent.config))
+    data = rollout.batch(*advantages(agent.policy.critic, rollout, agent.config))
     trained = {"actor": agent.policy.actor, "critic": agent.policy.critic}
     for epoch in range(5):
-        close(torch.tensor(agent.policy.entropy), theirs(oracle, "ppo/entropy_weight")[epoch])
+        close(torch.tensor(agent.policy.entropy_coef), theirs(oracle, "ppo/entropy_weight")[epoch])
         metrics = agent.policy.step(data)
         close(metrics["critic_loss"], theirs(oracle, "ppo/value_loss")[epoch])
         for name in ("actor_loss", "actor_grad_norm", "critic_grad_norm"):
@@ -353,19 +352,20 @@ def test_five_epochs_give_the_references_losses_gradients_and_weights(
 def test_acting_gives_the_references_policy(
     oracle: Oracle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One environment's first three steps; the recorded actions are taken as the memory's."""
+    """One environment's first three steps; the recorded actions are taken as the policy state's."""
     agent = build(oracle)
-    memory = agent.start(1)
+    policy_state = agent.start(1)
     rows = {"obs": oracle["act/observation"], "avail": oracle["act/available"]}
-    drawn = replayed(theirs(oracle, "act/posterior_draw")[:, None])
-    monkeypatch.setattr(agent_module, "sample_classes", drawn)
+    given = replayed(theirs(oracle, "act/posterior_draw")[:, None])
+    monkeypatch.setattr(agent_module, "sample_classes", given)
     for t in range(3):
         step = seen(rows, t, np.zeros((1, 3), np.float32), first=t == 0)
-        likeliest, memory = agent.act(step, memory, np.random.default_rng(0), explore=False)
-        close(memory.h[0], theirs(oracle, "act/deter")[t])
-        logits = agent.policy.actor.logits(memory.h, memory.z)
+        rng = np.random.default_rng(0)
+        likeliest, policy_state = agent.act(step, policy_state, rng, explore=False)
+        close(policy_state.h[0], theirs(oracle, "act/deter")[t])
+        logits = agent.policy.actor.logits(policy_state.h, policy_state.z)
         close(logits[0], theirs(oracle, "act/logits")[t])
         masked = theirs(oracle, "act/masked_logits")[t]
         assert np.array_equal(likeliest[0], masked.argmax(-1))
         action = theirs(oracle, "act/action")[[t]].long()
-        memory = agent_module.PolicyState(memory.h, memory.z, action)
+        policy_state = replace(policy_state, action=action)

@@ -12,7 +12,7 @@ import torch
 
 from marlbench.plugin import EnvSpec, Step
 from marlbench.testing.sameness import difference, through_disk
-from marlbench.toolbox.class_rows import class_rows
+from marlbench.toolbox.latents import class_rows
 from marlbench_mamba.agent import Mamba
 from marlbench_mamba.config import MambaConfig
 
@@ -45,11 +45,11 @@ def followed(agent: Mamba, rows: dict[str, Any]) -> Iterator[torch.Tensor]:
     # the first row says what led here; the last is what the one before it leads to
     for t in range(1, config.length - 1):
         action = torch.from_numpy(rows["action"][t - 1, 0]).long()
-        h = transition(h, read_z + transition.weight_a[action])
+        h = transition.step(h, read_z + transition.weight_a[action])
         embed = model.encoder(torch.from_numpy(rows["obs"][t, 0]))
         logits = posterior(h, posterior.read(embed)).unflatten(-1, (config.latents, -1))
         z = logits.argmax(-1)
-        yield model.decoder(model.reader(h, z)[:, : config.hidden])[0]
+        yield model.heads.decoder(model.heads.reader(h, z)[:, : config.hidden])[0]
         goes_on = not rows["last"][t, 0]
         h, read_z = h * goes_on, class_rows(z, transition.weight_z) * goes_on
 

@@ -7,16 +7,17 @@ import torch
 from torch import Tensor
 
 from marlbench.plugin import EnvSpec
+from marlbench.toolbox.ppo import PPOBatch
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.networks import Actor, Critic
-from marlbench_mamba.policy import Decisions, PolicyLearner
+from marlbench_mamba.policy import PolicyLearner
 
 
-def decisions(config: MambaConfig, spec: EnvSpec, n: int) -> Decisions:
+def made_up(config: MambaConfig, spec: EnvSpec, n: int) -> PPOBatch:
     """Made-up decisions in N joint states, whose targets are the joint states' numbers."""
     generator = torch.Generator().manual_seed(0)
     agents = (n, spec.num_agents)
-    return Decisions(
+    return PPOBatch(
         h=torch.randn(*agents, config.deter, generator=generator),
         z=torch.randint(config.classes, (*agents, config.latents), generator=generator),
         avail=torch.ones(*agents, spec.num_actions, dtype=torch.bool),
@@ -37,10 +38,10 @@ def test_every_joint_state_is_learnt_from_once_per_epoch(
 ) -> None:
     config = config.model_copy(update={"epochs": epochs, "minibatch": minibatch})
     policy = PolicyLearner(config, Actor(config, spec), Critic(config, spec))
-    data, step = decisions(config, spec, n=45), policy.step
-    seen: list[Decisions] = []
+    data, step = made_up(config, spec, n=45), policy.step
+    seen: list[PPOBatch] = []
 
-    def watched(rows: Decisions) -> dict[str, Tensor]:
+    def watched(rows: PPOBatch) -> dict[str, Tensor]:
         seen.append(rows)
         return step(rows)
 

@@ -19,9 +19,9 @@ def filled(spec: EnvSpec, steps: Iterator[Step], moments: int, **settings: int) 
     replay = ChainedReplay(
         spec, settings.get("capacity", 1000), bool(settings.get("timeouts_end", 1))
     )
-    draws = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     for step, _ in zip(steps, range(moments), strict=False):
-        replay.observe(step, step.obs[..., 0].astype(np.int64) % 5, draws)
+        replay.observe(step, step.obs[..., 0].astype(np.int64) % 5, rng)
     return replay
 
 
@@ -78,12 +78,12 @@ def test_in_absorbing_rows_every_agent_does_something_random(spec: EnvSpec, step
 
 def test_a_crash_ends_an_episode_where_it_was_last_answered(spec: EnvSpec, steps: Play) -> None:
     replay = ChainedReplay(spec, 100, timeouts_end=True)
-    draws, ended = np.random.default_rng(0), []
+    rng, ended = np.random.default_rng(0), []
     for step, time in zip(steps(1, 3), range(4), strict=False):
         if time == 3:  # the host's cut, which nobody observed
             cut = {"last": ~step.last, "info": {"crashed": np.array([True])}}
             step = replace(step, **cut)
-        ended += replay.observe(step, np.ones((1, 3), np.int64), draws)
+        ended += replay.observe(step, np.ones((1, 3), np.int64), rng)
     assert ended == [2]
     assert replay.ring["last"][:3].tolist() == [False, True, False]
     assert not replay.ring["done"].any()
@@ -93,11 +93,11 @@ def test_a_crash_ends_an_episode_where_it_was_last_answered(spec: EnvSpec, steps
 def test_a_crash_on_the_first_or_second_step_leaves_nothing(spec: EnvSpec, steps: Play) -> None:
     for moments in (1, 2):
         replay = ChainedReplay(spec, 100, timeouts_end=True)
-        draws, ended = np.random.default_rng(0), []
+        rng, ended = np.random.default_rng(0), []
         for step, time in zip(steps(1, 3), range(moments), strict=False):
             crash = np.array([time == moments - 1])
             step = replace(step, last=crash, info={"crashed": crash})
-            ended += replay.observe(step, np.ones((1, 3), np.int64), draws)
+            ended += replay.observe(step, np.ones((1, 3), np.int64), rng)
         assert ended == []
         assert len(replay) == 0
 
@@ -107,8 +107,8 @@ def test_windows_are_rows_in_order_and_never_cross_the_newest(spec: EnvSpec, ste
     replay.ring["reward"][:] = -1.0
     for k in range(replay.written - 50, replay.written):
         replay.ring["reward"][k % 50] = k  # rows counted from the first ever written
-    draws = np.random.default_rng(1)
-    seen = replay.sample(draws, 2000, 7)["reward"][..., 0]  # (T, B)
+    rng = np.random.default_rng(1)
+    seen = replay.sample(rng, 2000, 7)["reward"][..., 0]  # (T, B)
     assert (np.diff(seen, axis=0) == 1).all()
     assert set(seen[0]) == set(range(replay.written - 50, replay.written - 6))
 

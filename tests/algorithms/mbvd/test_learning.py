@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
-from marlbench.vecenv.synchronous import stack
+from marlbench.toolbox.value_learning import ValueAgent
 from marlbench_mbvd.agent import Mbvd
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_probe.games import TwoStep
 from tests.algorithms.on_probes import learned
+from tests.algorithms.two_step import episode
 
 # always exploring, so that all outcomes are seen equally often
 GAME = {
@@ -25,27 +25,11 @@ GAME = {
 }
 
 
-def episode(agent: Mbvd, explore: bool, learn: bool, num_envs: int = 8) -> float:
-    """Play one episode in every copy, which all end together; give the mean return."""
-    envs = [TwoStep() for _ in range(num_envs)]
-    now, memory = [env.reset(0) for env in envs], agent.start(num_envs)
-    total, rng = 0.0, np.random.default_rng(agent.env_steps)
-    while True:
-        step = stack(now)
-        total += float(step.reward[:, 0].mean())
-        actions, memory = agent.act(step, memory, rng, explore)
-        if learn:
-            agent.observe(step, actions)
-        if step.last.all():
-            return total
-        now = [env.step(action) for env, action in zip(envs, actions, strict=True)]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_greedy_return_in_the_two_step_game(seed: int) -> None:
     torch.set_num_threads(1)
-    agent = Mbvd(MbvdConfig.model_validate(GAME), TwoStep().spec, seed, "cpu")
+    agent = ValueAgent(Mbvd(MbvdConfig.model_validate(GAME), TwoStep().spec, seed, "cpu"))
     for _ in range(1500):  # 24 000 env steps
         episode(agent, explore=True, learn=True)
         agent.update()

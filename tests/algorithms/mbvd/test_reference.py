@@ -16,16 +16,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from marlbench.plugin import EnvSpec, Step
-from marlbench.toolbox.episode_batch import Batch
-from marlbench.toolbox.episode_replay import Episodes
+from marlbench.plugin import EnvSpec
+from marlbench.toolbox.episodes import Batch, Episodes
+from marlbench.toolbox.value_learning import ValueAgent
 from marlbench_mbvd.agent import Mbvd, greedy
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_mbvd.losses import Noise, priors, transitions
+from tests.algorithms.recorded import Oracle, close, steps_of
 
-Oracle = dict[str, NDArray[Any]]
 AGENTS, ACTIONS, EPISODES, LIMIT = 3, 7, 6, 11
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
+Agent = ValueAgent[Mbvd]
 CONFIG = MbvdConfig(batch_episodes=EPISODES, model_hidden=24)
 FORWARD = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums in another order, values near 1
 TERMS = {
@@ -70,9 +71,13 @@ def oracle() -> Oracle:
 
 
 @pytest.fixture
-def agent(oracle: Oracle) -> Mbvd:
-    agent = Mbvd(CONFIG, SPEC, seed=0, device="cpu")
-    modules = ((agent.live, "init"), (agent.slow, "target"), (agent.model, "init"))
+def agent(oracle: Oracle) -> Agent:
+    agent = ValueAgent(Mbvd(CONFIG, SPEC, seed=0, device="cpu"))
+    modules = (
+        (agent.learner.online, "init"),
+        (agent.learner.target, "target"),
+        (agent.learner.model, "init"),
+    )
     for module, prefix in modules:
         names = dict(module.named_parameters())
         module.load_state_dict({name: theirs(oracle, prefix, name) for name in names})
@@ -80,7 +85,7 @@ def agent(oracle: Oracle) -> Mbvd:
 
 
 @pytest.fixture
-def episodes(agent: Mbvd, oracle: Oracle) -> Episodes:
+def episodes(agent: Agent, oracle: Oracle) -> Episodes:
     """The recorded episodes, shown to the agent one copy after the other and all drawn."""
     for episode in range(EPISODES):
         for step, action in steps_of(oracle, episode):
@@ -110,30 +115,11 @@ def decoders(oracle: Oracle, prefix: str, name: str) -> Tensor:
     return torch.stack([part.t() if name == "weight" else part for part in each])
 
 
-def parameters(agent: Mbvd) -> dict[str, Tensor]:
-    return {**dict(agent.live.named_parameters()), **dict(agent.model.named_parameters())}
-
-
-def steps_of(oracle: Oracle, episode: int) -> list[tuple[Step, NDArray[np.int64]]]:
-    batch = {key: oracle[f"batch/{key}"][episode] for key in ("obs", "state", "reward")}
-    avail = oracle["batch/avail_actions"][episode].astype(bool)
-    length = int(oracle["batch/length"][episode])
-    terminal = bool(oracle["batch/terminated"][episode].any())
-    rewards = np.concatenate([[[0.0]], batch["reward"]]).astype(np.float32)  # as it arrives
-    found = []
-    for t in range(length + 1):
-        step = Step(
-            obs=batch["obs"][t][None],
-            avail=avail[t][None],
-            alive=np.ones((1, AGENTS), bool),
-            reward=np.full((1, AGENTS), rewards[t], np.float32),
-            first=np.array([t == 0]),
-            last=np.array([t == length]),
-            terminal=np.array([t == length and terminal]),
-            state=batch["state"][t][None],
-        )
-        found.append((step, oracle["batch/actions"][episode, t, :, 0].astype(np.int64)[None]))
-    return found
+def parameters(agent: Agent) -> dict[str, Tensor]:
+    return {
+        **dict(agent.learner.online.named_parameters()),
+        **dict(agent.learner.model.named_parameters()),
+    }
 
 
 def packed(array: NDArray[Any], episodes: Episodes, oracle: Oracle, later: int = 0) -> Tensor:
@@ -146,7 +132,7 @@ def packed(array: NDArray[Any], episodes: Episodes, oracle: Oracle, later: int =
     return torch.as_tensor(found)
 
 
-def recorded_noise(agent: Mbvd, episodes: Episodes, oracle: Oracle, update: int) -> Noise:
+def recorded_noise(agent: Agent, episodes: Episodes, oracle: Oracle, update: int) -> Noise:
     origins = transitions(agent.batch(episodes), past_end=True)
     posterior = packed(oracle[f"update{update}/posterior_noise"], episodes, oracle)
     prior = packed(oracle[f"update{update}/prior_noise"], episodes, oracle, later=1)[origins.row]
@@ -154,31 +140,27 @@ def recorded_noise(agent: Mbvd, episodes: Episodes, oracle: Oracle, update: int)
     return Noise(posterior, prior)
 
 
-def close(ours: Any, reference: Any, rtol: float, atol: float) -> None:
-    np.testing.assert_allclose(np.asarray(ours), np.asarray(reference), rtol=rtol, atol=atol)
-
-
-def seen(agent: Mbvd, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Live values (N, A, U) and what the live networks read (N, A, I)."""
-    utility = agent.live.utility
+def seen(agent: Agent, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Online values (N, A, U) and what the online networks read (N, A, I)."""
+    utility = agent.learner.online.utility
     inputs = utility.inputs(batch.obs, batch.last_action)
     return utility.unroll(inputs, batch.sizes).detach(), inputs
 
 
-def test_values_and_recurrent_states(agent: Mbvd, episodes: Episodes, oracle: Oracle) -> None:
+def test_values_and_recurrent_states(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
     batch = agent.batch(episodes)
     q, inputs = seen(agent, batch)
-    slow = agent.slow_pass(batch, inputs)
+    past = agent.learner.target_pass(batch, inputs)
     close(q, packed(oracle["out/q_online"], episodes, oracle), **FORWARD)
-    close(slow.q, packed(oracle["out/q_target"], episodes, oracle), **FORWARD)
-    close(slow.states, packed(oracle["out/target_hidden"], episodes, oracle), **FORWARD)
+    close(past.q, packed(oracle["out/q_target"], episodes, oracle), **FORWARD)
+    close(past.states, packed(oracle["out/target_hidden"], episodes, oracle), **FORWARD)
     best = packed(oracle["out/double_q_action"], episodes, oracle)
     np.testing.assert_array_equal(greedy(q, batch.avail), best)
 
 
-def test_latent_states(agent: Mbvd, episodes: Episodes, oracle: Oracle) -> None:
+def test_latent_states(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
     noise = recorded_noise(agent, episodes, oracle, 1)
-    posterior = agent.model.posterior(packed(oracle["out/target_hidden"], episodes, oracle))
+    posterior = agent.learner.model.posterior(packed(oracle["out/target_hidden"], episodes, oracle))
     latent = posterior.sample(noise.posterior).detach()
     close(posterior.mean.detach(), packed(oracle["out/posterior_mu"], episodes, oracle), **FORWARD)
     log_variance = packed(oracle["out/posterior_logvar"], episodes, oracle)
@@ -186,29 +168,31 @@ def test_latent_states(agent: Mbvd, episodes: Episodes, oracle: Oracle) -> None:
     close(latent, packed(oracle["out/posterior_sample"], episodes, oracle), **FORWARD)
     batch = agent.batch(episodes)
     rows = transitions(batch, past_end=True).row
-    first, prior = priors(agent.model, latent[rows], batch.action[rows])
+    first, prior = priors(agent.learner.model, latent[rows], batch.action[rows])
     sampled = packed(oracle["out/prior_sample"], episodes, oracle, later=1)[rows]
     close(prior.sample(noise.prior).detach(), sampled, **FORWARD)
     begun = torch.as_tensor(oracle["update1/prior_noise"][:, 0])
     close(first.sample(begun).detach(), oracle["out/prior_sample"][:, 0], **FORWARD)
 
 
-def test_imagination(agent: Mbvd, episodes: Episodes, oracle: Oracle) -> None:
+def test_imagination(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
     batch = agent.batch(episodes)
     q, _ = seen(agent, batch)
     mean = packed(oracle["out/posterior_mu"], episodes, oracle)
-    latents, actions = agent.imagine(mean, greedy(q, batch.avail))
+    latents, actions = agent.learner.imagine(mean, greedy(q, batch.avail))
     theirs_taken = packed(oracle["out/imagined_actions"], episodes, oracle)  # (N, H, A)
     np.testing.assert_array_equal(torch.stack(actions, 1), theirs_taken)
-    available = torch.stack([agent.imagined_availability(latent) for latent in latents[1:3]], 1)
+    available = torch.stack(
+        [agent.learner.imagined_availability(latent) for latent in latents[1:3]], 1
+    )
     theirs_available = packed(oracle["out/imagined_available"], episodes, oracle)[:, 1:]
     np.testing.assert_array_equal(available, theirs_available.bool())
     assert (theirs_available.sum(-1) == 1).any()  # among them what nothing but no-op is left for
-    foresight = agent.foresight(mean, actions[0]).detach()
+    foresight = agent.learner.foresight(mean, actions[0]).detach()
     close(foresight, packed(oracle["out/trajectory_code"], episodes, oracle), **FORWARD)
 
 
-def test_joint_values_and_targets(agent: Mbvd, episodes: Episodes, oracle: Oracle) -> None:
+def test_joint_values_and_targets(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
     batch = agent.batch(episodes)
     q, inputs = seen(agent, batch)
     foresight = packed(oracle["out/trajectory_code"], episodes, oracle)
@@ -216,20 +200,20 @@ def test_joint_values_and_targets(agent: Mbvd, episodes: Episodes, oracle: Oracl
     close(chosen, packed(oracle["out/chosen_q"], episodes, oracle)[batch.steps], **FORWARD)
     assert batch.state is not None
     state = torch.cat([batch.state, foresight], -1)[batch.steps]
-    mixed = agent.live.mixer(chosen, state).detach()
+    mixed = agent.learner.online.mixer(chosen, state).detach()
     close(mixed, packed(oracle["out/chosen_qtot"], episodes, oracle)[batch.steps], **FORWARD)
-    slow, best = agent.slow_pass(batch, inputs), greedy(q, batch.avail)
-    valued = slow.q.gather(-1, best[..., None]).squeeze(-1)[batch.sizes[0] :]
+    past, best = agent.learner.target_pass(batch, inputs), greedy(q, batch.avail)
+    valued = past.q.gather(-1, best[..., None]).squeeze(-1)[batch.sizes[0] :]
     close(valued, packed(oracle["out/target_max_q"], episodes, oracle)[batch.steps], **FORWARD)
-    target = agent.target(batch, slow, best, foresight)
+    target = agent.learner.targets(batch, past, best, foresight)
     close(target, packed(oracle["out/targets"], episodes, oracle)[batch.steps], **FORWARD)
     mask = packed(oracle["out/mask"], episodes, oracle)
     assert len(batch.steps) == oracle["out/mask"].sum()
     assert mask[batch.steps].all()
 
 
-def test_losses_and_gradients(agent: Mbvd, episodes: Episodes, oracle: Oracle) -> None:
-    terms = agent.loss(agent.batch(episodes), recorded_noise(agent, episodes, oracle, 1))
+def test_losses_and_gradients(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
+    terms = agent.learner.loss(agent.batch(episodes), recorded_noise(agent, episodes, oracle, 1))
     for name, term in terms.items():
         # ten float32 roundings
         close(term.detach(), oracle[f"update1/{TERMS[name]}"], rtol=1e-6, atol=0)
@@ -241,14 +225,14 @@ def test_losses_and_gradients(agent: Mbvd, episodes: Episodes, oracle: Oracle) -
         close(weight.grad, reference, rtol=0, atol=1e-6 * reference.abs().max().item())
 
 
-def test_two_updates(agent: Mbvd, episodes: Episodes, oracle: Oracle) -> None:
+def test_two_updates(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
     for update in (1, 2):
         noise = recorded_noise(agent, episodes, oracle, update)
-        metrics = agent.descend(agent.loss(agent.batch(episodes), noise))
+        metrics = agent.learner.descend(agent.learner.loss(agent.batch(episodes), noise))
         for name, key in TERMS.items():
             # the second starts from weights that differ by 6e-7
             tolerance = 1e-6 if update == 1 else 1e-5
-            close(metrics[name], oracle[f"update{update}/{key}"], rtol=tolerance, atol=0)
+            close(metrics[name].detach(), oracle[f"update{update}/{key}"], rtol=tolerance, atol=0)
         if update == 1:
             for name, weight in parameters(agent).items():
                 # RMSProp's first step is ten times the learning rate in gradients' signs, but for

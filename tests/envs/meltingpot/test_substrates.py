@@ -21,9 +21,9 @@ from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import missing
 from marlbench.metrics import episode_return
 from marlbench.plugin import Env, Step
-from marlbench.run import worker
 from marlbench.store import files
 from marlbench.testing import check_suite, insist, linear
+from marlbench.training import worker
 from marlbench.vecenv.single import build_single
 from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_meltingpot.config import Config

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from marlbench import store
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.plugin import Env, EnvSpec, Step, Suite
-from marlbench.run import worker
 from marlbench.store.reading import read
 from marlbench.testing import linear
+from marlbench.training import worker
 from marlbench_starcraft import build_v2
 from marlbench_starcraft.config import Config
 from marlbench_starcraft.packages import lack

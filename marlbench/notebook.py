@@ -1,0 +1,162 @@
+"""What `import marlbench` offers: the command line's work from Python, with frames for answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from inspect import signature
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from marlbench.commands.check import verdicts
+from marlbench.commands.run import play_grid, requested
+from marlbench.commands.watch import find_run, spec_of
+from marlbench.errors import UserError, one_line
+from marlbench.host import Catalogue, load_catalogue, require_installed
+from marlbench.overrides import Override
+from marlbench.store import load as load_evaluations
+from marlbench.store import load_training, runs
+from marlbench.store.folder import COMMAND
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from marlbench.testing import Verdict
+    from marlbench.training.trained import TrainedAgent
+
+__all__ = ["Frames", "catalogue", "check", "load", "load_agent", "run"]
+
+RESULTS = "results"
+
+
+class Frames(NamedTuple):
+    """What runs measured, a row each; both frames say whose run it is in their first columns."""
+
+    evaluations: pd.DataFrame
+    """A row per evaluation: the mean of every metric, and in `values` its episodes' own by name."""
+    training: pd.DataFrame
+    """A row per update, with the metrics of the learner; NaN where another learner has them."""
+
+
+def catalogue() -> Catalogue:
+    """Give all that is installed, by name: algorithms, suites, presets, and what is broken."""
+    return load_catalogue()
+
+
+def run(  # noqa: PLR0913 - the command's options
+    algo: str | Sequence[str],
+    suite: str,
+    task: str | Sequence[str] = (),
+    *,
+    seeds: int | None = None,
+    seed: int | Sequence[int] = (),
+    steps: int | None = None,
+    preset: str | Sequence[str] = (),
+    set: Mapping[str, Any] | None = None,
+    config: str | Path | None = None,
+    label: str | None = None,
+    results: str | Path = RESULTS,
+    workers: int | None = None,
+    runs_per_gpu: int = 1,
+    executor: str = "local",
+) -> Frames:
+    """Train algorithms on tasks as `marlbench run` does, and give the frames of these runs.
+
+    The arguments are the command's options: `marlbench run --help`. `set` is a mapping such as
+    `{"qmix.gamma": 0.95}`. The same call again goes on where it stopped, or gives what is there.
+    Raises UserError for what cannot be played, RuntimeError if a run failed and KeyboardInterrupt
+    if it was interrupted; `load(results)` then gives what the others measured.
+    """
+    typed = _call(locals())
+    request = requested(
+        algo=_listed(algo),
+        suite=suite,
+        task=_listed(task),
+        seeds=seeds,
+        seed=[seed] if isinstance(seed, int) else seed,
+        steps=steps,
+        preset=_listed(preset),
+        overrides=[Override(key, value, "set") for key, value in (set or {}).items()],
+        config=None if config is None else Path(config),
+        label=label,
+    )
+    with _told_to_workers(typed):
+        grid, outcome = play_grid(request, Path(results), executor, workers, runs_per_gpu)
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    for folder, reason in outcome.failures.items():
+        number = f"{len(outcome.failures)} of {len(grid.folders)} runs failed"
+        raise RuntimeError(f"{number}, {folder}: {reason}")
+    folders = {str(folder) for folder in grid.folders}
+    return Frames(*(frame[frame["folder"].isin(folders)] for frame in load(results)))
+
+
+def load(folder: str | Path = RESULTS) -> Frames:
+    """Give what all runs below a results folder measured; raises UserError if there is none."""
+    place = Path(folder)
+    if not runs(place):
+        raise UserError(f"there is no run below {place}: give the folder that runs were written to")
+    return Frames(load_evaluations(place), load_training(place))
+
+
+def load_agent(folder: str | Path, seed: int = 0) -> TrainedAgent:
+    """Give the trained agent of a run, named as `marlbench watch` names it, to play by hand.
+
+    On the CPU, as the newest checkpoint has it; `seed` decides what the learner draws. Raises
+    UserError where there is no such run, no checkpoint or no simulator.
+    """
+    place = find_run(str(folder), Path(RESULTS))
+    spec, found = spec_of(place), load_catalogue()
+    algorithm, suite = found.algorithm(spec.algorithm), found.suite(spec.suite)
+    require_installed(suite)
+
+    from marlbench.training.replay_segments import Damaged
+    from marlbench.training.trained import TrainedAgent, trained
+    from marlbench.vecenv.single import build_single
+
+    env = build_single(suite, spec.task, suite.config(**spec.suite_config))
+    try:
+        agent, env_steps = trained(place, spec, algorithm, env.spec)
+    except (
+        Damaged,
+        ImportError,
+        AttributeError,
+    ) as error:  # the last two: names have changed since
+        env.close()
+        why = error if isinstance(error, Damaged) else f"of another version ({one_line(error)})"
+        raise UserError(f"{place}: {why}") from error
+    return TrainedAgent(spec, env, agent, env_steps, seed)
+
+
+def check(name: str, task: str | None = None) -> list[Verdict]:
+    """Check whether an algorithm or a suite keeps its promises; `task` is for suites.
+
+    Raises UserError for a name that nothing has and a suite whose simulator is missing.
+    """
+    return verdicts(load_catalogue(), name, task)
+
+
+def _listed(given: str | Sequence[str]) -> Sequence[str]:
+    """Take one name as well as several."""
+    return [given] if isinstance(given, str) else given
+
+
+def _call(arguments: Mapping[str, Any]) -> str:
+    """Write a call of `run` down as one would type it."""
+    usual = {name: each.default for name, each in signature(run).parameters.items()}
+    typed = [f"{name}={value!r}" for name, value in arguments.items() if value != usual[name]]
+    return f"marlbench.run({', '.join(typed)})"
+
+
+@contextmanager
+def _told_to_workers(typed: str) -> Iterator[None]:
+    """Let the runs note this as the command that they came from."""
+    before = os.environ.get(COMMAND)
+    os.environ[COMMAND] = typed
+    try:
+        yield
+    finally:
+        os.environ.pop(COMMAND)
+        if before is not None:
+            os.environ[COMMAND] = before

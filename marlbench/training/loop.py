@@ -1,0 +1,182 @@
+"""One run, from its first step to its last evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+import numpy as np
+
+from marlbench.training import evaluation
+from marlbench.vecenv import synchronous
+from marlbench.vecenv.checks import SpecViolation
+from marlbench.vecenv.seeding import step_rng
+
+if TYPE_CHECKING:
+    from marlbench.config import RunSpec
+    from marlbench.plugin import Agent, DrawingAgent
+    from marlbench.store import Journal
+    from marlbench.training.checkpoint import Checkpoints
+    from marlbench.training.interrupt import Stop
+    from marlbench.training.position import Position
+    from marlbench.training.progress import Progress
+    from marlbench.vecenv.checks import CheckedVectorEnv
+
+
+@dataclass
+class Run:
+    """One attempt at a run: what it is made of, and where it stands."""
+
+    spec: RunSpec
+    agent: Agent
+    env: CheckedVectorEnv
+    evaluation_env: CheckedVectorEnv
+    copyable: bool
+    """Whether a checkpoint can keep the copies of `env`."""
+    schedule: list[int]
+    """Env steps at which the run is evaluated."""
+    journal: Journal
+    checkpoints: Checkpoints
+    progress: Progress
+    stop: Stop
+    position: Position
+
+    def close(self) -> None:
+        """Free what the simulators hold."""
+        self.env.close()
+        self.evaluation_env.close()
+
+
+def train(run: Run) -> None:
+    """Play, learn, evaluate and save until the env steps are used up."""
+    agent, env, now = run.agent, run.env, run.position
+    evaluate_if_due(run)
+    while now.env_steps < run.spec.run.steps:
+        rng = step_rng(run.spec.seed, "training steps", now.vector_steps)
+        actions, now.policy_state = agent.act(now.step, now.policy_state, rng, explore=True)
+        agent.observe(now.step, actions)
+        now.arrive(env.step(actions, now.seeds.take(now.step.last)))
+        if (metrics := agent.update()) is not None:
+            log(run, metrics)
+        evaluate_if_due(run)
+        save_if_due(run)
+        note_crashes(run)
+        run.progress.show(now, "training")
+        run.stop.check()
+
+
+def log(run: Run, metrics: Mapping[str, float]) -> None:
+    """Append what an update gave, and the training episodes since the last one."""
+    now = run.position
+    now.updates += 1
+    row = {
+        "env_steps": now.env_steps,
+        "update": now.updates,
+        "metrics": numbers(metrics),
+        "episodes": len(now.returns),
+        "return": float(np.mean(now.returns)) if now.returns else None,
+        "wall": run.journal.wall(),
+    }
+    run.journal.append_update(row)
+    now.returns = []
+    run.progress.updated(now.env_steps)
+
+
+def numbers(metrics: Any) -> dict[str, float]:
+    """Give what an update gave as floats, though they be numpy's or torch's own.
+
+    Raises `SpecViolation` naming the first that is no number.
+    """
+    if not isinstance(metrics, Mapping):
+        raise SpecViolation(f"update() gave {spelt(metrics)}, neither None nor numbers by name")
+    return {str(name): number(name, value) for name, value in metrics.items()}
+
+
+def number(name: Any, value: Any) -> float:
+    """Give one metric as a float; `SpecViolation` for text, an array, or what else is none."""
+    if not isinstance(value, str | bytes) and not getattr(value, "ndim", 0):
+        with suppress(TypeError, ValueError, OverflowError):
+            return float(value)
+    raise SpecViolation(f"update() gave {name} = {spelt(value)}, not a number")
+
+
+def spelt(value: Any) -> str:
+    """Spell a value, an array too, in one line."""
+    return " ".join(repr(value).split())
+
+
+def evaluate_if_due(run: Run) -> None:
+    """Play the evaluations of the schedule that have been reached."""
+    now = run.position
+    while now.evaluations < len(run.schedule) and run.schedule[now.evaluations] <= now.env_steps:
+        evaluate(run, run.schedule[now.evaluations])
+
+
+def evaluate(run: Run, point: int) -> None:
+    """Play one evaluation, append its row and keep the agent's pictures.
+
+    `point` is its place in the schedule, in env steps; training may have gone a little further.
+    """
+    now = run.position
+
+    def between_steps() -> None:
+        run.progress.show(now, "evaluating")
+        run.stop.check()
+
+    with run.progress.evaluating():
+        episodes, crashes = evaluation.evaluate(
+            run.agent,
+            run.evaluation_env,
+            run.spec.run.evaluation,
+            partial(step_rng, run.spec.seed, "evaluation steps", point),
+            between_steps,
+        )
+    row = evaluation.score(episodes, run.env.spec)
+    place = {"step": point, "env_steps": now.env_steps, "crashed": crashes}
+    run.journal.append_evaluation(place | row | {"wall": run.journal.wall()})
+    keep_pictures(run, point)
+    now.evaluations += 1
+    run.progress.scores = {
+        metric.name: metric.text(row["metrics"][metric.name]) for metric in run.env.spec.metrics
+    }
+    run.progress.show(now, "training", at_once=True)
+
+
+def keep_pictures(run: Run, point: int) -> None:
+    """Keep the pictures of an agent that has any, under this point of the schedule."""
+    if shows_pictures(run.agent):
+        for name, picture in run.agent.pictures().items():
+            run.journal.write_picture(name, point, picture)
+
+
+def shows_pictures(agent: Agent) -> TypeGuard[DrawingAgent]:
+    """Say whether an agent may be asked for pictures."""
+    return hasattr(agent, "pictures")
+
+
+def save_if_due(run: Run) -> None:
+    """Take a checkpoint every so many env steps, and at the end."""
+    now, settings = run.position, run.spec.run
+    due = now.env_steps - now.saved >= settings.checkpoint_every
+    if due or now.env_steps >= settings.steps:
+        save(run)
+
+
+def save(run: Run) -> None:
+    """Take a checkpoint."""
+    now = run.position
+    now.saved, now.seconds = now.env_steps, run.progress.elapsed()
+    copies = synchronous.snapshot(run.env) if run.copyable else None
+    content = {"agent": run.agent.state(), "position": now, "copies": copies}
+    run.checkpoints.save(content, now.env_steps)
+
+
+def note_crashes(run: Run) -> None:
+    """Append an event for every crash of a copy since the last step."""
+    for env, during in ((run.env, "training"), (run.evaluation_env, "evaluation")):
+        for crash in synchronous.take_crashes(env):
+            place = {"env_steps": run.position.env_steps, "during": during}
+            run.journal.append_event("env_crash", **place, **crash)

@@ -1,0 +1,88 @@
+"""Counts how much memory a run's replay will take, before the run plays.
+
+numpy takes memory only as it is written to. So a replay that does not fit would show hours later,
+when the system kills the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from marlbench.plugin import Agent, Algorithm, EnvSpec, ReplayBuffer
+from marlbench.training.replay_segments import take_buffers
+
+GIB = 2**30
+REMEDY = "set the algorithm's replay_gib lower"
+MEMINFO = Path("/proc/meminfo")
+GROUP = Path("/sys/fs/cgroup")
+"""Where Linux says how much of the memory a container may use."""
+SCALARS = 16
+"""Bytes of what a replay may keep of an agent and step besides picture, mask and state."""
+
+
+def build_agent(entry: Algorithm, config: Any, spec: EnvSpec, seed: int, device: str) -> Agent:
+    """Build a learner; ValueError if the system does not even reserve what it asks for."""
+    try:
+        return entry.build(config, spec, seed, device)
+    except MemoryError as error:
+        raise ValueError(f"{error}: {REMEDY}") from error
+
+
+def plan(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> dict[str, float | None]:
+    """Give how many GiB a learner's replay takes after so many env steps, and how many are free.
+
+    Raises ValueError if it takes more than are free.
+    """
+    need, free = replay_bytes(state, spec, steps) / GIB, free_bytes()
+    room = None if free is None else free / GIB
+    if room is not None and need > room:
+        raise ValueError(
+            f"the replay grows to {need:.1f} GiB and {room:.1f} GiB of memory are free: {REMEDY}"
+        )
+    return {"replay_gib": round(need, 3), "free_gib": None if room is None else round(room, 3)}
+
+
+def replay_bytes(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> int:
+    """Give the bytes that a replay takes: all it reserves, or what so many env steps write.
+
+    Every env step is kept once. An eighth more is for the one or two further steps that an episode
+    keeps, and is enough for episodes of sixteen steps or more.
+    """
+    buffers: dict[str, ReplayBuffer] = {}
+    take_buffers(state, buffers)
+    reserved = sum(array.nbytes for buffer in buffers.values() for array in buffer.arrays.values())
+    seen = int(np.prod(spec.obs_shape)) * np.dtype(spec.obs_dtype).itemsize
+    kept = spec.num_agents * (seen + spec.num_actions + SCALARS)
+    kept += 4 * int(np.prod(spec.state_shape or 0))
+    return min(reserved, steps * kept * 9 // 8)
+
+
+def free_bytes() -> int | None:
+    """Give the memory that this machine could still give out, None where it does not say."""
+    said = [free for free in (free_of_machine(), free_of_container()) if free is not None]
+    return min(said, default=None)
+
+
+def free_of_machine() -> int | None:
+    """Give what the system holds for available; None where it does not say."""
+    try:
+        lines = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())
+        return int(lines["MemAvailable"].split()[0]) * 1024
+    except (OSError, KeyError, ValueError):
+        return None
+
+
+def free_of_container() -> int | None:
+    """Give what a container's limit leaves, counting cached files as free; None: no limit."""
+    try:
+        limit = int((GROUP / "memory.max").read_text())  # `max`: none
+        used = int((GROUP / "memory.current").read_text())
+        lines = (GROUP / "memory.stat").read_text().splitlines()
+        files = int(dict(line.split() for line in lines)["inactive_file"])
+    except (OSError, KeyError, ValueError):
+        return None
+    return max(0, limit - used + files)

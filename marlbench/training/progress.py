@@ -1,0 +1,97 @@
+"""How fast a run goes, when it will be done and what it takes: `progress.json`."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from marlbench.training.evaluation import schedule
+
+if TYPE_CHECKING:
+    from marlbench.config import RunConfig
+    from marlbench.training.position import Position
+
+Phase = Literal["starting", "training", "evaluating"]
+
+
+class Progress:
+    """Times training and evaluating apart, and writes the progress at most once a second."""
+
+    def __init__(
+        self,
+        run: RunConfig,
+        write: Callable[[dict[str, Any]], None],
+        elapsed: float = 0.0,
+        memory: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Begin an attempt of a run on which `elapsed` seconds were spent before.
+
+        `memory` is what was planned for its replay, told on with the progress.
+        """
+        self.scores: dict[str, str] = {}
+        """Of the last evaluation, as they are shown, the headline first."""
+        self._memory = memory or {}
+        self._run = run
+        self._evaluations = len(schedule(run))
+        self._write = write
+        self._began = time.monotonic() - elapsed
+        self._written = 0.0
+        self._evaluating = 0.0
+        self._one_evaluation = 0.0
+        self._stamps: deque[tuple[float, int]] = deque(maxlen=120)
+
+    def elapsed(self) -> float:
+        """Give the seconds spent on the run, earlier attempts included up to their checkpoint."""
+        return time.monotonic() - self._began
+
+    def updated(self, env_steps: int) -> None:
+        """Note an update: rates are of learning alone, not of what is played before it begins."""
+        clock = self._training_clock()
+        if not self._stamps or clock - self._stamps[-1][0] >= 1.0:
+            self._stamps.append((clock, env_steps))
+
+    @contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Time an evaluation."""
+        began = time.monotonic()
+        yield
+        self._one_evaluation = time.monotonic() - began
+        self._evaluating += self._one_evaluation
+
+    def show(self, now: Position, phase: Phase, at_once: bool = False) -> None:
+        """Write `progress.json`, unless that was done less than a second ago."""
+        if at_once or time.monotonic() - self._written >= 1.0:
+            self._write(self._document(now, phase))
+            self._written = time.monotonic()
+
+    def _document(self, now: Position, phase: Phase) -> dict[str, Any]:
+        rate = self._rate(now.env_steps)
+        return {
+            "env_steps": now.env_steps,
+            "steps": self._run.steps,
+            "updates": now.updates,
+            "phase": phase,
+            "elapsed_s": round(self.elapsed(), 1),
+            "steps_per_s": None if rate is None else round(rate, 2),
+            "eta_s": None if rate is None else round(self._eta(now, rate), 1),
+            "scores": self.scores,
+            **self._memory,
+        }
+
+    def _rate(self, env_steps: int) -> float | None:
+        """Give recent env steps per second of training; None until updates were timed."""
+        if len(self._stamps) < 2:
+            return None
+        clock, steps = self._stamps[0]
+        return (env_steps - steps) / (self._training_clock() - clock)
+
+    def _eta(self, now: Position, rate: float) -> float:
+        """Give the seconds left: env steps at the recent rate, and the evaluations ahead."""
+        evaluations = self._evaluations - now.evaluations
+        return (self._run.steps - now.env_steps) / rate + evaluations * self._one_evaluation
+
+    def _training_clock(self) -> float:
+        return self.elapsed() - self._evaluating

@@ -1,0 +1,119 @@
+"""Starts a run: builds what it is made of, and goes on where its last attempt left off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from marlbench.training import evaluation, memory_budget
+from marlbench.training.checkpoint import Checkpoints
+from marlbench.training.loop import Run
+from marlbench.training.position import Position
+from marlbench.training.progress import Progress
+from marlbench.training.provenance import provenance
+from marlbench.vecenv import synchronous
+from marlbench.vecenv.seeding import TrainingSeeds, purpose_seed, step_rng
+from marlbench.vecenv.statistics import EpisodeStatistics, crashed
+
+if TYPE_CHECKING:
+    from marlbench.config import RunSpec
+    from marlbench.plugin import Agent, Algorithm, Step, Suite
+    from marlbench.store import Journal
+    from marlbench.training.interrupt import Stop
+    from marlbench.vecenv.checks import CheckedVectorEnv
+
+
+def start(
+    spec: RunSpec, entries: tuple[Algorithm, Suite], journal: Journal, device: str, stop: Stop
+) -> Run:
+    """Build a run of these catalogue entries, at its beginning or at its newest checkpoint."""
+    algorithm, suite = entries
+    config = algorithm.config(**spec.algorithm_config)
+    build = partial(synchronous.build, suite, spec.task, suite.config(**spec.suite_config))
+    env = build(config.num_envs)
+    agent_seed = purpose_seed(spec.seed, "agent")
+    agent = memory_budget.build_agent(algorithm, config, env.spec, agent_seed, device)
+    journal.write_provenance(provenance(algorithm, suite, env.spec, device))
+    planned = memory_budget.plan(agent.state(), env.spec, spec.run.steps)
+    journal.append_event("memory", **planned)
+    checkpoints = Checkpoints(journal, device)
+    position = resume(spec, agent, env, journal, checkpoints) or begin(spec, agent, env)
+    journal.spent = position.seconds
+    run = Run(
+        spec=spec,
+        agent=agent,
+        env=env,
+        evaluation_env=build(evaluation.num_envs(spec.run.evaluation)),
+        copyable=suite.copyable,
+        schedule=evaluation.schedule(spec.run),
+        journal=journal,
+        checkpoints=checkpoints,
+        progress=Progress(spec.run, journal.write_progress, position.seconds, planned),
+        stop=stop,
+        position=position,
+    )
+    run.progress.show(position, "starting")
+    return run
+
+
+def begin(spec: RunSpec, agent: Agent, env: CheckedVectorEnv) -> Position:
+    """Begin the first episodes."""
+    seeds = TrainingSeeds.of_run(spec.seed, env.num_envs)
+    statistics = EpisodeStatistics(env.spec, env.num_envs)
+    return Position(reset_all(env, seeds), agent.start(env.num_envs), seeds, statistics)
+
+
+def resume(
+    spec: RunSpec, agent: Agent, env: CheckedVectorEnv, journal: Journal, checkpoints: Checkpoints
+) -> Position | None:
+    """Let agent and copies go on from the newest usable checkpoint; None where there is none."""
+    content, damages = checkpoints.load()
+    if content is None:
+        if journal.attempt > 1:
+            journal.append_event("resumed", env_steps=0, dropped_episodes=0, damaged=damages)
+        return None
+    position: Position = content["position"]
+    agent.load(content["agent"])
+    dropped = 0
+    if content["copies"] is not None:
+        synchronous.restore(env, content["copies"], position.step)
+    else:
+        dropped = abandon_episodes(spec, agent, env, position)
+    facts = {"dropped_episodes": dropped, "damaged": damages}
+    journal.append_event("resumed", env_steps=position.env_steps, **facts)
+    return position
+
+
+def abandon_episodes(spec: RunSpec, agent: Agent, env: CheckedVectorEnv, position: Position) -> int:
+    """Begin new episodes, for copies that no checkpoint keeps; give how many were unfinished.
+
+    The agent sees the unfinished ones end as time-outs.
+    """
+    unfinished = int(np.sum(~position.step.last))
+    rng = step_rng(spec.seed, "training steps", position.vector_steps)
+    position.policy_state = show_cut(agent, position.step, position.policy_state, rng)
+    position.vector_steps += 1
+    position.step = reset_all(env, position.seeds)
+    position.statistics = EpisodeStatistics(env.spec, env.num_envs)
+    return unfinished
+
+
+def show_cut(agent: Agent, step: Step, policy_state: Any, rng: np.random.Generator) -> Any:
+    """Let the agent see its unfinished episodes end as time-outs; give the policy's next state.
+
+    An episode of which nothing was played yet is first and last at once and did not crash, so
+    that it is not taken for a part of the one before.
+    """
+    info = {**step.info, "crashed": crashed(step) | ~(step.first | step.last)}
+    end = replace(step, last=np.ones_like(step.last), info=info)
+    actions, policy_state = agent.act(end, policy_state, rng, explore=True)
+    agent.observe(end, actions)
+    return policy_state
+
+
+def reset_all(env: CheckedVectorEnv, seeds: TrainingSeeds) -> Step:
+    """Begin the next training episode in every copy."""
+    return env.reset(seeds.take(np.ones(env.num_envs, dtype=bool)))

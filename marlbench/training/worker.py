@@ -1,0 +1,143 @@
+"""The process of one run: `python -m marlbench.training.worker FOLDER`.
+
+It ends with an `ExitCode`. When the run failed, the file `FAILED` says why. When it was
+interrupted, a checkpoint was taken.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from marlbench.errors import one_line
+from marlbench.exit_codes import ExitCode
+from marlbench.store import Journal, Superseded, read_spec
+from marlbench.store.folder import DONE
+from marlbench.training.allocator import keep_freed_memory
+from marlbench.training.interrupt import Interrupted, Stop
+from marlbench.vecenv.seeding import purpose_seed
+
+if TYPE_CHECKING:
+    from marlbench.config import RunConfig, RunSpec
+    from marlbench.plugin import Algorithm, Suite
+
+Entries = Callable[[], "tuple[Algorithm, Suite]"]
+
+
+def run(
+    spec: RunSpec, folder: Path, algorithm: Algorithm, suite: Suite, stop: Stop | None = None
+) -> int:
+    """Run or resume a run with these catalogue entries; give the exit code."""
+    return attempt(spec, folder, lambda: (algorithm, suite), stop or Stop())
+
+
+def attempt(spec: RunSpec, folder: Path, entries: Entries, stop: Stop) -> int:
+    """Make one attempt at a run, whatever happens in it; give the exit code."""
+    if (folder / DONE).exists():
+        return ExitCode.OK
+    journal = Journal(folder)
+    try:
+        work(spec, journal, entries, stop)
+    except Interrupted:
+        return ExitCode.INTERRUPTED
+    except Superseded as newer:
+        print(f"marlbench: {newer}", file=sys.stderr)
+        return ExitCode.SUPERSEDED
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything, FAILED keeps it
+        return fail(journal, error)
+    finally:
+        journal.close()
+    return ExitCode.OK
+
+
+def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
+    """Train to the end and write `DONE`; on a stop take a checkpoint first."""
+    found = entries()
+    device = prepare_torch(spec.run, spec.seed)
+    keep_freed_memory()
+    journal.append_event("attempt", device=device, pid=os.getpid())
+
+    from marlbench.training.loop import save, train
+    from marlbench.training.start import start
+
+    run = start(spec, found, journal, device, stop)
+    try:
+        train(run)
+    except Interrupted:
+        save(run)
+        raise
+    finally:
+        run.close()
+    journal.write_done({"env_steps": run.position.env_steps, "updates": run.position.updates})
+
+
+def prepare_torch(run: RunConfig, seed: int) -> str:
+    """Set torch up for this process; give the device, `cpu` or `cuda`."""
+    import torch
+
+    available = torch.cuda.is_available()
+    if run.device == "cuda" and not available:
+        raise ValueError("there is no GPU here that torch can use: --set run.device=cpu")
+    device = "cuda" if available and run.device != "cpu" else "cpu"
+    torch.set_num_threads(run.threads)
+    torch.use_deterministic_algorithms(device == "cpu")
+    seed_global_generators(seed)
+    return device
+
+
+def seed_global_generators(seed: int) -> None:
+    """Seed what a plugin may draw from by mistake; no plugin should need it."""
+    import numpy as np
+    import torch
+
+    number = purpose_seed(seed, "global generators")
+    random.seed(number)
+    np.random.seed(number)
+    torch.manual_seed(number)
+
+
+def fail(journal: Journal, error: Exception) -> int:
+    """Write `FAILED`, if the folder can be written, and one line for whoever started this."""
+    why = one_line(error)
+    trace = "".join(traceback.format_exception(error))
+    print(f"marlbench: {journal.folder} failed: {why}", file=sys.stderr)
+    try:
+        journal.write_failed(why, trace)
+    except Superseded:
+        return ExitCode.SUPERSEDED
+    except OSError:  # a full disk, say: later there may be room
+        return ExitCode.UNWRITABLE
+    return ExitCode.FAILED
+
+
+def from_catalogue(spec: RunSpec) -> tuple[Algorithm, Suite]:
+    """Find what the run's document names among the installed plugins."""
+    from marlbench.host import load_catalogue
+
+    catalogue = load_catalogue()
+    return catalogue.algorithm(spec.algorithm), catalogue.suite(spec.suite)
+
+
+def main(arguments: list[str]) -> int:
+    """Work on the folder named on the command line."""
+    if len(arguments) != 1:
+        print("usage: python -m marlbench.training.worker FOLDER", file=sys.stderr)
+        return ExitCode.USAGE
+    folder = Path(arguments[0])
+    stop = Stop()
+    stop.listen()
+    try:
+        spec = read_spec(folder)
+    except (OSError, ValueError) as error:
+        print(f"marlbench: {folder} holds no run: {one_line(error)}", file=sys.stderr)
+        return ExitCode.USAGE
+    return attempt(spec, folder, lambda: from_catalogue(spec), stop)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
