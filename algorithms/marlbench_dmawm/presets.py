@@ -41,7 +41,6 @@ QUICK: dict[str, Any] = {
     "gamma": 0.95,
     "epochs": 3,
     "minibatch": 512,
-    "entropy_coef": 0.03,
     "actor_lr": 7e-4,
     "critic_lr": 1e-3,
     "policy_units": 128,
