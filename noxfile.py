@@ -96,7 +96,7 @@ def bench(session: nox.Session) -> None:
     """Seconds per update, per policy step and per env step, one thread; figures, not tests."""
     install(session, ".[mpe,lbf,smax,meltingpot]")
     session.run(*MELTINGPOT)
-    for script in ("qmix", "mbvd", "on_policy", "mamba", "environments"):
+    for script in ("value_learning", "on_policy", "mamba", "environments"):
         session.run("python", f"benchmarks/{script}.py", env={"OMP_NUM_THREADS": "1"})
 
 

@@ -42,7 +42,7 @@ SMOKE = Preset(
     run={
         "steps": 600,
         "checkpoint_every": 300,
-        "evaluation": {"every": 300, "episodes": 4, "num_envs": 4},
+        "evaluation": {"every": 300, "episodes": 4, "num_envs": 4, "final_episodes": 8},
     },
     seeds=2,
     all_tasks=False,

@@ -15,14 +15,18 @@ from marlbench.plugin import Config
 class Evaluation(Config):
     """The host's protocol, equal for all algorithms; a version names what these numbers mean."""
 
-    version: Literal[1] = 1
-    """Version of the protocol: greedy episodes, quota per copy, common seeds [ours]."""
+    version: Literal[1, 2] = 2
+    """Version of the protocol. 2: every point plays start states of its own, the same for all
+    algorithms and seeds; stochastic policies play greedily and by sampling; the run ends with a
+    final evaluation. 1: the same start states at every point, greedily [ours]."""
     every: int = Field(default=10_000, ge=1)
     """Env steps between evaluations; 0 and the end are always evaluated [pymarl2, sc2.yaml]."""
     episodes: int = Field(default=32, ge=1)
     """Episodes per evaluation, shared equally by the copies [pymarl2, sc2.yaml]."""
     num_envs: int = Field(default=8, ge=1)
     """Copies that play them; each plays `episodes / num_envs`, never first-to-finish [ours]."""
+    final_episodes: int = Field(default=100, ge=1)
+    """Episodes of the final evaluation, which no point of the curve has played [ours]."""
 
 
 class RunConfig(Config):

@@ -259,6 +259,8 @@ class Algorithm:
     """Settings in which this entry differs from `config`'s defaults (VDN is QMIX with a sum)."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings per preset name; a preset that is not listed changes nothing."""
+    stochastic: bool = False
+    """Whether exploring play samples the policy itself; then evaluations play it sampled too."""
     actions: tuple[Literal["discrete"], ...] = ("discrete",)
     """Kinds of actions that it can choose (`EnvSpec.actions`); the host refuses other tasks."""
     wants_gpu: bool = False

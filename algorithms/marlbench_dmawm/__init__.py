@@ -28,6 +28,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             config=Config,
             build=build,
             execution="decentralised",
+            stochastic=True,
             paper="Learning Disentangled Multi-Agent World Model for Decentralized Control, 2026",
             presets=PRESETS,
             wants_gpu=True,

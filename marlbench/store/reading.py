@@ -31,7 +31,7 @@ from marlbench.store.writing import alive, attempted
 if TYPE_CHECKING:
     import pandas as pd
 
-Status = Literal["done", "failed", "running", "unfinished", "waiting"]
+Status = Literal["done", "failed", "diverged", "running", "unfinished", "waiting"]
 
 FRESH = 120.0
 """Seconds for which another machine's `progress.json` says that its worker lives."""
@@ -64,7 +64,14 @@ class RunRecord:
     provenance: dict[str, Any] | None
 
     def evaluations(self) -> list[dict[str, Any]]:
-        """Give the rows of `eval.jsonl`, those of older runs in today's form."""
+        """Give the curve's rows of `eval.jsonl`, those of older runs in today's form."""
+        return [row for row in self._evaluated() if row.get("kind", "curve") == "curve"]
+
+    def final(self) -> dict[str, Any] | None:
+        """Give the row of the final evaluation; None before the end, and under protocol 1."""
+        return next((row for row in self._evaluated() if row.get("kind") == "final"), None)
+
+    def _evaluated(self) -> list[dict[str, Any]]:
         return [_todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]
 
     @property
@@ -124,7 +131,7 @@ def read(folder: Path) -> RunRecord:
     progress = _progress(folder)
     failure = files.read_json(folder / FAILED)
     provenance = files.read_json(folder / PROVENANCE)
-    status = _status(folder, progress, provenance)
+    status = _status(folder, progress, provenance, failure)
     return RunRecord(folder, read_spec(folder), status, progress, failure, provenance)
 
 
@@ -218,14 +225,17 @@ def _leave_out(said: str) -> None:
 
 
 def _status(
-    folder: Path, progress: dict[str, Any] | None, provenance: dict[str, Any] | None
+    folder: Path,
+    progress: dict[str, Any] | None,
+    provenance: dict[str, Any] | None,
+    failure: dict[str, Any] | None,
 ) -> Status:
     if (folder / DONE).exists():
         return "done"
     if alive(folder):
         return "running"
     if (folder / FAILED).exists():  # the next attempt begins by taking it away
-        return "failed"
+        return "diverged" if "diverged" in (failure or {}) else "failed"
     if _lives_elsewhere(progress, provenance):
         return "running"
     return "unfinished" if attempted(folder) else "waiting"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
 from marlbench.training import evaluation
+from marlbench.training.evaluation import Occasion
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.checks import SpecViolation
 from marlbench.vecenv.seeding import step_rng
@@ -36,6 +37,8 @@ class Run:
     evaluation_env: CheckedVectorEnv
     copyable: bool
     """Whether a checkpoint can keep the copies of `env`."""
+    stochastic: bool
+    """Whether evaluations play the policy sampled too (`Algorithm.stochastic`)."""
     schedule: list[int]
     """Env steps at which the run is evaluated."""
     journal: Journal
@@ -51,7 +54,7 @@ class Run:
 
 
 def train(run: Run) -> None:
-    """Play, learn, evaluate and save until the env steps are used up."""
+    """Play, learn, evaluate and save until the env steps are used up; then evaluate finally."""
     agent, env, now = run.agent, run.env, run.position
     evaluate_if_due(run)
     while now.env_steps < run.spec.run.steps:
@@ -66,6 +69,7 @@ def train(run: Run) -> None:
         note_crashes(run)
         run.progress.show(now, "training")
         run.stop.check()
+    evaluate_finally(run)
 
 
 def log(run: Run, metrics: Mapping[str, float]) -> None:
@@ -75,7 +79,7 @@ def log(run: Run, metrics: Mapping[str, float]) -> None:
     row = {
         "env_steps": now.env_steps,
         "update": now.updates,
-        "metrics": numbers(metrics),
+        "metrics": finite(numbers(metrics), now.env_steps),
         "episodes": len(now.returns),
         "return": float(np.mean(now.returns)) if now.returns else None,
         "wall": run.journal.wall(),
@@ -83,6 +87,23 @@ def log(run: Run, metrics: Mapping[str, float]) -> None:
     run.journal.append_update(row)
     now.returns = []
     run.progress.updated(now.env_steps)
+
+
+class Diverged(Exception):  # noqa: N818 - a result, not an error
+    """A number of the learner's is not finite: the run ends here, and the report says so."""
+
+    def __init__(self, env_steps: int, number: str) -> None:
+        """Keep where it was seen, and in which number."""
+        super().__init__(f"diverged at {env_steps:,} env steps: {number}")
+        self.env_steps, self.number = env_steps, number
+
+
+def finite(metrics: dict[str, float], env_steps: int) -> dict[str, float]:
+    """Give an update's metrics; raises `Diverged` for the first that is not finite."""
+    for name, value in metrics.items():
+        if not math.isfinite(value):
+            raise Diverged(env_steps, f"{name} is {value}")
+    return metrics
 
 
 def numbers(metrics: Any) -> dict[str, float]:
@@ -122,27 +143,67 @@ def evaluate(run: Run, point: int) -> None:
     """
     now = run.position
 
-    def between_steps() -> None:
-        run.progress.show(now, "evaluating")
-        run.stop.check()
-
-    with run.progress.evaluating():
-        episodes, crashes = evaluation.evaluate(
-            run.agent,
-            run.evaluation_env,
-            run.spec.run.evaluation,
-            partial(step_rng, run.spec.seed, "evaluation steps", point),
-            between_steps,
-        )
-    row = evaluation.score(episodes, run.env.spec)
-    place = {"step": point, "env_steps": now.env_steps, "crashed": crashes}
-    run.journal.append_evaluation(place | row | {"wall": run.journal.wall()})
+    check_parameters(run)
+    protocol = run.spec.run.evaluation
+    row = played(run, Occasion("curve", point, protocol.episodes))
+    run.journal.append_evaluation({"kind": "curve", "step": point, **row})
     keep_pictures(run, point)
     now.evaluations += 1
     run.progress.scores = {
         metric.name: metric.text(row["metrics"][metric.name]) for metric in run.env.spec.metrics
     }
     run.progress.show(now, "training", at_once=True)
+
+
+def evaluate_finally(run: Run) -> None:
+    """Play the final evaluation: fresh episodes of the last policy, that no point has played."""
+    check_parameters(run)
+    occasion = Occasion("final", 0, run.spec.run.evaluation.final_episodes)
+    row = played(run, occasion)
+    run.journal.append_evaluation({"kind": "final", "step": run.spec.run.steps, **row})
+    note_crashes(run)
+
+
+def played(run: Run, occasion: Occasion) -> dict[str, Any]:
+    """Play an occasion, by the likeliest actions and, of a stochastic policy, sampled too."""
+    now, spec = run.position, run.env.spec
+
+    def between_steps() -> None:
+        run.progress.show(now, "evaluating")
+        run.stop.check()
+
+    def one(occasion: Occasion) -> dict[str, Any]:
+        env, seed = run.evaluation_env, run.spec.seed
+        return evaluation.score(
+            evaluation.evaluate(run.agent, env, occasion, seed, between_steps), spec
+        )
+
+    with run.progress.evaluating():
+        row = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs, **one(occasion)}
+        if run.stochastic:
+            row["sampled"] = one(replace(occasion, sampled=True))
+    return row | {"wall": run.journal.wall()}
+
+
+def check_parameters(run: Run) -> None:
+    """Raise `Diverged` for the first number of the agent's state that is not finite."""
+    for place, value in floats(run.agent.state()):
+        if not bool(np.isfinite(value).all()):
+            raise Diverged(run.position.env_steps, f"{place} is not finite")
+
+
+def floats(state: Any, place: str = "state") -> Iterator[tuple[str, Any]]:
+    """Give every float tensor or array of a nested state, less its replay, as arrays."""
+    if isinstance(state, Mapping):
+        for key, item in state.items():
+            yield from floats(item, f"{place}.{key}")
+    elif isinstance(state, list | tuple):
+        for index, item in enumerate(state):
+            yield from floats(item, f"{place}.{index}")
+    elif getattr(getattr(state, "dtype", None), "is_floating_point", False):  # torch
+        yield place, state.detach().float().cpu().numpy()
+    elif isinstance(state, np.ndarray) and state.dtype.kind == "f":
+        yield place, state
 
 
 def keep_pictures(run: Run, point: int) -> None:
@@ -168,7 +229,7 @@ def save_if_due(run: Run) -> None:
 def save(run: Run) -> None:
     """Take a checkpoint."""
     now = run.position
-    now.saved, now.seconds = now.env_steps, run.progress.elapsed()
+    now.saved, now.seconds = now.env_steps, dict(run.journal.clock.seconds())
     copies = synchronous.snapshot(run.env) if run.copyable else None
     content = {"agent": run.agent.state(), "position": now, "copies": copies}
     run.checkpoints.save(content, now.env_steps)

@@ -36,8 +36,8 @@ class Position:
     """Of the training episodes that ended since the last row of `train.jsonl`."""
     saved: int = 0
     """Env steps at the last checkpoint."""
-    seconds: float = 0.0
-    """Spent on the run up to the last checkpoint, for `progress.json` alone."""
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Spent on the run up to the last checkpoint, by phase: no part of what a seed decides."""
 
     def arrive(self, step: Step) -> None:
         """Go on to the step that the copies answered."""

@@ -41,17 +41,19 @@ def start(
     journal.append_event("memory", **planned)
     checkpoints = Checkpoints(journal, device)
     position = resume(spec, agent, env, journal, checkpoints) or begin(spec, agent, env)
-    journal.spent = position.seconds
+    journal.clock.add(position.seconds)
+    journal.clock.enter("training")
     run = Run(
         spec=spec,
         agent=agent,
         env=env,
         evaluation_env=build(evaluation.num_envs(spec.run.evaluation)),
         copyable=suite.copyable,
+        stochastic=algorithm.stochastic,
         schedule=evaluation.schedule(spec.run),
         journal=journal,
         checkpoints=checkpoints,
-        progress=Progress(spec.run, journal.write_progress, position.seconds, planned),
+        progress=Progress(spec.run, journal.write_progress, journal.clock, planned),
         stop=stop,
         position=position,
     )

@@ -103,11 +103,16 @@ def seed_global_generators(seed: int) -> None:
 
 def fail(journal: Journal, error: Exception) -> int:
     """Write `FAILED`, if the folder can be written, and one line for whoever started this."""
+    from marlbench.training.loop import Diverged
+
     why = one_line(error)
     trace = "".join(traceback.format_exception(error))
     print(f"marlbench: {journal.folder} failed: {why}", file=sys.stderr)
     try:
-        journal.write_failed(why, trace)
+        if isinstance(error, Diverged):
+            journal.write_diverged(error.env_steps, error.number)
+        else:
+            journal.write_failed(why, trace)
     except Superseded:
         return ExitCode.SUPERSEDED
     except OSError:  # a full disk, say: later there may be room

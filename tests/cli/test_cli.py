@@ -9,34 +9,17 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from distributions import install
 
 from marlbench.builtin import QUICK
-from marlbench.cli import main
 from marlbench.installation import pip_install
 from marlbench.store import runs
+from tests.cli.conftest import Call
 
 PROGRAM = [sys.executable, "-c", "from marlbench.cli import main; main()"]
-
-Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run a command in this process; give its exit code, output and errors."""
-
-    def called(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["marlbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return called
 
 
 @pytest.fixture

@@ -32,7 +32,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def start(folder: Path) -> subprocess.Popen[bytes]:
     """Start a worker process on the folder."""
     command = [sys.executable, small_runs.__file__, str(folder)]
-    return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    here = {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}  # it finds `tests` too
+    return subprocess.Popen(command, env=os.environ | here)
 
 
 @pytest.mark.parametrize("number", [2, pytest.param(12, marks=pytest.mark.slow)])

@@ -23,6 +23,7 @@ from marlbench.testing.trial import Subject
 from marlbench.training import worker
 from marlbench.training.start import show_cut
 from marlbench.vecenv import synchronous
+from tests.training import small_runs
 from tests.training.small_runs import StopAfter, StopAtRows, rows, wait_for_rows
 
 CATALOGUE = load_catalogue()
@@ -30,23 +31,10 @@ CATALOGUE = load_catalogue()
 
 def spec_of(algorithm: Algorithm, steps: int) -> RunSpec:
     """A small run on a skirmish, where agents die and every copy can be pickled."""
-    suite = CATALOGUE.suite("skirmish")
-    config = algorithm.config(**Subject.of(algorithm, None).settings)
-    return RunSpec(
-        suite=suite.name,
-        task=suite.default_task,
-        algorithm=algorithm.name,
-        label=algorithm.name,
-        seed=3,
-        run=RunConfig(
-            steps=steps,
-            evaluation=Evaluation(every=200, episodes=2, num_envs=2),
-            checkpoint_every=150,
-            device="cpu",
-        ),
-        algorithm_config=config.model_dump(mode="json"),
-        suite_config=suite.config().model_dump(mode="json"),
-    )
+    suite, settings = CATALOGUE.suite("skirmish"), Subject.of(algorithm, None).settings
+    evaluation = Evaluation(every=200, episodes=2, num_envs=2, final_episodes=4)
+    run = RunConfig(steps=steps, evaluation=evaluation, checkpoint_every=150, device="cpu")
+    return small_runs.spec_of(algorithm, settings, suite, suite.default_task, run, seed=3)
 
 
 def same_rows(one: Path, other: Path) -> bool:

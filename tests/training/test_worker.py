@@ -18,7 +18,8 @@ from marlbench import store
 from marlbench.config import RunConfig
 from marlbench.plugin import Agent, Algorithm, Step
 from marlbench.store import files
-from marlbench.testing import linear, synthetic
+from marlbench.store.clock import Clock
+from marlbench.testing import synthetic
 from marlbench.testing.synthetic import Synthetic
 from marlbench.training import worker
 from marlbench.training.interrupt import Stop
@@ -27,6 +28,7 @@ from marlbench.training.progress import Progress
 from marlbench.vecenv.seeding import TrainingSeeds
 from marlbench.vecenv.statistics import EpisodeStatistics
 from marlbench.vecenv.synchronous import SyncVectorEnv
+from tests import linear
 from tests.training.small_runs import play, small_spec
 
 
@@ -205,9 +207,11 @@ def test_an_eta_appears_once_updates_were_timed_and_counts_evaluations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("marlbench.training.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("marlbench.store.clock.time.monotonic", lambda: clock[0])
     documents: list[dict[str, Any]] = []
-    progress = Progress(small_spec(steps=400).run, documents.append)
+    timed = Clock()
+    timed.enter("training")
+    progress = Progress(small_spec(steps=400).run, documents.append, timed)
     step = SyncVectorEnv(Synthetic, 1).reset(np.array([1]))
     now = Position(step, None, TrainingSeeds.of_run(1, 1), EpisodeStatistics(Synthetic().spec, 1))
     progress.show(now, "starting")
@@ -220,8 +224,9 @@ def test_an_eta_appears_once_updates_were_timed_and_counts_evaluations(
         progress.updated(env_steps)
         clock[0] += 2.0
     progress.show(now, "training")
-    # 40 env steps took 6 s; 350 are left, and evaluations at 100, 200, 300 and 400 of 7 s each
-    assert documents[-1]["eta_s"] == round(350 / (40 / 6) + 4 * 7.0, 1)
+    # 40 env steps took 6 s; 350 are left, and evaluations at 100, 200, 300 and 400 of 7 s each;
+    # the final one has twice the episodes
+    assert documents[-1]["eta_s"] == round(350 / (40 / 6) + (4 + 2) * 7.0, 1)
     progress.show(now, "training")
     assert len(documents) == 2, "at most once a second"
 

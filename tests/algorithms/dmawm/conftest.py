@@ -12,11 +12,6 @@ from marlbench_dmawm.config import Config
 
 
 @pytest.fixture
-def spec() -> EnvSpec:
-    return EnvSpec(num_agents=3, obs_shape=(6,), num_actions=5, episode_limit=20, noop=0)
-
-
-@pytest.fixture
 def config() -> Config:
     return Config(
         num_envs=4,

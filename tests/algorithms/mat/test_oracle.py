@@ -6,7 +6,6 @@ the last place: 1e-6 relative for outputs, returns and losses, 1e-6 for gradient
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +14,9 @@ from torch import Tensor
 
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.policies import entropy, log_prob
-from marlbench.toolbox.rollout import Stream
 from marlbench_mat.agent import Batch, Mat, weighed
 from marlbench_mat.config import MatConfig
+from tests.algorithms.recorded import Oracle, close, compare_updates, load_moments, stream_of
 
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50)
 NAMES = {
@@ -34,14 +33,6 @@ NAMES = {
     "ln3": "norms.2",
     "ln": "norm",
 }
-
-Oracle = dict[str, np.ndarray]
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[1] / "oracles" / "mat.npz") as file:
-        return dict(file)
 
 
 def weights(oracle: Oracle, prefix: str) -> dict[str, Tensor]:
@@ -67,42 +58,12 @@ def build(oracle: Oracle, **settings: int) -> Mat:
     """Our learner with the reference's weights and normaliser."""
     agent = Mat(MatConfig(num_envs=4, rollout_steps=20, **settings), SPEC, seed=0, device="cpu")
     agent.transformer.load_state_dict(weights(oracle, "init"))
-    agent.value_norm.mean.copy_(torch.as_tensor(oracle["valuenorm/init/running_mean"][0]))
-    agent.value_norm.mean_square.copy_(torch.as_tensor(oracle["valuenorm/init/running_mean_sq"][0]))
-    agent.value_norm.weight.copy_(torch.as_tensor(oracle["valuenorm/init/debiasing_term"]))
+    load_moments(agent.value_norm, oracle)
     return agent
-
-
-def stream(oracle: Oracle) -> Stream:
-    """The reference's buffer as our stream: there, no rows of last steps."""
-    first = oracle["buffer/masks"][:, :, 0, 0] == 0  # (T + 1, E)
-    value = oracle["buffer/value_preds"][..., 0]
-    now = {
-        "obs": oracle["buffer/obs"],
-        "avail": oracle["buffer/available_actions"] == 1,
-        "alive": oracle["buffer/active_masks"][..., 0] == 1,
-        "action": oracle["buffer/actions"][..., 0].astype(np.int64),
-        "log_prob": oracle["buffer/action_log_probs"][..., 0],
-        "value": value,
-    }
-    after = {
-        "reward": oracle["buffer/rewards"][..., 0],
-        "value": value[1:],
-        "last": first[1:],
-        "terminal": first[1:],
-    }
-    goes_on = ~first[1:]
-    goes_on[-1] = False
-    return Stream({name: field[:20] for name, field in now.items()}, after, goes_on)
 
 
 def theirs(oracle: Oracle, key: str) -> Tensor:
     return torch.from_numpy(oracle[key])
-
-
-def close(ours: Tensor, theirs: Tensor, rtol: float = 2e-6, atol: float = 1e-6) -> None:
-    """Equal but for float32 summed in another order (see the module's docstring)."""
-    torch.testing.assert_close(ours.detach(), theirs, rtol=rtol, atol=atol)
 
 
 def rows(oracle: Oracle) -> Step:
@@ -119,7 +80,7 @@ def rows(oracle: Oracle) -> Step:
 
 def test_knowing_the_actions_gives_the_references_policy_and_values(oracle: Oracle) -> None:
     agent = build(oracle)
-    batch = agent.batch(stream(oracle))
+    batch = agent.batch(stream_of(oracle, {}))
     representation = agent.encoder.representation(batch["obs"])  # (T * E, A, D)
     close(representation[:8], theirs(oracle, "forward/encoder_out").flatten(0, 1))
     close(agent.encoder.value(representation), flat(oracle, "forward/values"))
@@ -164,16 +125,16 @@ def test_decoding_with_a_cache_gives_the_references_log_probs(oracle: Oracle, ki
 
 def test_returns_and_advantages_are_the_references(oracle: Oracle) -> None:
     agent = build(oracle)
-    advantage, value = agent.advantages(stream(oracle))
+    advantage, value = agent.advantages(stream_of(oracle, {}))
     close(advantage, theirs(oracle, "out/advantages_raw")[..., 0], atol=5e-6)
     close(advantage + value, theirs(oracle, "out/returns")[..., 0], atol=5e-6)
-    standardised = agent.batch(stream(oracle))["advantage"]
+    standardised = agent.batch(stream_of(oracle, {}))["advantage"]
     close(standardised, flat(oracle, "out/advantages_normalised"), atol=5e-6)
 
 
 def test_first_epoch_gives_the_references_gradients(oracle: Oracle) -> None:
     agent = build(oracle)
-    batch = weighed(agent.batch(stream(oracle)))
+    batch = weighed(agent.batch(stream_of(oracle, {})))
     agent.value_norm.update(batch["target"])
     loss, _ = agent.loss(batch)
     loss.backward()
@@ -184,28 +145,21 @@ def test_first_epoch_gives_the_references_gradients(oracle: Oracle) -> None:
         close(parameter.grad, gradients[key])
 
 
-def run_and_compare(agent: Mat, oracle: Oracle, section: str, updates: int) -> None:
+def run_and_compare(agent: Mat, oracle: Oracle, section: str) -> None:
     """Train, comparing what is reported at each of the reference's updates."""
-    batch = agent.batch(stream(oracle))
-    update = 0
-    for _ in range(agent.config.epochs):
-        for part in agent.minibatches(batch):
-            report = agent.improve(part)
-            names = {"ratio_mean": "ratio", "critic_grad_norm": "grad_norm"}
-            for name in ("policy_loss", "entropy", "value_loss", *names):
-                ours = report[names.get(name, name)]
-                close(ours, theirs(oracle, f"{section}/{name}")[update])
-            norm = agent.value_norm
-            close(norm.mean, theirs(oracle, f"{section}/running_mean")[update])
-            close(norm.mean_square, theirs(oracle, f"{section}/running_mean_sq")[update])
-            update += 1
-    assert update == updates
+    batch = agent.batch(stream_of(oracle, {}))
+    reports = (
+        agent.improve(part) for _ in range(agent.config.epochs) for part in agent.minibatches(batch)
+    )
+    names = {"ratio_mean": "ratio", "critic_grad_norm": "grad_norm"}
+    names |= {name: name for name in ("policy_loss", "entropy", "value_loss")}
+    compare_updates(reports, agent.value_norm, oracle, section, names)
 
 
 @pytest.mark.parametrize("block", [1024, 30])
 def test_five_epochs_give_the_references_losses_and_weights(oracle: Oracle, block: int) -> None:
     agent = build(oracle, block=block)
-    run_and_compare(agent, oracle, "epochs", updates=5)
+    run_and_compare(agent, oracle, "epochs")
     for key, weight in weights(oracle, "after5").items():
         close(agent.transformer.state_dict()[key], weight, rtol=0)
 
@@ -221,4 +175,4 @@ def test_two_minibatches_give_the_references_losses(
             yield weighed({name: field[index] for name, field in batch.items()})
 
     monkeypatch.setattr(agent, "minibatches", minibatches)
-    run_and_compare(agent, oracle, "minibatch2", updates=10)
+    run_and_compare(agent, oracle, "minibatch2")

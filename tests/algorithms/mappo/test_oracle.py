@@ -6,7 +6,6 @@ the last place: 1e-6 relative for outputs, returns and losses, 1e-6 for gradient
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,6 +18,7 @@ from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
 from marlbench_mappo.networks import Network
 from marlbench_mappo.sequences import Sequences
+from tests.algorithms.recorded import Oracle, close, compare_updates, load_moments, stream_of
 
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50, state_shape=(30,))
 OWN = replace(SPEC, state_shape=(3, 30))
@@ -38,14 +38,6 @@ NAMES = {
     "v_out": "head",
 }
 
-Oracle = dict[str, np.ndarray]
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[1] / "oracles" / "mappo.npz") as file:
-        return dict(file)
-
 
 def weights(oracle: Oracle, prefix: str) -> dict[str, torch.Tensor]:
     """Arrays under a prefix by our parameter names."""
@@ -64,38 +56,19 @@ def build(oracle: Oracle, **settings: int) -> Mappo:
     agent = Mappo(config, OWN, seed=0, device="cpu")
     agent.actor.load_state_dict(weights(oracle, "init/actor"))
     agent.critic.load_state_dict(weights(oracle, "init/critic"))
-    agent.value_norm.mean.copy_(torch.as_tensor(oracle["valuenorm/init/running_mean"][0]))
-    mean_square = oracle["valuenorm/init/running_mean_sq"][0]
-    agent.value_norm.mean_square.copy_(torch.as_tensor(mean_square))
-    agent.value_norm.weight.copy_(torch.as_tensor(oracle["valuenorm/init/debiasing_term"]))
+    load_moments(agent.value_norm, oracle)
     return agent
 
 
 def stream(oracle: Oracle) -> Stream:
-    """The reference's buffer as our stream: there, no rows of last steps."""
-    buffer = {k.removeprefix("buffer/"): v for k, v in oracle.items() if k.startswith("buffer/")}
-    first = buffer["masks"][:, :, 0, 0] == 0  # (T + 1, E)
-    now = {
-        "obs": buffer["obs"],
-        "state": buffer["share_obs"],
-        "avail": buffer["available_actions"] == 1,
-        "alive": buffer["active_masks"][..., 0] == 1,
-        "action": buffer["actions"][..., 0].astype(np.int64),
-        "log_prob": buffer["action_log_probs"][..., 0],
-        "actor_state": buffer["rnn_states"][..., 0, :],
-        "critic_state": buffer["rnn_states_critic"][..., 0, :],
-        "value": buffer["value_preds"][..., 0],
-        "first": first,
+    """The reference's buffer as our stream."""
+    further = {
+        "state": oracle["buffer/share_obs"],
+        "actor_state": oracle["buffer/rnn_states"][..., 0, :],
+        "critic_state": oracle["buffer/rnn_states_critic"][..., 0, :],
+        "first": oracle["buffer/masks"][:, :, 0, 0] == 0,
     }
-    after = {
-        "reward": buffer["rewards"][..., 0],
-        "value": buffer["value_preds"][1:, ..., 0],
-        "last": first[1:],
-        "terminal": first[1:],
-    }
-    goes_on = ~first[1:]
-    goes_on[-1] = False
-    return Stream({name: field[:20] for name, field in now.items()}, after, goes_on)
+    return stream_of(oracle, further)
 
 
 def batch(agent: Mappo, oracle: Oracle) -> Sequences:
@@ -125,11 +98,6 @@ def test_one_step_gives_the_references_policy_value_and_states(oracle: Oracle) -
     value, states = agent.critic(view, keep, state)
     close(value.view(4, 3, 1), theirs(oracle, "step/value"))
     close(states[0].view(4, 3, 64), theirs(oracle, "step/hidden_critic_out"))
-
-
-def close(ours: torch.Tensor, theirs: torch.Tensor, rtol: float = 2e-6, atol: float = 1e-6) -> None:
-    """Equal but for float32 summed in another order (see the module's docstring)."""
-    torch.testing.assert_close(ours.detach(), theirs, rtol=rtol, atol=atol)
 
 
 def test_returns_are_the_references(oracle: Oracle) -> None:
@@ -172,33 +140,22 @@ def test_first_epoch_gives_the_references_losses_and_gradients(oracle: Oracle) -
             close(parameter.grad, gradients[key])
 
 
-def run_and_compare(agent: Mappo, oracle: Oracle, section: str, updates: int) -> None:
+def run_and_compare(agent: Mappo, oracle: Oracle, section: str) -> None:
     """Train, comparing what is reported at each of the reference's updates."""
     data = batch(agent, oracle)
-    update = 0
-    for _ in range(agent.config.epochs):
-        for part in agent.minibatches(data):
-            report = agent.improve_policy(part) | agent.improve_value(part)
-            for name, ours in (
-                ("policy_loss", "policy_loss"),
-                ("entropy", "entropy"),
-                ("value_loss", "value_loss"),
-                ("ratio_mean", "ratio"),
-                ("actor_grad_norm", "actor_grad_norm"),
-                ("critic_grad_norm", "critic_grad_norm"),
-            ):
-                close(report[ours], theirs(oracle, f"{section}/{name}")[update])
-            norm = agent.value_norm
-            close(norm.mean, theirs(oracle, f"{section}/running_mean")[update])
-            close(norm.mean_square, theirs(oracle, f"{section}/running_mean_sq")[update])
-            close(norm.weight, theirs(oracle, f"{section}/debiasing_term")[update])
-            update += 1
-    assert update == updates
+    reports = (
+        agent.improve_policy(part) | agent.improve_value(part)
+        for _ in range(agent.config.epochs)
+        for part in agent.minibatches(data)
+    )
+    names = ("policy_loss", "entropy", "value_loss", "actor_grad_norm", "critic_grad_norm")
+    reported = {"ratio_mean": "ratio", **{name: name for name in names}}
+    compare_updates(reports, agent.value_norm, oracle, section, reported)
 
 
 def test_five_epochs_give_the_references_losses_and_weights(oracle: Oracle) -> None:
     agent = build(oracle)
-    run_and_compare(agent, oracle, "epochs", updates=5)
+    run_and_compare(agent, oracle, "epochs")
     for network, name in ((agent.actor, "actor"), (agent.critic, "critic")):
         for key, weight in weights(oracle, f"after5/{name}").items():
             close(network.state_dict()[key], weight, rtol=0, atol=1e-6)
@@ -215,7 +172,7 @@ def test_two_minibatches_give_the_references_losses(
             yield data.rows(index)
 
     monkeypatch.setattr(agent, "minibatches", minibatches)
-    run_and_compare(agent, oracle, "minibatch2", updates=10)
+    run_and_compare(agent, oracle, "minibatch2")
 
 
 def test_a_shared_view_is_computed_once_and_equals_one_per_agent(oracle: Oracle) -> None:

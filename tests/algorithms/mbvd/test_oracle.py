@@ -7,7 +7,6 @@ float32, one thread, with the latent model's layers 24 wide.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ from marlbench.toolbox.value_learning import ValueAgent
 from marlbench_mbvd.agent import Mbvd, greedy
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_mbvd.losses import Noise, priors, transitions
-from tests.algorithms.recorded import Oracle, close, steps_of
+from tests.algorithms.recorded import Oracle, close, longest_first, show_episodes
 
 AGENTS, ACTIONS, EPISODES, LIMIT = 3, 7, 6, 11
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
@@ -64,12 +63,6 @@ LAYERS = {
 """Our layers' names to the reference's."""
 
 
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[2] / "oracles" / "mbvd.npz") as file:
-        return dict(file)
-
-
 @pytest.fixture
 def agent(oracle: Oracle) -> Agent:
     agent = ValueAgent(Mbvd(CONFIG, SPEC, seed=0, device="cpu"))
@@ -87,9 +80,7 @@ def agent(oracle: Oracle) -> Agent:
 @pytest.fixture
 def episodes(agent: Agent, oracle: Oracle) -> Episodes:
     """The recorded episodes, shown to the agent one copy after the other and all drawn."""
-    for episode in range(EPISODES):
-        for step, action in steps_of(oracle, episode):
-            agent.observe(step, action)
+    show_episodes(agent, oracle)
     assert agent.replay.written == EPISODES
     return agent.replay.packed(np.arange(EPISODES))
 
@@ -124,7 +115,7 @@ def parameters(agent: Agent) -> dict[str, Tensor]:
 
 def packed(array: NDArray[Any], episodes: Episodes, oracle: Oracle, later: int = 0) -> Tensor:
     """The reference's rows (6, 12, ...) in our order, or those of the time after; none: NaN."""
-    order = np.argsort(-oracle["batch/length"], kind="stable")
+    order = longest_first(oracle)
     times = episodes.time + later
     found = array[order[episodes.episode], np.minimum(times, array.shape[1] - 1)]
     if found.dtype.kind == "f":
@@ -162,17 +153,17 @@ def test_latent_states(agent: Agent, episodes: Episodes, oracle: Oracle) -> None
     noise = recorded_noise(agent, episodes, oracle, 1)
     posterior = agent.learner.model.posterior(packed(oracle["out/target_hidden"], episodes, oracle))
     latent = posterior.sample(noise.posterior).detach()
-    close(posterior.mean.detach(), packed(oracle["out/posterior_mu"], episodes, oracle), **FORWARD)
+    close(posterior.mean, packed(oracle["out/posterior_mu"], episodes, oracle), **FORWARD)
     log_variance = packed(oracle["out/posterior_logvar"], episodes, oracle)
-    close(posterior.log_variance.detach(), log_variance, **FORWARD)
+    close(posterior.log_variance, log_variance, **FORWARD)
     close(latent, packed(oracle["out/posterior_sample"], episodes, oracle), **FORWARD)
     batch = agent.batch(episodes)
     rows = transitions(batch, past_end=True).row
     first, prior = priors(agent.learner.model, latent[rows], batch.action[rows])
     sampled = packed(oracle["out/prior_sample"], episodes, oracle, later=1)[rows]
-    close(prior.sample(noise.prior).detach(), sampled, **FORWARD)
+    close(prior.sample(noise.prior), sampled, **FORWARD)
     begun = torch.as_tensor(oracle["update1/prior_noise"][:, 0])
-    close(first.sample(begun).detach(), oracle["out/prior_sample"][:, 0], **FORWARD)
+    close(first.sample(begun), oracle["out/prior_sample"][:, 0], **FORWARD)
 
 
 def test_imagination(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
@@ -216,7 +207,7 @@ def test_losses_and_gradients(agent: Agent, episodes: Episodes, oracle: Oracle) 
     terms = agent.learner.loss(agent.batch(episodes), recorded_noise(agent, episodes, oracle, 1))
     for name, term in terms.items():
         # ten float32 roundings
-        close(term.detach(), oracle[f"update1/{TERMS[name]}"], rtol=1e-6, atol=0)
+        close(term, oracle[f"update1/{TERMS[name]}"], rtol=1e-6, atol=0)
     torch.stack(list(terms.values())).sum().backward()
     for name, weight in parameters(agent).items():
         assert weight.grad is not None
@@ -232,9 +223,9 @@ def test_two_updates(agent: Agent, episodes: Episodes, oracle: Oracle) -> None:
         for name, key in TERMS.items():
             # the second starts from weights that differ by 6e-7
             tolerance = 1e-6 if update == 1 else 1e-5
-            close(metrics[name].detach(), oracle[f"update{update}/{key}"], rtol=tolerance, atol=0)
+            close(metrics[name], oracle[f"update{update}/{key}"], rtol=tolerance, atol=0)
         if update == 1:
             for name, weight in parameters(agent).items():
                 # RMSProp's first step is ten times the learning rate in gradients' signs, but for
                 # gradients near its epsilon, whose last bits reach 6e-7 of a weight
-                close(weight.detach(), theirs(oracle, "after1", name), rtol=0, atol=6e-7)
+                close(weight, theirs(oracle, "after1", name), rtol=0, atol=6e-7)

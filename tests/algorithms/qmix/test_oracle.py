@@ -5,7 +5,6 @@ The numbers were recorded from hijkzzz/pymarl2 at 8ccac7c on made-up episodes, f
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,17 +18,11 @@ from marlbench.toolbox.episodes import Episodes
 from marlbench.toolbox.value_learning import ValueAgent, ValueNetworks
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import QmixConfig
-from tests.algorithms.recorded import Oracle, close, steps_of
+from tests.algorithms.recorded import Oracle, close, longest_first, show_episodes, steps_of
 
 AGENTS, ACTIONS, LIMIT = 3, 7, 12
 SPEC = EnvSpec(AGENTS, (20,), ACTIONS, LIMIT, state_shape=(30,), noop=0)
 FORWARD = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums in another order, values near 1
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[1] / "oracles" / "qmix.npz") as file:
-        return dict(file)
 
 
 @pytest.fixture
@@ -67,16 +60,14 @@ def load(module: ValueNetworks, oracle: Oracle, prefix: str) -> None:
 
 def played(agent: ValueAgent[Qmix], oracle: Oracle) -> Episodes:
     """Show the recorded episodes to the agent, one copy after the other, and draw them all."""
-    for episode in range(8):
-        for step, action in steps_of(oracle, episode):
-            agent.observe(step, action)
+    show_episodes(agent, oracle)
     assert agent.replay.written == 8
     return agent.replay.packed(np.arange(8))
 
 
 def padded(rows: Tensor, episodes: Episodes, oracle: Oracle) -> NDArray[Any]:
     """Lay packed rows (N, ...) out as the oracle's (8, 13, ...), zeros in the padding."""
-    order = np.argsort(-oracle["batch/length"], kind="stable")
+    order = longest_first(oracle)
     laid = np.zeros((8, LIMIT + 1, *rows.shape[1:]), rows.numpy().dtype)
     laid[order[episodes.episode], episodes.time] = rows.numpy()
     return laid
@@ -88,8 +79,8 @@ def test_one_step_of_the_network(agent: ValueAgent[Qmix], oracle: Oracle) -> Non
     utility = agent.learner.online.utility
     np.testing.assert_array_equal(utility.inputs(obs, last_action), oracle["step/inputs"])
     q, h = utility(obs, last_action, torch.as_tensor(oracle["step/hidden_in"]))
-    close(q.detach(), oracle["step/q"], **FORWARD)
-    close(h.detach(), oracle["step/hidden_out"], **FORWARD)
+    close(q, oracle["step/q"], **FORWARD)
+    close(h, oracle["step/hidden_out"], **FORWARD)
 
 
 def test_acting_remembers_as_the_reference(agent: ValueAgent[Qmix], oracle: Oracle) -> None:
@@ -132,7 +123,7 @@ def test_values_of_whole_episodes(agent: ValueAgent[Qmix], oracle: Oracle) -> No
 def test_mask_and_targets(agent: ValueAgent[Qmix], oracle: Oracle) -> None:
     episodes = played(agent, oracle)
     batch = agent.batch(episodes)
-    order = np.argsort(-oracle["batch/length"], kind="stable")
+    order = longest_first(oracle)
     mask = oracle["out/mask"][order].swapaxes(0, 1)  # (T, B, 1)
     np.testing.assert_array_equal(batch.valid, mask.astype(bool))
     utility = agent.learner.online.utility
@@ -145,7 +136,7 @@ def test_mask_and_targets(agent: ValueAgent[Qmix], oracle: Oracle) -> None:
 
 def test_loss_and_gradients(agent: ValueAgent[Qmix], oracle: Oracle) -> None:
     loss, _ = agent.learner.loss(agent.batch(played(agent, oracle)))
-    close(loss.detach(), oracle["update1/loss"], rtol=1e-6, atol=0)  # as another float32 form
+    close(loss, oracle["update1/loss"], rtol=1e-6, atol=0)  # as another float32 form
     loss.backward()
     theirs = names(agent.learner.online)
     for name, weight in agent.learner.online.named_parameters():
@@ -172,4 +163,4 @@ def test_three_updates(agent: ValueAgent[Qmix], oracle: Oracle) -> None:
             theirs = names(agent.learner.online)
             for name, weight in agent.learner.online.named_parameters():
                 # Adam scales gradients near zero up, so their last bits reach 1e-5 in a weight
-                close(weight.detach(), oracle[f"after{number}/{theirs[name]}"], rtol=0, atol=1e-5)
+                close(weight, oracle[f"after{number}/{theirs[name]}"], rtol=0, atol=1e-5)

@@ -9,7 +9,7 @@ from marlbench.toolbox.value_learning import ValueAgent
 from marlbench_probe.games import TwoStep
 from marlbench_qmix.agent import Qmix
 from marlbench_qmix.config import QmixConfig
-from tests.algorithms.two_step import episode
+from tests.algorithms.on_probes import greedy_return, learn
 
 # always exploring, so that all outcomes are seen equally often, and one-step targets, since what
 # exploring earns later says nothing of the best play
@@ -30,7 +30,5 @@ def test_greedy_return_in_the_two_step_game(mixer: str, best: float, seed: int) 
     torch.set_num_threads(1)
     config = QmixConfig.model_validate({**GAME, "mixer": mixer})
     agent = ValueAgent(Qmix(config, TwoStep().spec, seed, "cpu"))
-    for _ in range(1000):  # 16 000 env steps
-        episode(agent, explore=True, learn=True)
-        agent.update()
-    assert episode(agent, explore=False, learn=False) == best
+    learn(agent, TwoStep, updates=1000)  # 16 000 env steps
+    assert greedy_return(agent, TwoStep) == best

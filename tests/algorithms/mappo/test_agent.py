@@ -16,6 +16,7 @@ from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
 from marlbench_probe.clocks import Counting, Deaths, TimeOut
 from marlbench_probe.pixels import Pixels
+from tests.algorithms.on_policy import collected, insist_on_real_transitions
 
 
 def build(env: type[Env], **settings: Any) -> tuple[Mappo, SyncVectorEnv]:
@@ -52,8 +53,7 @@ class OwnStates(Synthetic):
 def test_a_critic_sees_its_own_agents_state_and_no_other() -> None:
     agent, copies = build(OwnStates)
     play(agent, copies, 21)
-    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    data = agent.rollout.take(["reward", "value", "last", "terminal"])
+    data = collected(agent)
     batch = agent.sequences(data)
     view = batch.view.view(10, 3, 2, 2, 3)  # (L, E, C, T / L, S)
     assert not view[:, :, 0].any()
@@ -138,15 +138,9 @@ def test_advantages_by_hand_at_every_kind_of_border(bootstrap: bool) -> None:
 def test_a_rollout_holds_real_transitions_of_the_host_and_no_others() -> None:
     agent, copies = build(Counting)
     play(agent, copies, 40)
-    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    data = agent.rollout.take(["reward", "value", "last", "terminal"])
-    time = data.now["obs"][..., 0]  # (T, E, A): the step of the episode
-    assert np.array_equal(data.next["reward"], time + 1)
-    assert np.array_equal(data.now["first"], time[..., 0] == 0)
-    assert (data.now["state"][..., 0] == time[..., 0]).all()
-    seed = data.now["obs"][..., 0, 2]
-    assert np.array_equal(data.next["last"], time[..., 0] + 1 == 3 + seed % 5)
-    assert np.array_equal(data.next["terminal"], data.next["last"] & (seed % 2 == 0))
+    data = collected(agent)
+    insist_on_real_transitions(data)
+    assert (data.now["state"][..., 0] == data.now["obs"][..., 0, 0]).all()  # the time
 
 
 def test_a_crash_is_no_transition() -> None:
@@ -172,8 +166,7 @@ def cut_all(copies: SyncVectorEnv, step: Step) -> Step:
 def test_dead_agents_count_for_the_value_but_not_for_the_policy() -> None:
     agent, copies = build(Deaths)
     play(agent, copies, 60)
-    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    batch = agent.sequences(agent.rollout.take(["reward", "value", "last", "terminal"]))
+    batch = agent.sequences(collected(agent))
     dead = ~batch.alive
     assert dead.any()
     policy, _ = agent.policy_loss(batch)
@@ -188,8 +181,7 @@ def test_dead_agents_count_for_the_value_but_not_for_the_policy() -> None:
 def test_chunks_keep_every_stream_in_order() -> None:
     agent, copies = build(Counting, chunk=5)
     play(agent, copies, 40)
-    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    data = agent.rollout.take(["reward", "value", "last", "terminal"])
+    data = collected(agent)
     batch = agent.sequences(data)
     assert batch.obs.shape == (5, 3 * 4, 2, 3)  # L, E * T / L, A, O
     for copy in range(3):
@@ -215,8 +207,7 @@ def test_images_are_learnt_from(central_value: bool) -> None:
 def test_minibatches_use_every_chunk_once() -> None:
     agent, copies = build(Counting, minibatches=2, chunk=5)
     play(agent, copies, 40)
-    agent.rollout.note(agent.behaviour(agent.rollout.unnoted()))
-    batch = agent.sequences(agent.rollout.take(["reward", "value", "last", "terminal"]))
+    batch = agent.sequences(collected(agent))
     parts = list(agent.minibatches(batch))
     assert [len(part) for part in parts] == [6, 6]
     together = torch.cat([part.target for part in parts], 1).flatten().sort().values
