@@ -179,7 +179,7 @@ def played(run: Run, occasion: Occasion) -> dict[str, Any]:
             evaluation.evaluate(run.agent, env, occasion, seed, between_steps), spec
         )
 
-    row = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs}
+    row: dict[str, Any] = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs}
     try:
         with run.progress.evaluating():
             row |= one(occasion)
@@ -234,7 +234,7 @@ def save_if_due(run: Run) -> None:
 def save(run: Run) -> None:
     """Take a checkpoint."""
     now = run.position
-    now.saved, now.seconds = now.env_steps, dict(run.journal.clock.seconds())
+    now.saved, now.seconds = now.env_steps, run.journal.clock.seconds()
     copies = synchronous.snapshot(run.env) if run.copyable else None
     content = {"agent": run.agent.state(), "position": now, "copies": copies}
     run.checkpoints.save(content, now.env_steps)
