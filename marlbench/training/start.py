@@ -11,6 +11,7 @@ import numpy as np
 from marlbench.training import evaluation, memory_budget
 from marlbench.training.checkpoint import Checkpoints
 from marlbench.training.loop import Run
+from marlbench.training.policies import Policies
 from marlbench.training.position import Position
 from marlbench.training.progress import Progress
 from marlbench.training.provenance import provenance
@@ -46,6 +47,7 @@ def start(
     run = Run(
         spec=spec,
         agent=agent,
+        build_agent=partial(algorithm.build, config, env.spec, agent_seed, device),
         env=env,
         evaluation_env=build(evaluation.num_envs(spec.run.evaluation)),
         copyable=suite.copyable,
@@ -53,6 +55,7 @@ def start(
         schedule=evaluation.schedule(spec.run),
         journal=journal,
         checkpoints=checkpoints,
+        policies=Policies(journal, spec.run.keep_checkpoints),
         progress=Progress(spec.run, journal.write_progress, journal.clock, planned),
         stop=stop,
         position=position,
