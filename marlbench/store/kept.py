@@ -54,6 +54,6 @@ def chosen(folder: Path, of: str) -> Kept | None:
     found = next((each for each in there if str(each.point) == of), None)
     if found is None:
         points = ", ".join(str(each.point) for each in there)
-        remedy = f"kept are {points}" if there else "run.keep_checkpoints=best or every=N keeps some"
-        raise ValueError(f"{folder} keeps no policy {of!r}: {remedy}; {NEWEST} is always there")
+        known = f"kept are {points}" if there else "run.keep_checkpoints=best or every=N keeps some"
+        raise ValueError(f"{folder} keeps no policy {of!r}: {known}; {NEWEST} is always there")
     return found

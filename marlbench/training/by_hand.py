@@ -113,9 +113,7 @@ def played(
     row = evaluation.score(evaluation.evaluate(agent, env, occasion, seed), env.spec)
     if algorithm.stochastic:
         sampled = replace(occasion, sampled=True)
-        row["sampled"] = evaluation.score(
-            evaluation.evaluate(agent, env, sampled, seed), env.spec
-        )
+        row["sampled"] = evaluation.score(evaluation.evaluate(agent, env, sampled, seed), env.spec)
     return row
 
 

@@ -85,4 +85,6 @@ def state_of(folder: Path, of: str) -> tuple[dict[str, Any], int]:
     that is not kept.
     """
     policy = chosen(folder, of)
-    return newest_agent(folder) if policy is None else (kept_state(folder, policy), policy.env_steps)
+    if policy is None:
+        return newest_agent(folder)
+    return kept_state(folder, policy), policy.env_steps
