@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Every check by name: `nox -s lint types tests slow page starcraft wheel demo bench`."""
+=======
+"""Every check of the project by name: `nox -s lint types tests slow real starcraft wheel bench`."""
+>>>>>>> main
 
 from __future__ import annotations
 
@@ -15,6 +19,8 @@ TORCH = "torch==2.13.0"
 PINNED = ("-c", "constraints.txt")
 MELTINGPOT = ("marlbench", "env", "install", "meltingpot")
 """What pip alone cannot install."""
+BROUGHT = ("magent2==0.3.4", "rware==2.0.0", "pymunk==7.3.1", "open_spiel==2.0.2", "shimmy==2.0.1")
+"""Simulators that people bring and no extra of ours installs."""
 QUICK = ("report", "store", "grid")
 """Folders of tests that the installed wheel is tried with: quick, and child processes too."""
 
@@ -66,10 +72,18 @@ def starcraft(session: nox.Session) -> None:
 
 
 @nox.session
+<<<<<<< HEAD
 def page(session: nox.Session) -> None:
     """The report's page in a real browser: Debian's package `chromium` has to be installed."""
     install(session, ".[test]")
     session.run("pytest", "-m", "slow", "tests/page")
+=======
+def real(session: nox.Session) -> None:
+    """Environments that people bring, beside the same ones without us."""
+    install(session, ".[mpe,lbf,smax,test]")
+    session.install(*PINNED, *BROUGHT)
+    session.run("pytest", "-rs", "-m", "slow or not slow", "tests/envs/pettingzoo/test_real.py")
+>>>>>>> main
 
 
 @nox.session
@@ -103,7 +117,7 @@ def bench(session: nox.Session) -> None:
     """Seconds per update, per policy step and per env step, one thread; figures, not tests."""
     install(session, ".[mpe,lbf,smax,meltingpot]")
     session.run(*MELTINGPOT)
-    for script in ("qmix", "mbvd", "on_policy", "mamba", "environments"):
+    for script in ("value_learning", "on_policy", "mamba", "environments"):
         session.run("python", f"benchmarks/{script}.py", env={"OMP_NUM_THREADS": "1"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -38,12 +39,16 @@ env = typer.Typer(
 )
 app.add_typer(env, name="env")
 
+Of = Annotated[str, typer.Option("--of", metavar="newest|best|STEP", help="Which of its policies.")]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
 
 
 def main() -> None:
     """Run the command line; every mistake is one line on stderr and exit code 2."""
     warnings.showwarning = _warn  # type: ignore[assignment]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has only ASCII, say
+            stream.reconfigure(errors="replace")
     if other := clash():
         _end(other, ExitCode.USAGE)
     try:
@@ -54,9 +59,6 @@ def main() -> None:
         _end(str(error), ExitCode.USAGE)
     except (KeyboardInterrupt, typer.Abort):
         _end("interrupted; the same command goes on where it stopped", ExitCode.INTERRUPTED)
-    except BrokenPipeError:  # `marlbench list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except OSError as error:  # a folder that is closed to us, a full disk
         said = filter(None, [error.filename, error.strerror or str(error)])
         _end(": ".join(said), ExitCode.USAGE)
@@ -300,7 +302,7 @@ def diff(
 
 
 @app.command()
-def watch(
+def watch(  # noqa: PLR0913 - one parameter per option
     run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
     episodes: Annotated[int, typer.Option(metavar="N", min=1, help="Episodes to film.")] = 3,
     out: Annotated[
@@ -308,13 +310,35 @@ def watch(
         typer.Option(metavar="FILE", help="A .gif or .mp4; else film.gif in the run's folder."),
     ] = None,
     fps: Annotated[int, typer.Option(metavar="N", min=1, max=50, help="Steps a second.")] = 8,
+    of: Of = "newest",
     results: Results = RESULTS,
 ) -> int:
     """Film a trained agent on its evaluation episodes."""
     from marlbench.commands.watch import watched
     from marlbench.host import load_catalogue
 
-    return watched(load_catalogue(), run, results, out, episodes, fps)
+    return watched(load_catalogue(), run, results, out, episodes, fps, of)
+
+
+@app.command()
+def evaluate(  # noqa: PLR0913 - one parameter per option
+    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
+    episodes: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="How many; else as many as its final evaluation."),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="K", min=0, help="Of the start states.")] = 0,
+    task: Annotated[
+        str | None, typer.Option(metavar="OTHER", help="Another task of the suite.")
+    ] = None,
+    of: Of = "newest",
+    results: Results = RESULTS,
+) -> int:
+    """Play fresh episodes with a trained agent; no point of its curve is touched."""
+    from marlbench.commands.evaluate import evaluated
+    from marlbench.host import load_catalogue
+
+    return evaluated(load_catalogue(), run, results, episodes, seed, task, of)
 
 
 def _code(well: bool) -> ExitCode:
@@ -323,5 +347,9 @@ def _code(well: bool) -> ExitCode:
 
 
 def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `marlbench list | head`: all that was wanted has been read
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -77,7 +77,7 @@ class Step:
     state: NDArray[np.float32] | None = None
     """(S,) for centralised training, where the suite has one; (A, S) if each agent has its own."""
     info: Mapping[str, Any] = field(default_factory=dict)
-    """What the declared metrics are read from; `crashed`: bool, set by the host on a cut."""
+    """What metrics are read from; bools `cut`, by the suite's limit, and `crashed`, by the host."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +261,8 @@ class Algorithm:
     """Settings in which this entry differs from `config`'s defaults (VDN is QMIX with a sum)."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings per preset name; a preset that is not listed changes nothing."""
+    stochastic: bool = False
+    """Whether exploring play samples the policy itself; then evaluations play it sampled too."""
     actions: tuple[Literal["discrete"], ...] = ("discrete",)
     """Kinds of actions that it can choose (`EnvSpec.actions`); the host refuses other tasks."""
     appearance: Appearance = field(default_factory=Appearance)
@@ -314,7 +316,7 @@ class Suite:
     examine: Callable[[], Iterable[Finding]] | None = None
     """Looks at what the suite needs on this machine; `marlbench env check NAME` prints it."""
     render: Callable[[Any], NDArray[np.uint8]] | None = None
-    """Draws a copy as it stands, (height, width, 3): the `Env`, or a `VectorEnv` with one copy."""
+    """Draws an `Env`, or a `VectorEnv` of one copy: (height, width, 3), or NotImplementedError."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What all tests share: one thread per process, and plugins of third parties to install."""
+"""What all tests share: one thread per process, one path, and plugins to install."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import pytest
 # Read by torch when it loads, here and in children: tests share the cores with the runs they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).parent / "host"))  # where `distributions` is
+# For what tests share, `tests.linear`. Last, so that an installed marlbench is the one tested.
+sys.path.append(str(Path(__file__).parents[1]))
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from marlbench.host import load_catalogue, missing
 
@@ -34,20 +35,12 @@ def rows(printed: str) -> list[str]:
     return [name for name, _ in measured]
 
 
-def test_qmix(capsys: pytest.CaptureFixture[str]) -> None:
-    import qmix
+def test_value_learning(capsys: pytest.CaptureFixture[str]) -> None:
+    import value_learning
 
-    qmix.main(episodes=2, repeats=1, policy_steps=1)
+    value_learning.main(episodes=(2, 2), repeats=(1, 1), policy_steps=1)
     kinds = [f"{act}, {name} lengths" for name in ("mixed", "equal") for act in ("update", "draw")]
-    assert rows(capsys.readouterr().out) == kinds + ACTING
-
-
-def test_mbvd(capsys: pytest.CaptureFixture[str]) -> None:
-    import mbvd
-
-    mbvd.main(episodes=2, repeats=1, policy_steps=1)
-    kinds = [f"update, {name} lengths" for name in ("mixed", "equal")]
-    assert rows(capsys.readouterr().out) == kinds + ACTING
+    assert rows(capsys.readouterr().out) == [*kinds, *ACTING] * 2
 
 
 def test_on_policy(capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,11 +72,39 @@ def test_environments(
     arguments = [name, "--copies", "1", "--seconds", "0.01"]
     monkeypatch.setattr(sys, "argv", ["environments.py", *arguments])
     environments.main()
-    task, speed, reset, copy = capsys.readouterr().out.splitlines()[-1].split()
+    task, speed, first, reset, copy = capsys.readouterr().out.splitlines()[-1].split()
     assert task == f"{name}/{suite.default_task}"
     assert float(speed.replace(",", "")) > 0
+    assert float(first) > 0
     assert float(reset) >= 0
     assert float(copy) >= 0
+
+
+def test_outcomes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    import outcomes
+
+    arguments = ["skirmish/3v3", "skirmish/gather44", "probe/counting", "--episodes", "3"]
+    monkeypatch.setattr(sys, "argv", ["outcomes.py", *arguments])
+    outcomes.main()
+    battle, gathering, counting = capsys.readouterr().out.splitlines()
+    assert battle.startswith("| `3v3` | 3 | 9 | ")
+    assert "| charge: win % 100.00 (0.00), return 20.00 (0.00), length " in battle
+    assert "| focus fire: " in battle
+    assert "| nearest item: return " in gathering
+    # episodes of seeds 0, 1, 2 have 3, 4, 5 steps and return 6, 10, 15; 0 and 2 end, 1 times out
+    counted = "random: return 10.33 (2.60), length 4, real ends 0.667"
+    assert counting == f"| `counting` | 2 | 3 | 3 | 2 | 7 | {counted} |"
+
+
+@pytest.mark.slow
+def test_views_of_melting_pot_are_drawn(tmp_path: Path) -> None:
+    import meltingpot_views
+
+    if lack := missing(load_catalogue().suite("meltingpot")):
+        pytest.skip(lack)
+    meltingpot_views.draw("coop_mining", tmp_path / "view.png")
+    with Image.open(tmp_path / "view.png") as picture:
+        assert picture.size == (1000, 370)  # in pixels, 100 an inch
 
 
 def test_intervals(capsys: pytest.CaptureFixture[str]) -> None:

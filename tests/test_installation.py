@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -146,6 +147,14 @@ def test_the_command_refuses_to_run_beside_it(tmp_path: Path, program: list[str]
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert done.stderr.startswith("marlbench: the distribution 'stranger' has files under")
+
+
+def test_the_package_runs_as_a_module() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "marlbench", "--version"], capture_output=True, text=True, check=True
+    )
+    version = metadata.version(installation.DISTRIBUTION)
+    assert (done.stdout, done.stderr) == (f"marlbench {version}\n", "")
 
 
 @pytest.mark.parametrize("init", ["", "import gymnasium_that_is_not_there"])

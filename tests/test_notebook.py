@@ -153,7 +153,10 @@ def test_an_agent_that_draws_nothing_plays_the_episodes_of_its_last_evaluation(
 ) -> None:
     rows = frames.evaluations.query("label == 'qmix-quick' and env_steps > 0")
     (row,) = rows.to_dict("records")
-    played = [episode(row["folder"], evaluation_seed(copy, 0))[1] for copy in range(2)]
+    played = [
+        episode(row["folder"], evaluation_seed((1, int(row["step"])), copy, 0))[1]
+        for copy in range(2)
+    ]
     # float32 rewards, summed here in another order than over the copies
     np.testing.assert_allclose(played, row["values"]["return"], rtol=1e-5)
 

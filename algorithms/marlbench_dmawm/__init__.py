@@ -5,8 +5,14 @@ Equations, tables and appendices are cited by the numbers of the anonymous revie
 
 from collections.abc import Iterable
 
+<<<<<<< HEAD
 from marlbench.plugin import Agent, Algorithm, Appearance, EnvSpec, hookimpl
 from marlbench_dmawm.config import PRESETS, Config
+=======
+from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
+from marlbench_dmawm.config import Config
+from marlbench_dmawm.presets import PRESETS
+>>>>>>> main
 
 marlbench_api = 2
 
@@ -27,6 +33,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             config=Config,
             build=build,
             execution="decentralised",
+            stochastic=True,
             paper="Learning Disentangled Multi-Agent World Model for Decentralized Control, 2026",
             appearance=Appearance("DMAWM", True, 30, "#B2182B", "solid", "circle"),
             presets=PRESETS,

@@ -26,7 +26,11 @@ def build(config: MappoConfig, spec: EnvSpec, seed: int, device: str) -> Agent:
 @hookimpl
 def marlbench_algorithms() -> Iterable[Algorithm]:
     """Offer MAPPO, and IPPO, whose critic sees what its agent sees."""
-    shared: dict[str, Any] = {"execution": "decentralised", "presets": PRESETS}
+    shared: dict[str, Any] = {
+        "execution": "decentralised",
+        "stochastic": True,
+        "presets": PRESETS,
+    }
     mappo = Algorithm(
         "mappo",
         MappoConfig,

@@ -11,7 +11,30 @@ from marlbench.plugin import EnvSpec, Step, episode_return
 from marlbench_probe.arrival import arrival
 
 
-class Counting:
+class Clock:
+    """An episode in which time passes whatever is done: a probe says what arrives at each time."""
+
+    _time, _seed = 0, 0
+
+    def reset(self, seed: int) -> Step:
+        """Begin at time 0."""
+        self._time, self._seed = 0, seed
+        return self._arrive()
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Go one step further."""
+        self._time += 1
+        return self._arrive()
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+    def _arrive(self) -> Step:
+        """Give the step at `_time` of the episode that `_seed` decides."""
+        raise NotImplementedError
+
+
+class Counting(Clock):
     """Every number says where it belongs, so that a lost, doubled or shifted step shows.
 
     Observation of agent a at step t of the episode with seed s: (t, a, s % 100); state (t,
@@ -30,20 +53,6 @@ class Counting:
             metrics=(episode_return(6.0, 28.0),),
             simulator="probe 1",
         )
-        self._time, self._seed = 0, 0
-
-    def reset(self, seed: int) -> Step:
-        """Begin to count."""
-        self._time, self._seed = 0, seed
-        return self._arrive()
-
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Count one further."""
-        self._time += 1
-        return self._arrive()
-
-    def close(self) -> None:
-        """Hold nothing."""
 
     def _arrive(self) -> Step:
         t, mark = self._time, self._seed % 100
@@ -121,8 +130,8 @@ class Deaths:
         )
 
 
-class TimeOut:
-    """A reward of 1 per step, for ever but for a time-out after 10, and nothing to see.
+class TimeOut(Clock):
+    """A reward of 1 per step, for ever but for a time-out after 10; nothing to see or decide.
 
     Every return is 10. As the observation never changes, a learner that bootstraps where time
     ran out has V = 1 / (1 - gamma) (100 at gamma 0.99). One that takes the time-out for an end
@@ -141,20 +150,6 @@ class TimeOut:
             metrics=(episode_return(0.0, float(self.LIMIT)),),
             simulator="probe 1",
         )
-        self._time = 0
-
-    def reset(self, seed: int) -> Step:
-        """Begin; the seed decides nothing."""
-        self._time = 0
-        return self._arrive()
-
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Pay 1 whatever is done."""
-        self._time += 1
-        return self._arrive()
-
-    def close(self) -> None:
-        """Hold nothing."""
 
     def _arrive(self) -> Step:
         first, last = self._time == 0, self._time == self.LIMIT

@@ -8,7 +8,7 @@ from pathlib import Path
 from marlbench.errors import UserError
 from marlbench.executors import Outcome, Resources
 from marlbench.exit_codes import ExitCode
-from marlbench.grid.launch import Grid, announcement, play, prepare, summary
+from marlbench.grid.launch import Grid, all_done, announcement, play, prepare, summary
 from marlbench.grid.plan import PAPER, Request, make_plan
 from marlbench.host import load_catalogue, require_installed
 from marlbench.overrides import Override, read_file
@@ -64,10 +64,10 @@ def run_grid(
     request: Request, results: Path, executor: str, workers: int | None, runs_per_gpu: int
 ) -> int:
     """Play what is asked for; give the exit code. Raises UserError before anything is written."""
-    _, outcome = play_grid(request, results, executor, workers, runs_per_gpu)
+    grid, outcome = play_grid(request, results, executor, workers, runs_per_gpu)
     if outcome.interrupted:
         return ExitCode.INTERRUPTED
-    return ExitCode.FAILED if outcome.failures else ExitCode.OK
+    return ExitCode.OK if all_done(grid) else ExitCode.FAILED
 
 
 def play_grid(

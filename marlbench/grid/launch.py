@@ -24,7 +24,7 @@ from marlbench.host import check_open_tasks
 from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
 from marlbench.store.folder import SPEC
 
-__all__ = ["Grid", "announcement", "play", "prepare", "summary"]
+__all__ = ["Grid", "all_done", "announcement", "play", "prepare", "summary"]
 
 WIDTH = 78
 LONG = 100_000
@@ -51,8 +51,8 @@ class Grid:
         return self.records[folder].status if folder in self.records else "new"
 
     def todo(self) -> list[Path]:
-        """Give the runs that are not done."""
-        return [each for each in self.folders if self.status(each) != "done"]
+        """Give the runs that have not ended; one that diverged would only do so again."""
+        return [each for each in self.folders if self.status(each) not in ("done", "diverged")]
 
 
 def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources) -> Grid:
@@ -159,6 +159,7 @@ def _already(grid: Grid) -> Iterator[str]:
         "running": "being played by another process, waited for",
         "unfinished": "to go on where they stopped",
         "failed": "failed before, tried again",
+        "diverged": "diverged before, kept as they ended",
     }
     for status, meaning in words.items():
         if number := sum(grid.status(folder) == status for folder in grid.folders):
@@ -204,6 +205,12 @@ def _view(board: Board) -> AbstractContextManager[Watcher]:
     return nullcontext(PlainView(board))
 
 
+def all_done(grid: Grid) -> bool:
+    """Say whether every planned run reads as done, whatever its worker's exit code said."""
+    done = {record.folder for record in runs(grid.results) if record.status == "done"}
+    return done >= set(grid.folders)
+
+
 def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
     """Say how every run stands and what to do next, a line each."""
     wanted = set(grid.folders)
@@ -213,6 +220,8 @@ def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
     yield f"{totals(records)}, in {grid.results}"
     if outcome.interrupted:
         yield "interrupted; nothing is lost, the same command goes on where it stopped"
-    elif outcome.failures:
+    elif any(record.status == "failed" for record in records):
         yield "the same command tries the failed ones again"
+    if any(record.status == "diverged" for record in records):
+        yield "those that diverged stay so, the report counts them: other settings are other runs"
     yield f"next: marlbench report --results {shlex.quote(str(grid.results))}"

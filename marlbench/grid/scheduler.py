@@ -12,15 +12,15 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from marlbench.executors import Outcome, Watcher
 from marlbench.exit_codes import ExitCode
 from marlbench.grid.slots import Slot
-from marlbench.store.files import replace_json
-from marlbench.store.folder import COMMAND, FAILED
+from marlbench.store.files import read_rows, replace_json
+from marlbench.store.folder import COMMAND, EVENTS, FAILED
 from marlbench.store.reading import read
 
 __all__ = ["LOG", "Scheduler"]
@@ -43,6 +43,8 @@ class Job:
     """Time (monotonic) before which it is not tried again."""
     elsewhere: bool = False
     """Whether another process was last seen playing it."""
+    reached: int = 0
+    """Env steps that its workers had reached when the last of them died."""
 
 
 @dataclass
@@ -138,21 +140,36 @@ class Scheduler:
                 self._ended(worker.job, code, queue)
 
     def _ended(self, job: Job, code: int, queue: deque[Job]) -> None:
-        if code == ExitCode.OK:
+        """Believe an exit code where the run's files say the same; all else is a death.
+
+        An environment may end its process with any code at all.
+        """
+        status = _status(job.folder)
+        if code == ExitCode.OK and status == "done":
             self.watcher.finished(job.folder, None)
-        elif code == ExitCode.FAILED:
+        elif code == ExitCode.FAILED and status in ("failed", "diverged"):
             self._fail(job, _written_reason(job.folder))
-        elif code == ExitCode.SUPERSEDED:
-            queue.append(Job(job.folder, job.attempt))
+        elif code == ExitCode.SUPERSEDED and status in ("running", "done"):
+            queue.append(replace(job, not_before=0.0))  # `_next` leaves it to the newer attempt
         elif code == ExitCode.INTERRUPTED:
             self.interrupted = True
             self.watcher.finished(job.folder, "interrupted from outside; run again to go on")
-        elif job.attempt < self.attempts:
-            wait = self.backoff * 2 ** (job.attempt - 1)
-            queue.append(Job(job.folder, job.attempt + 1, time.monotonic() + wait))
+        else:
+            self._died(job, code, queue)
+
+    def _died(self, job: Job, code: int, queue: deque[Job]) -> None:
+        """Try a run again, after a while, unless its workers die without getting further."""
+        reached = _env_steps(job.folder)
+        attempt = 1 if reached > job.reached else job.attempt
+        if attempt < self.attempts:
+            wait = self.backoff * 2 ** (attempt - 1)
+            again = time.monotonic() + wait
+            queue.append(Job(job.folder, attempt + 1, again, reached=max(reached, job.reached)))
             self.watcher.retrying(job.folder, _death(code), wait)
         else:
-            self._give_up(job, f"{_death(code)} in each of {job.attempt} attempts, see {LOG}")
+            why = _last_words(job.folder) if code > 0 else None
+            said = f"{why or _death(code)}, in each of {attempt} attempts, see {LOG}"
+            self._give_up(job, said)
 
     def _give_up(self, job: Job, reason: str) -> None:
         """Leave the reason in the folder, where a worker that is killed could not."""
@@ -178,6 +195,13 @@ class Scheduler:
             worker.process.wait()
 
 
+def _env_steps(folder: Path) -> int:
+    """Give the env steps of a run's newest checkpoint: what its next worker goes on from."""
+    rows = read_rows(folder / EVENTS)
+    saved = [int(row["env_steps"]) for row in rows if row.get("event") == "checkpoint"]
+    return max(saved, default=0)
+
+
 def _status(folder: Path) -> str:
     """Give a run's status; of one that cannot be read the worker is to say why."""
     try:
@@ -200,16 +224,24 @@ def _spawn(command: Sequence[str], folder: Path, slot: Slot) -> subprocess.Popen
 
 
 def _written_reason(folder: Path) -> str:
-    """Give the reason that the worker left, else the last line of its log."""
+    """Give the reason that the worker left."""
     with suppress(OSError, ValueError, KeyError):
         return str(json.loads((folder / FAILED).read_bytes())["reason"])
-    lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
-    said = [line.strip() for line in lines if line.strip()]
-    return said[-1] if said else f"the worker ended with code {ExitCode.FAILED:d} and said nothing"
+    return "its reason cannot be read"
+
+
+def _last_words(folder: Path) -> str | None:
+    """Give the last line of a worker's log: what killed it, if it could say so."""
+    with suppress(OSError):
+        lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), None)
+    return None
 
 
 def _death(code: int) -> str:
     """Say how a worker died."""
+    if code == ExitCode.OK:
+        return "the worker ended with code 0 and left the run unfinished"
     if code >= 0:
         return f"the worker ended with code {code}"
     with suppress(ValueError):

@@ -54,7 +54,7 @@ def _name(record: RunRecord) -> str:
 def _standing(record: RunRecord) -> str:
     """Say how far a run is, how fast, how long to go, how good it was last, or why it failed."""
     progress, said = record.progress or {}, []
-    if record.status == "failed":
+    if record.status in ("failed", "diverged"):
         said.append(str((record.failure or {}).get("reason", "no reason was left")))
     if record.status in ("running", "unfinished"):
         steps = progress.get("env_steps", 0)
@@ -71,4 +71,5 @@ def _standing(record: RunRecord) -> str:
         said.append(score({metric.name: metric.text(means[metric.name]) for metric in told}))
     if crashes := record.crashes().total():
         said.append(f"{crashes} crash{'es' if crashes > 1 else ''} of the environment")
+    said += record.remarks()
     return ", ".join(said)

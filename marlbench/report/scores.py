@@ -18,6 +18,7 @@ from marlbench.metrics import Metric
 from marlbench.report.statistics import DDOF, Bounds, CellStatistics, cell_statistics, thresholds
 from marlbench.store import History, RunRecord, histories
 
+<<<<<<< HEAD
 FINAL = "final"
 """The kind of an evaluation's row that is no point of the curve: fresh episodes of the end."""
 MEASURED = {
@@ -35,6 +36,15 @@ class Value(NamedTuple):
     """(m,) the scores that it is the mean of; empty where rows do not have them."""
     final: bool
     """Whether it is of a final evaluation; else of the curve's last point."""
+=======
+AVERAGED = 5
+"""A run's value is the mean of its last so many evaluations (one alone is noisy)."""
+CRASHED = 0.05
+"""Share of evaluation episodes that may crash in a run that counts: a crash that goes with the
+outcome biases its score by no more."""
+DDOF = 1
+"""Divisor n - 1 of standard deviations: seeds are a sample."""
+>>>>>>> main
 
 
 class Curve(NamedTuple):
@@ -70,8 +80,13 @@ class Run:
     """Evaluations of which no episode was scored, or the mean is no number."""
     evaluated: int
     """Up to which step of its evaluation grid it has rows, scored or not."""
+<<<<<<< HEAD
     taken: bool = False
     """Whether it counts though it may not be finished, because the reader asked for it."""
+=======
+    scored: int
+    """Episodes of its evaluations that are scored."""
+>>>>>>> main
 
     @property
     def seed(self) -> int:
@@ -90,6 +105,11 @@ class Run:
     def finished(self) -> bool:
         """Whether the run came to its end and all of its rows are here: only then it counts."""
         return self.record.status == "done" and self.evaluated == self.record.spec.run.steps
+
+    @property
+    def biased(self) -> bool:
+        """Whether so many evaluation episodes crashed that the others may not stand for them."""
+        return self.crashed > CRASHED * (self.crashed + self.scored)
 
 
 class Summary(NamedTuple):
@@ -113,12 +133,18 @@ class Cell:
 
     @cached_property
     def counted(self) -> tuple[Run, ...]:
+<<<<<<< HEAD
         """The finished runs that have a value, and those that were asked for: the table's."""
         return tuple(
             run
             for run in self.runs
             if (run.finished or run.taken) and run.value(self.metric) is not None
         )
+=======
+        """The finished runs that few crashes bias, which alone enter the table."""
+        finished = (r for r in self.runs if r.finished and len(r.curve(self.metric).steps))
+        return tuple(run for run in finished if not run.biased)
+>>>>>>> main
 
     @property
     def algorithm(self) -> str:
@@ -261,6 +287,7 @@ def recorded(record: RunRecord, key: str) -> Any:
     return (record.provenance or {}).get(key)
 
 
+<<<<<<< HEAD
 def read(history: History) -> Run:
     """A run with its evaluations; of a row without a scored episode only the count is kept."""
     record, rows = history.record, history.evaluations
@@ -278,6 +305,16 @@ def read(history: History) -> Run:
         unscored=sum(row["metrics"].get(main.name) is None for row in rows),
         evaluated=points[-1]["step"] if points else 0,
     )
+=======
+def read(record: RunRecord) -> Run:
+    """A run with its evaluations; those without a scored episode are left out."""
+    rows = record.evaluations()
+    curves = {metric.name: curve(rows, metric) for metric in record.metrics}
+    crashed = sum(row.get("crashed", 0) for row in rows)
+    evaluated = rows[-1]["step"] if rows else 0
+    scored = sum(row.get("episodes", 0) for row in rows)
+    return Run(record, curves, crashed, record.crashes()["training"], evaluated, scored)
+>>>>>>> main
 
 
 def value(row: Mapping[str, Any], metric: Metric) -> Value | None:

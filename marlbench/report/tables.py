@@ -11,13 +11,29 @@ from typing import Any
 from marlbench.report.columns import Column
 from marlbench.report.efficiency import numbers as efficiency
 from marlbench.report.latex import latex
+<<<<<<< HEAD
 from marlbench.report.results_table import Entry, Table, measured, notes, results_table
 from marlbench.report.scores import Cell, Run
+=======
+from marlbench.report.scores import AVERAGED, CRASHED, DDOF, Cell, Run, labels_of
+>>>>>>> main
 from marlbench.report.sections import Material, Part
 from marlbench.report.statistics import DDOF
 
 WIDTH = 6
+<<<<<<< HEAD
 """Labels side by side before a Markdown table goes on below."""
+=======
+"""Labels side by side before the table goes on below."""
+LEGEND = (
+    f"Cells: mean (standard deviation) over seeds, then finished/all seeds. A run's value is the "
+    f"mean of its last {AVERAGED} evaluations; the divisor of the standard deviation is n - "
+    f"{DDOF}, so one seed has none (—). Only finished runs count, and none of whose evaluation "
+    f"episodes more than {CRASHED:.0%} crashed. `win %` is the share of episodes won, `return` "
+    "the mean episode return. In brackets after a label: what its agents "
+    "act on."
+)
+>>>>>>> main
 
 
 def render(material: Material, out: Path) -> Part:

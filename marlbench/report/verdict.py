@@ -23,15 +23,30 @@ def verdict(cells: Sequence[Cell], names: Mapping[str, str]) -> str:
         f"{_count(labels, 'label')} on {_count(tasks, 'task')}, "
         f"{counted} of {_count(len(runs), 'run')} finished"
     )
+    order = {label: place for place, label in enumerate(names)}
     leading = sorted(
-        alone.keys() | shared.keys(), key=lambda x: (-alone.get(x, 0), -shared.get(x, 0))
+        alone.keys() | shared.keys(),
+        key=lambda x: (-alone.get(x, 0), -shared.get(x, 0), order[x]),
     )
     if not leading:
         return f"{scope}: {_why_none(cells)}."
+    if not alone:
+        return f"{scope}: {_nobody_alone(leading, shared, tasks, names)}."
     said = [_leads(label, alone, shared, tasks, names) for label in leading[:3]]
     rest = len(leading) - 3
     more = [f"and {rest} more share a best mean"] if rest > 0 else []
     return f"{scope}: {'; '.join([*said, *more])}."
+
+
+def _nobody_alone(
+    leading: Sequence[str], shared: Mapping[str, int], tasks: int, names: Mapping[str, str]
+) -> str:
+    most = shared[leading[0]]
+    first = [names[label] for label in leading if shared[label] == most]
+    named = ", ".join(first[:6]) + (f" and {len(first) - 6} more" if len(first) > 6 else "")
+    return (
+        f"no label is best alone; {named} share the best mean on {most} of {tasks} by Welch's test"
+    )
 
 
 def _leads(

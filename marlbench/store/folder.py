@@ -28,6 +28,8 @@ FAILED = "FAILED"
 EXCLUDED = "EXCLUDED"
 ATTEMPTS = "attempts"
 CHECKPOINTS = "checkpoint"
+POLICIES = "policies"
+BY_HAND = "evaluations.jsonl"
 PICTURES = "pictures"
 
 COMMAND = "MARLBENCH_COMMAND"

@@ -15,6 +15,7 @@ from marlbench.config import RunSpec
 from marlbench.metrics import Metric, recorded
 from marlbench.store import files
 from marlbench.store.folder import (
+    BY_HAND,
     DONE,
     EVALUATIONS,
     EVENTS,
@@ -32,7 +33,7 @@ from marlbench.store.writing import alive, attempted
 if TYPE_CHECKING:
     import pandas as pd
 
-Status = Literal["done", "failed", "running", "unfinished", "waiting"]
+Status = Literal["done", "failed", "diverged", "running", "unfinished", "waiting"]
 
 FRESH = 120.0
 """Seconds for which another machine's `progress.json` says that its worker lives."""
@@ -67,7 +68,22 @@ class RunRecord:
     """Why no report counts it, where a user said so: `why` and `time`."""
 
     def evaluations(self) -> list[dict[str, Any]]:
-        """Give the rows of `eval.jsonl`, those of older runs in today's form."""
+        """Give the curve's rows of `eval.jsonl`, those of older runs in today's form."""
+        return [row for row in self._evaluated() if row.get("kind", "curve") == "curve"]
+
+    def final(self) -> dict[str, Any] | None:
+        """Give the row of the final evaluation; None before the end, and under protocol 1."""
+        return next((row for row in self._evaluated() if row.get("kind") == "final"), None)
+
+    def final_of_best(self) -> dict[str, Any] | None:
+        """Give the row of the best kept policy's final evaluation; None where none was asked."""
+        return next((r for r in self._evaluated() if r.get("kind") == "final of best"), None)
+
+    def by_hand(self) -> list[dict[str, Any]]:
+        """Give the rows that `marlbench evaluate` kept, which are no part of the curve."""
+        return files.read_rows(self.folder / BY_HAND)
+
+    def _evaluated(self) -> list[dict[str, Any]]:
         return [_todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]
 
     @property
@@ -96,6 +112,20 @@ class RunRecord:
                 begun = row.get("env_steps", 0)
                 crashes = [crash for crash in crashes if crash.get("env_steps", 0) <= begun]
         return Counter(crash.get("during", "training") for crash in crashes)
+
+    def remarks(self) -> list[str]:
+        """Say what its numbers do not show: episodes that were cut, seeds that do not decide."""
+        rows, said = self.evaluations(), []
+        if cut := sum(row.get("cut") or 0 for row in rows):
+            limit = (self.provenance or {}).get("env", {}).get("episode_limit")
+            played = sum(row["episodes"] for row in rows)
+            said.append(
+                f"{cut} of {played} evaluation episodes cut at {limit} steps, where they would "
+                f"have gone on (the suite's limit: marlbench show {self.spec.suite})"
+            )
+        if any(row.get("event") == "not_reproducible" for row in self.events()):
+            said.append("not reproducible: equal seeds do not begin equal episodes")
+        return said
 
 
 def _todays(row: dict[str, Any]) -> dict[str, Any]:
@@ -140,8 +170,13 @@ def read(folder: Path) -> RunRecord:
     progress = _progress(folder)
     failure = files.read_json(folder / FAILED)
     provenance = files.read_json(folder / PROVENANCE)
+<<<<<<< HEAD
     status, excluded = _status(folder, progress, provenance), files.read_json(folder / EXCLUDED)
     return RunRecord(folder, read_spec(folder), status, progress, failure, provenance, excluded)
+=======
+    status = _status(folder, progress, provenance, failure)
+    return RunRecord(folder, read_spec(folder), status, progress, failure, provenance)
+>>>>>>> main
 
 
 def _progress(folder: Path) -> dict[str, Any] | None:
@@ -233,14 +268,17 @@ def _leave_out(said: str) -> None:
 
 
 def _status(
-    folder: Path, progress: dict[str, Any] | None, provenance: dict[str, Any] | None
+    folder: Path,
+    progress: dict[str, Any] | None,
+    provenance: dict[str, Any] | None,
+    failure: dict[str, Any] | None,
 ) -> Status:
     if (folder / DONE).exists():
         return "done"
     if alive(folder):
         return "running"
     if (folder / FAILED).exists():  # the next attempt begins by taking it away
-        return "failed"
+        return "diverged" if "diverged" in (failure or {}) else "failed"
     if _lives_elsewhere(progress, provenance):
         return "running"
     return "unfinished" if attempted(folder) else "waiting"

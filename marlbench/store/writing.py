@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marlbench.store import files
+from marlbench.store.clock import Clock
 from marlbench.store.folder import (
     ATTEMPTS,
     DONE,
@@ -41,9 +42,7 @@ class Journal:
         """Begin the next attempt: from now on every older one is refused."""
         self.folder = folder
         self.attempt, self._claim = _claim(folder / ATTEMPTS)
-        self.spent = 0.0
-        """Seconds that earlier attempts spent, up to the checkpoint that this one goes on from."""
-        self._started = time.monotonic()
+        self.clock = Clock()
         files.drop_torn_row(folder / EVENTS)
         (folder / FAILED).unlink(missing_ok=True)
 
@@ -94,6 +93,14 @@ class Journal:
         self.append_event("failed", reason=reason)
         files.replace_json(self.folder / FAILED, {"reason": reason, "traceback": traceback})
 
+    def write_diverged(self, env_steps: int, number: str) -> None:
+        """Write `FAILED` for a run that ended by diverging: a state that the report counts."""
+        facts = {"env_steps": env_steps, "number": number}
+        self.append_event("diverged", **facts)
+        reason = f"diverged at {env_steps:,} env steps: {number}"
+        document = {"reason": reason, "traceback": "", "diverged": facts}
+        files.replace_json(self.folder / FAILED, document)
+
     def offsets(self) -> dict[str, int]:
         """Bytes of each metric file, all of them on the disk."""
         return {name: files.size(self.folder / name) for name in METRICS}
@@ -115,8 +122,10 @@ class Journal:
 
     def wall(self) -> dict[str, Any]:
         """Give the time of day and the seconds spent on the run: what may differ between runs."""
-        seconds = round(self.spent + time.monotonic() - self._started, 3)
-        return {"time": datetime.now(UTC).isoformat(timespec="seconds"), "seconds": seconds}
+        phases = {phase: round(seconds, 3) for phase, seconds in self.clock.seconds().items()}
+        seconds = round(sum(phases.values()), 3)
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return {"time": now, "seconds": seconds, **phases}
 
     def close(self) -> None:
         """Give the folder up."""

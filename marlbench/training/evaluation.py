@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from marlbench.vecenv.seeding import evaluation_seed
+from marlbench.vecenv.seeding import evaluation_seed, step_rng
 from marlbench.vecenv.statistics import Episode, EpisodeStatistics
-from marlbench.vecenv.synchronous import EnvironmentFailure
+from marlbench.vecenv.synchronous import EnvironmentFailure, last_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from marlbench.config import Evaluation, RunConfig
     from marlbench.plugin import Agent, EnvSpec, Step, VectorEnv
 
+KINDS = {"curve": 1, "final": 2, "by hand": 3}
 REPLAYS = 10
 """An evaluation episode that crashes so often makes the run a failed one."""
 
@@ -37,55 +39,77 @@ def num_envs(protocol: Evaluation) -> int:
     return min(protocol.num_envs, protocol.episodes)
 
 
+@dataclass(frozen=True)
+class Occasion:
+    """An evaluation's place: with the run's seed it decides all that is random in it.
+
+    Start states come from kind and place alone, so they are the same for every algorithm and seed.
+    """
+
+    kind: Literal["curve", "final", "by hand"]
+    place: int
+    """Of the curve: the point of the schedule, in env steps; by hand: the user's seed; else 0."""
+    episodes: int
+    sampled: bool = False
+    """Whether actions are sampled from the policy; if not they are the likeliest."""
+
+    @property
+    def key(self) -> tuple[int, int]:
+        """Kind and place as numbers."""
+        return KINDS[self.kind], self.place
+
+    def rng(self, seed: int, t: int) -> np.random.Generator:
+        """Give the randomness of the t-th vector step in a run of this seed."""
+        return step_rng(seed, "evaluation steps", *self.key, int(self.sampled), t)
+
+
 def evaluate(
     agent: Agent,
     env: VectorEnv,
-    protocol: Evaluation,
-    rng_of_step: Callable[[int], np.random.Generator],
+    occasion: Occasion,
+    seed: int,
     between_steps: Callable[[], None] = lambda: None,
-) -> tuple[list[Episode], int]:
-    """Play greedy episodes with a fresh policy state; give those that count, and the crashes.
-
-    `rng_of_step` gives the randomness of the k-th vector step, which `act` draws from.
+) -> Quota:
+    """Play an occasion's episodes with a fresh policy state, in a run of this seed.
 
     Every copy plays its quota, whatever its episodes' lengths: the first to finish would favour
     short ones. `between_steps` may raise.
     """
-    quota = Quota(protocol)
-    for _ in play(agent, env, quota, rng_of_step):
+    quota = Quota(occasion, env.num_envs)
+    for _ in play(agent, env, quota, seed):
         between_steps()
-    return quota.episodes(), quota.crashed
+    return quota
 
 
-def play(
-    agent: Agent, env: VectorEnv, quota: Quota, rng_of_step: Callable[[int], np.random.Generator]
-) -> Iterator[Step]:
+def play(agent: Agent, env: VectorEnv, quota: Quota, seed: int) -> Iterator[Step]:
     """Play until the quota is filled; give every step (E, ...)."""
+    occasion = quota.occasion
     statistics = EpisodeStatistics(env.spec, env.num_envs)
     step, policy_state = env.reset(quota.seeds()), agent.start(env.num_envs)
     yield step
     for t in itertools.count():
         if quota.filled:
             return
-        actions, policy_state = agent.act(step, policy_state, rng_of_step(t), explore=False)
+        rng = occasion.rng(seed, t)
+        actions, policy_state = agent.act(step, policy_state, rng, explore=occasion.sampled)
         step = env.step(actions, quota.seeds())
         for episode in statistics.add(step):
-            quota.take(episode)
+            quota.take(episode, last_error(env, episode.copy))
         yield step
 
 
 class Quota:
     """Which episode every copy plays now, and those that it has played."""
 
-    def __init__(self, protocol: Evaluation) -> None:
+    def __init__(self, occasion: Occasion, num_envs: int) -> None:
         """Share the episodes among the copies, the first ones taking the rest of the division."""
-        count = num_envs(protocol)
+        self.occasion = occasion
         self.crashed = 0
-        self._share = [
-            protocol.episodes // count + (e < protocol.episodes % count) for e in range(count)
-        ]
-        self._played: list[list[Episode]] = [[] for _ in range(count)]
-        self._replays = [0] * count
+        share, rest = divmod(occasion.episodes, num_envs)
+        self._share = [share + (copy < rest) for copy in range(num_envs)]
+        self._played: list[list[Episode]] = [[] for _ in range(num_envs)]
+        self._played_seeds: list[list[int]] = [[] for _ in range(num_envs)]
+        self._replays = [0] * num_envs
 
     @property
     def filled(self) -> bool:
@@ -94,37 +118,52 @@ class Quota:
 
     def seeds(self) -> NDArray[np.int64]:
         """Give the seeds (E,) of the episodes to begin."""
-        each = enumerate(zip(self._played, self._replays, strict=True))
-        return np.array([evaluation_seed(e, len(played), replay) for e, (played, replay) in each])
+        return np.array([self._seed(copy) for copy in range(len(self._played))])
 
-    def take(self, episode: Episode) -> None:
-        """Count an episode; one that crashed is played again with a further seed."""
+    def _seed(self, copy: int) -> int:
+        played, replay = len(self._played[copy]), self._replays[copy]
+        return evaluation_seed(self.occasion.key, copy, played, replay)
+
+    def take(self, episode: Episode, error: str = "") -> None:
+        """Count an episode; one that this error crashed is played again with a further seed."""
         copy = episode.copy
         if not episode.crashed:
+            self._played_seeds[copy].append(self._seed(copy))
             self._played[copy].append(episode)
             self._replays[copy] = 0
             return
         self.crashed += 1
         self._replays[copy] += 1
         if self._replays[copy] == REPLAYS:
-            raise EnvironmentFailure(f"an evaluation episode crashed {REPLAYS} times in a row")
+            raise EnvironmentFailure(
+                f"an evaluation episode crashed {REPLAYS} times in a row, at last with {error}"
+            )
 
     def episodes(self) -> list[Episode]:
         """Give every copy's share; what a copy played while others finished does not count."""
         shares = zip(self._played, self._share, strict=True)
         return [episode for played, share in shares for episode in played[:share]]
 
+    def played_seeds(self) -> list[int]:
+        """Give the seeds of `episodes`."""
+        shares = zip(self._played_seeds, self._share, strict=True)
+        return [seed for seeds, share in shares for seed in seeds[:share]]
 
-def score(episodes: list[Episode], spec: EnvSpec) -> dict[str, Any]:
+
+def score(quota: Quota, spec: EnvSpec) -> dict[str, Any]:
     """Give the columns of an `eval.jsonl` row that say how the episodes went."""
+    episodes = quota.episodes()
     lengths = [episode.length for episode in episodes]
     values = {m.name: [episode.values[m.name] for episode in episodes] for m in spec.metrics}
     row: dict[str, Any] = {
+        "crashed": quota.crashed,
         "episodes": len(episodes),
         "metrics": {name: float(np.mean(each)) for name, each in values.items()},
         "length": float(np.mean(lengths)),
+        "cut": sum(episode.cut for episode in episodes),
         "values": values,
         "lengths": lengths,
+        "seeds": quota.played_seeds(),
     }
     if spec.reward == "individual":
         row["agent_returns"] = [episode.agent_returns for episode in episodes]

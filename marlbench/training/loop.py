@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from marlbench.store.kept import best
 from marlbench.training import evaluation
+from marlbench.training.divergence import check_parameters, finite
+from marlbench.training.evaluation import Occasion
+from marlbench.training.policies import kept_state
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.checks import SpecViolation
 from marlbench.vecenv.seeding import step_rng
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from marlbench.store import Journal
     from marlbench.training.checkpoint import Checkpoints
     from marlbench.training.interrupt import Stop
+    from marlbench.training.policies import Policies
     from marlbench.training.position import Position
     from marlbench.training.progress import Progress
     from marlbench.vecenv.checks import CheckedVectorEnv
@@ -32,14 +36,19 @@ class Run:
 
     spec: RunSpec
     agent: Agent
+    build_agent: Callable[[], Agent]
+    """Builds such an agent anew."""
     env: CheckedVectorEnv
     evaluation_env: CheckedVectorEnv
     copyable: bool
     """Whether a checkpoint can keep the copies of `env`."""
+    stochastic: bool
+    """Whether evaluations play the policy sampled too (`Algorithm.stochastic`)."""
     schedule: list[int]
     """Env steps at which the run is evaluated."""
     journal: Journal
     checkpoints: Checkpoints
+    policies: Policies
     progress: Progress
     stop: Stop
     position: Position
@@ -51,21 +60,24 @@ class Run:
 
 
 def train(run: Run) -> None:
-    """Play, learn, evaluate and save until the env steps are used up."""
+    """Play, learn, evaluate and save until the env steps are used up; then evaluate finally."""
     agent, env, now = run.agent, run.env, run.position
     evaluate_if_due(run)
     while now.env_steps < run.spec.run.steps:
         rng = step_rng(run.spec.seed, "training steps", now.vector_steps)
         actions, now.policy_state = agent.act(now.step, now.policy_state, rng, explore=True)
         agent.observe(now.step, actions)
-        now.arrive(env.step(actions, now.seeds.take(now.step.last)))
+        try:
+            now.arrive(env.step(actions, now.seeds.take(now.step.last)))
+        finally:
+            note_crashes(run)
         if (metrics := agent.update()) is not None:
             log(run, metrics)
         evaluate_if_due(run)
         save_if_due(run)
-        note_crashes(run)
         run.progress.show(now, "training")
         run.stop.check()
+    evaluate_finally(run)
 
 
 def log(run: Run, metrics: Mapping[str, float]) -> None:
@@ -75,7 +87,7 @@ def log(run: Run, metrics: Mapping[str, float]) -> None:
     row = {
         "env_steps": now.env_steps,
         "update": now.updates,
-        "metrics": numbers(metrics),
+        "metrics": finite(numbers(metrics), now.env_steps),
         "episodes": len(now.returns),
         "return": float(np.mean(now.returns)) if now.returns else None,
         "wall": run.journal.wall(),
@@ -122,27 +134,64 @@ def evaluate(run: Run, point: int) -> None:
     """
     now = run.position
 
-    def between_steps() -> None:
-        run.progress.show(now, "evaluating")
-        run.stop.check()
-
-    with run.progress.evaluating():
-        episodes, crashes = evaluation.evaluate(
-            run.agent,
-            run.evaluation_env,
-            run.spec.run.evaluation,
-            partial(step_rng, run.spec.seed, "evaluation steps", point),
-            between_steps,
-        )
-    row = evaluation.score(episodes, run.env.spec)
-    place = {"step": point, "env_steps": now.env_steps, "crashed": crashes}
-    run.journal.append_evaluation(place | row | {"wall": run.journal.wall()})
+    check_parameters(run.agent, run.position.env_steps)
+    protocol = run.spec.run.evaluation
+    row = played(run, run.agent, Occasion("curve", point, protocol.episodes))
+    run.journal.append_evaluation({"kind": "curve", "step": point, **row})
     keep_pictures(run, point)
+    headline = run.env.spec.metrics[0]
+    score = row["metrics"][headline.name]
+    score = score if headline.higher_is_better else -score
+    run.policies.consider(run.agent, now, point, score)
     now.evaluations += 1
     run.progress.scores = {
         metric.name: metric.text(row["metrics"][metric.name]) for metric in run.env.spec.metrics
     }
     run.progress.show(now, "training", at_once=True)
+
+
+def evaluate_finally(run: Run) -> None:
+    """Play the final evaluation: fresh episodes of the last policy, that no point has played.
+
+    Where asked the best kept policy plays the same episodes. All rows are appended at the end, so
+    that a run which is stopped between them plays both again.
+    """
+    check_parameters(run.agent, run.position.env_steps)
+    protocol = run.spec.run.evaluation
+    occasion = Occasion("final", 0, protocol.final_episodes)
+    rows = [{"kind": "final", "step": run.spec.run.steps, **played(run, run.agent, occasion)}]
+    if protocol.final_of_best:
+        policy, agent = best(run.position.kept), run.build_agent()
+        agent.load(kept_state(run.policies.folder, policy))
+        row = played(run, agent, occasion) | {"env_steps": policy.env_steps}
+        rows.append({"kind": "final of best", "step": policy.point, **row})
+    for row in rows:
+        run.journal.append_evaluation(row)
+
+
+def played(run: Run, agent: Agent, occasion: Occasion) -> dict[str, Any]:
+    """Play an occasion, by the likeliest actions and, of a stochastic policy, sampled too."""
+    now, spec = run.position, run.env.spec
+
+    def between_steps() -> None:
+        run.progress.show(now, "evaluating")
+        run.stop.check()
+
+    def one(occasion: Occasion) -> dict[str, Any]:
+        env, seed = run.evaluation_env, run.spec.seed
+        return evaluation.score(
+            evaluation.evaluate(agent, env, occasion, seed, between_steps), spec
+        )
+
+    row: dict[str, Any] = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs}
+    try:
+        with run.progress.evaluating():
+            row |= one(occasion)
+            if run.stochastic:
+                row["sampled"] = one(replace(occasion, sampled=True))
+    finally:  # a crash that fails the run is noted, too
+        note_crashes(run)
+    return row | {"wall": run.journal.wall()}
 
 
 def keep_pictures(run: Run, point: int) -> None:
@@ -168,10 +217,10 @@ def save_if_due(run: Run) -> None:
 def save(run: Run) -> None:
     """Take a checkpoint."""
     now = run.position
-    now.saved, now.seconds = now.env_steps, run.progress.elapsed()
+    now.saved, now.seconds = now.env_steps, run.journal.clock.seconds()
     copies = synchronous.snapshot(run.env) if run.copyable else None
     content = {"agent": run.agent.state(), "position": now, "copies": copies}
-    run.checkpoints.save(content, now.env_steps)
+    run.checkpoints.save(content, now.env_steps, now.kept)
 
 
 def note_crashes(run: Run) -> None:

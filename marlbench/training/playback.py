@@ -14,7 +14,6 @@ import numpy as np
 
 from marlbench.training import evaluation
 from marlbench.vecenv.checks import CheckedVectorEnv
-from marlbench.vecenv.seeding import step_rng
 from marlbench.vecenv.single import build_single, render
 from marlbench.vecenv.statistics import EpisodeStatistics
 from marlbench.vecenv.synchronous import SyncVectorEnv
@@ -75,9 +74,9 @@ class Playback:
 
     def steps(self) -> Iterator[Step]:
         """Play the evaluation; give every step (E, ...)."""
-        rng_of_step = partial(step_rng, self.spec.seed, "evaluation steps", self.point)
-        quota = evaluation.Quota(self.spec.run.evaluation)
-        return evaluation.play(self.agent, self.env, quota, rng_of_step)
+        occasion = evaluation.Occasion("curve", self.point, self.spec.run.evaluation.episodes)
+        quota = evaluation.Quota(occasion, self.env.num_envs)
+        return evaluation.play(self.agent, self.env, quota, self.spec.seed)
 
 
 def episode(
@@ -97,20 +96,13 @@ def episode(
 
 def caption(said: str, step: Step, copy: int, statistics: EpisodeStatistics) -> str:
     """Say where an episode stands."""
-    total = score(statistics, copy)
     parts = [
         said,
         f"step {int(statistics.lengths[copy])}",
-        f"return {total:.1f}",
+        f"return {statistics.total(copy):.1f}",
         outcome(step, copy, statistics.spec),
     ]
     return "   ".join(filter(None, parts))
-
-
-def score(statistics: EpisodeStatistics, copy: int) -> float:
-    """Give the return so far: the team's, or the sum over agents."""
-    returns = statistics.returns[copy]  # (A,)
-    return float(returns[0] if statistics.spec.reward == "team" else returns.sum())
 
 
 def outcome(step: Step, copy: int, spec: EnvSpec) -> str:

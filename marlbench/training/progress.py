@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
+from marlbench.store.clock import Clock
 from marlbench.training.evaluation import schedule
 
 if TYPE_CHECKING:
@@ -24,10 +25,10 @@ class Progress:
         self,
         run: RunConfig,
         write: Callable[[dict[str, Any]], None],
-        elapsed: float = 0.0,
+        clock: Clock | None = None,
         memory: Mapping[str, Any] | None = None,
     ) -> None:
-        """Begin an attempt of a run on which `elapsed` seconds were spent before.
+        """Begin an attempt of a run, whose clock is its journal's.
 
         `memory` is what was planned for its replay, told on with the progress.
         """
@@ -35,17 +36,18 @@ class Progress:
         """Of the last evaluation, as they are shown, the headline first."""
         self._memory = memory or {}
         self._run = run
-        self._evaluations = len(schedule(run))
+        final = run.evaluation.final_episodes / run.evaluation.episodes
+        final *= 1 + run.evaluation.final_of_best
+        self._evaluations = len(schedule(run)) + final
         self._write = write
-        self._began = time.monotonic() - elapsed
+        self._clock = clock or Clock()
         self._written = 0.0
-        self._evaluating = 0.0
         self._one_evaluation = 0.0
         self._stamps: deque[tuple[float, int]] = deque(maxlen=120)
 
     def elapsed(self) -> float:
         """Give the seconds spent on the run, earlier attempts included up to their checkpoint."""
-        return time.monotonic() - self._began
+        return self._clock.total()
 
     def updated(self, env_steps: int) -> None:
         """Note an update: rates are of learning alone, not of what is played before it begins."""
@@ -56,10 +58,10 @@ class Progress:
     @contextmanager
     def evaluating(self) -> Iterator[None]:
         """Time an evaluation."""
-        began = time.monotonic()
-        yield
-        self._one_evaluation = time.monotonic() - began
-        self._evaluating += self._one_evaluation
+        before = self._clock.seconds()["evaluation"]
+        with self._clock.during("evaluation"):
+            yield
+        self._one_evaluation = self._clock.seconds()["evaluation"] - before
 
     def show(self, now: Position, phase: Phase, at_once: bool = False) -> None:
         """Write `progress.json`, unless that was done less than a second ago."""
@@ -94,4 +96,4 @@ class Progress:
         return (self._run.steps - now.env_steps) / rate + evaluations * self._one_evaluation
 
     def _training_clock(self) -> float:
-        return self.elapsed() - self._evaluating
+        return self._clock.seconds()["training"]

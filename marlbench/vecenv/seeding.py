@@ -34,8 +34,8 @@ def step_rng(
 ) -> np.random.Generator:
     """Give the randomness of one vector step of a run: decided by seed, purpose and place alone.
 
-    The place of a training step is its number; of an evaluation step the point of the evaluation
-    (env steps), then its number there.
+    The place of a training step is its number; of an evaluation step the kind and place of the
+    evaluation, whether the policy is sampled, and its number there.
     """
     key = (_PURPOSES[purpose], *place)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
@@ -46,12 +46,13 @@ def training_seed(seed: int, copy: int, episode: int) -> int:
     return _draw(seed, (_PURPOSES["training episodes"], copy, episode)) & ~1
 
 
-def evaluation_seed(copy: int, episode: int, replay: int = 0) -> int:
+def evaluation_seed(occasion: tuple[int, int], copy: int, episode: int, replay: int = 0) -> int:
     """Give the odd seed of a copy's k-th evaluation episode, of its replays after crashes.
 
-    The same for every algorithm and run; odd, so that no training episode has it.
+    The same for every algorithm and run on an occasion (its kind and place); odd, so that no
+    training episode has it.
     """
-    return _draw(_EVALUATION, (copy, episode, replay)) | 1
+    return _draw(_EVALUATION, (*occasion, copy, episode, replay)) | 1
 
 
 def further_seed(seed: int, attempt: int) -> int:

@@ -9,34 +9,17 @@ import shlex
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from distributions import install
 
 from marlbench.builtin import QUICK
-from marlbench.cli import main
 from marlbench.installation import pip_install
 from marlbench.store import runs
+from tests.cli.conftest import Call
 
 PROGRAM = [sys.executable, "-c", "from marlbench.cli import main; main()"]
-
-Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Call:
-    """Run a command in this process; give its exit code, output and errors."""
-
-    def called(*arguments: str | Path) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["marlbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return called
 
 
 @pytest.fixture
@@ -415,3 +398,23 @@ class Screen:
             pass
         os.close(self.terminal)
         return self.said
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    command = f"{shlex.join(PROGRAM)} show dmawm | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    title, code = done.stdout.splitlines()
+    assert title.startswith("dmawm: ")
+    assert (code, done.stderr) == ("0", "")
+
+
+def test_a_terminal_that_has_only_ascii_is_told_everything_else() -> None:
+    say = "@app.command()\ndef say():\n print('3 \u2713')\n"
+    script = f"from marlbench.cli import main, app\n{say}main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "say"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3 ?\n", "")

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from distributions import install
 
 import marlbench_meltingpot
-from marlbench.cli import main
 from marlbench.host import missing
 from marlbench.installation import pip_install
 from marlbench_meltingpot import installing
-
-Call = Callable[..., tuple[int, str, str]]
+from tests.cli.conftest import Call
 
 SOURCE = '''"""Suites that need things."""
 from pathlib import Path
@@ -68,25 +64,11 @@ def place(tmp_path: Path) -> Path:
     return tmp_path / "game"
 
 
-@pytest.fixture
-def call(
-    place: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Call:
-    """Run `marlbench env` where these suites are offered; give exit code, output and errors."""
+@pytest.fixture(autouse=True)
+def offered(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Install the plugin that offers these suites."""
     install(tmp_path / "site", "acme", {"needy": SOURCE.format(place=str(place))})
     monkeypatch.syspath_prepend(tmp_path / "site")
-
-    def called(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["marlbench", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return called
 
 
 def test_what_is_missing_is_said_with_its_remedy_and_what_is_there_without(

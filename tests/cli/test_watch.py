@@ -5,37 +5,23 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from marlbench.cli import main
 from marlbench.commands import watch
 from marlbench.config import RunSpec
 from marlbench.errors import UserError
 from marlbench.installation import pip_install
 from marlbench.store import create
-
-Watch = Callable[..., tuple[int, str, str]]
+from tests.cli.conftest import Call
 
 
 @pytest.fixture
-def watched(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
-) -> Watch:
-    """Run the command; give its exit code, output and errors, those of its child included."""
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in the test's own folder."""
     monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["marlbench", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        said = capfd.readouterr()
-        return int(ended.value.code or 0), said.out, said.err
-
-    return run
 
 
 def waiting(results: Path, suite: str = "skirmish", task: str = "2v2", seed: int = 0) -> Path:
@@ -62,6 +48,7 @@ def test_a_run_is_named_by_its_folder_its_path_below_results_or_what_holds_it_al
         watch.find_run("skirmish/2v2/qmax/seed_0", tmp_path)
 
 
+@pytest.mark.usefixtures("here")
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -75,11 +62,11 @@ def test_a_run_is_named_by_its_folder_its_path_below_results_or_what_holds_it_al
     ],
 )
 def test_what_cannot_be_filmed_is_told_in_a_line_before_anything_is_written(
-    watched: Watch, tmp_path: Path, arguments: list[str], said: str
+    call: Call, tmp_path: Path, arguments: list[str], said: str
 ) -> None:
     waiting(tmp_path / "results")
     waiting(tmp_path / "dull", suite="probe", task="counting")
-    code, out, err = watched("watch", *arguments)
+    code, out, err = call("watch", *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert said in err
     assert not list(tmp_path.rglob("*.gif"))
@@ -91,11 +78,11 @@ def test_mp4_without_ffmpeg_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> 
         watch.check_film(Path("a.mp4"))
 
 
-@pytest.mark.usefixtures("tiny")
-def test_a_trained_run_becomes_a_film(watched: Watch, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("tiny", "here")
+def test_a_trained_run_becomes_a_film(call: Call, tmp_path: Path) -> None:
     small = ["--suite", "skirmish", "--task", "2v2", "--preset", "smoke", "--steps", "60"]
-    assert watched("run", "--algo", "tiny", *small, "--seed", "0", "--workers", "1")[0] == 0
-    code, out, err = watched("watch", "results", "--episodes", "2", "--fps", "20")
+    assert call("run", "--algo", "tiny", *small, "--seed", "0", "--workers", "1")[0] == 0
+    code, out, err = call("watch", "results", "--episodes", "2", "--fps", "20")
     assert (code, err) == (0, "")
     first, *_, last = out.splitlines()
     folder = "results/skirmish/2v2/tiny/seed_0"

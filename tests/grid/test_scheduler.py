@@ -32,6 +32,7 @@ folder = Path(sys.argv[1])
 attempt = len(list(folder.glob("began-*"))) + 1
 (folder / f"began-{attempt}").touch()
 exec((folder / "script").read_text())
+(folder / "DONE").write_text("{}")
 """
 """A worker that does what its folder's script says."""
 HEAR_AND_STOP = """
@@ -145,7 +146,7 @@ def test_a_worker_that_cannot_begin_is_told_by_its_last_words(tmp_path: Path) ->
     (folder,) = scripted(tmp_path, "import nowhere_to_be_found")
     outcome = scheduler(Record()).run([folder])
     said = "ModuleNotFoundError: No module named 'nowhere_to_be_found'"
-    assert outcome.failures == {folder: said}
+    assert outcome.failures == {folder: f"{said}, in each of 3 attempts, see worker.log"}
     assert said in (folder / "worker.log").read_text()
 
 
@@ -153,7 +154,37 @@ def test_a_run_that_cannot_be_read_is_a_failure_of_its_own(tmp_path: Path) -> No
     bad, good = scripted(tmp_path, "sys.exit('no spec')", "pass")
     (bad / "spec.json").write_text("{")
     outcome = scheduler(Record()).run([bad, good])
-    assert outcome.failures == {bad: "no spec"}
+    assert outcome.failures == {bad: "no spec, in each of 3 attempts, see worker.log"}
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("os._exit(0)", "the worker ended with code 0 and left the run unfinished"),
+        ("sys.exit(0)", "the worker ended with code 0 and left the run unfinished"),
+        ("os._exit(1)", "the worker ended with code 1"),
+        ("os._exit(3)", "the worker ended with code 3"),  # and no newer attempt is there
+    ],
+)
+def test_an_exit_code_is_believed_only_where_the_files_say_the_same(
+    tmp_path: Path, script: str, said: str
+) -> None:
+    (folder,) = scripted(tmp_path, script)
+    outcome = scheduler(Record()).run([folder])
+    assert outcome.failures == {folder: f"{said}, in each of 3 attempts, see worker.log"}
+    assert len(list(folder.glob("began-*"))) == 3
+
+
+def test_a_run_that_gets_further_with_each_attempt_is_not_given_up(tmp_path: Path) -> None:
+    further = """
+with (folder / "events.jsonl").open("a") as file:
+    file.write(json.dumps({"event": "checkpoint", "env_steps": 100 * attempt}) + "\\n")
+if attempt < 7:
+    os._exit(9)
+"""
+    (folder,) = scripted(tmp_path, further)
+    assert scheduler(Record()).run([folder]).failures == {}
+    assert len(list(folder.glob("began-*"))) == 7
 
 
 def test_a_killed_worker_is_tried_again(tmp_path: Path) -> None:
@@ -168,7 +199,7 @@ def test_a_killed_worker_is_tried_again(tmp_path: Path) -> None:
 def test_a_worker_that_keeps_dying_is_given_up_after_three(tmp_path: Path) -> None:
     (folder,) = scripted(tmp_path, DIE)
     outcome = scheduler(Record()).run([folder])
-    assert "killed by SIGKILL (memory?) in each of 3 attempts" in outcome.failures[folder]
+    assert "killed by SIGKILL (memory?), in each of 3 attempts" in outcome.failures[folder]
     assert len(list(folder.glob("began-*"))) == 3
     written = json.loads((folder / "FAILED").read_text())
     assert written["reason"] == outcome.failures[folder]

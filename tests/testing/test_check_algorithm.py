@@ -13,8 +13,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from marlbench.plugin import Algorithm, EnvSpec, Step
-from marlbench.testing import Verdict, check_algorithm, insist, linear
-from marlbench.testing.linear import Config, Linear
+from marlbench.testing import Verdict, check_algorithm, insist
+from tests import linear
+from tests.linear import Config, Linear
 
 Answer = tuple[NDArray[np.int64], Any]
 

@@ -6,34 +6,50 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from marlbench.config import Evaluation, RunConfig, RunSpec
-from marlbench.plugin import Suite
+from marlbench.plugin import Algorithm, Suite
 from marlbench.store import files
-from marlbench.testing import linear, synthetic
+from marlbench.testing import synthetic
 from marlbench.training import worker
 from marlbench.training.interrupt import Interrupted, Stop
+from tests import linear
 
 
 def small_spec(steps: int = 300, seed: int = 1, **settings: Any) -> RunSpec:
     """A run of the linear learner on the synthetic task."""
     run = RunConfig(
         steps=steps,
-        evaluation=Evaluation(every=100, episodes=4, num_envs=3),
+        evaluation=Evaluation(every=100, episodes=4, num_envs=3, final_episodes=8),
         checkpoint_every=60,
         device="cpu",
     )
+    run = run.model_copy(update=settings)
+    return spec_of(linear.algorithm, {}, synthetic.suite, "random", run, seed)
+
+
+def spec_of(  # noqa: PLR0913 - what a run is
+    algorithm: Algorithm,
+    settings: Mapping[str, Any],
+    suite: Suite,
+    task: str,
+    run: RunConfig,
+    seed: int,
+    **suite_settings: Any,
+) -> RunSpec:
+    """A run of a learner with settings over its defaults, presets aside."""
     return RunSpec(
-        suite="synthetic",
-        task="random",
-        algorithm="linear",
-        label="linear",
+        suite=suite.name,
+        task=task,
+        algorithm=algorithm.name,
+        label=algorithm.name,
         seed=seed,
-        run=run.model_copy(update=settings),
-        algorithm_config=linear.Config().model_dump(),
-        suite_config=synthetic.suite.config().model_dump(),
+        run=run,
+        algorithm_config=algorithm.config(**settings).model_dump(mode="json"),
+        suite_config=suite.config(**suite_settings).model_dump(mode="json"),
     )
 
 

@@ -19,11 +19,12 @@ from marlbench.host import load_catalogue
 from marlbench.installation import pip_install
 from marlbench.plugin import Step
 from marlbench.store import create, files, run_folder
-from marlbench.testing import linear, synthetic
+from marlbench.testing import synthetic
 from marlbench.training import film, playback, watch, worker
 from marlbench.training.checkpoint import newest_agent
 from marlbench.training.playback import Frame
 from marlbench.training.replay_segments import Damaged
+from tests import linear
 from tests.training.small_runs import small_spec
 
 SUITE = load_catalogue().suite("skirmish")
@@ -73,7 +74,7 @@ def test_the_filmed_episodes_are_those_of_the_last_evaluation(battle: Path) -> N
     filmed = list(playback.Playback(agent, env, SUITE, spec, point).frames(4))
     other = list(playback.Playback(agent, env, SUITE, spec, point + 1).frames(4))
     ends = [frame.caption for frame in filmed if frame.last]
-    row = files.read_rows(battle / "eval.jsonl")[-1]
+    row = files.read_rows(battle / "eval.jsonl")[-2]  # the last one is the final evaluation
     order = [0, 2, 3, 1]  # rows go copy by copy, films episode by episode
     assert ends == [
         f"episode {k}   step {row['lengths'][i]}   return {row['values']['return'][i]:.1f}   "
@@ -127,7 +128,7 @@ def test_what_cannot_be_filmed_ends_in_a_line(
 ) -> None:
     create(tmp_path / "results", battle_spec())
     folder = run_folder(tmp_path / "results", battle_spec())
-    assert watch.main([str(folder), str(tmp_path / "a.gif"), "1", "8"]) == 1
+    assert watch.main([str(folder), str(tmp_path / "a.gif"), "1", "8", "newest"]) == 1
     said = capsys.readouterr()
     assert said.err.startswith(
         f"marlbench: {folder} cannot be filmed: UnknownNameError: no plugin "

@@ -12,8 +12,9 @@ import pytest
 from marlbench.exit_codes import ExitCode
 from marlbench.plugin import AlgorithmConfig, EnvSpec, ReplayBuffer
 from marlbench.store import files
-from marlbench.testing import linear, synthetic
+from marlbench.testing import synthetic
 from marlbench.training import memory_budget, worker
+from tests import linear
 from tests.training.small_runs import play, small_spec
 
 SPEC = EnvSpec(num_agents=3, obs_shape=(44, 44, 3), num_actions=8, episode_limit=9, obs_dtype="u1")

@@ -14,6 +14,7 @@ from marlbench.host import load_catalogue
 from marlbench.testing.trial import Subject
 from marlbench.training import loop, worker
 from marlbench.training.interrupt import Interrupted, Stop
+from tests.training import small_runs
 from tests.training.small_runs import StopAtRows, rows
 
 CATALOGUE = load_catalogue()
@@ -31,21 +32,9 @@ def spec_of(name: str, task: str = "gather44", steps: int = 300) -> RunSpec:
     """A run of seconds in episodes of 12 steps."""
     algorithm = CATALOGUE.algorithm(name)
     settings = Subject.of(algorithm, {"num_envs": 4, **SETTINGS[name]}).settings
-    return RunSpec(
-        suite=SUITE.name,
-        task=task,
-        algorithm=name,
-        label=name,
-        seed=3,
-        run=RunConfig(
-            steps=steps,
-            evaluation=Evaluation(every=60, episodes=2, num_envs=2),
-            checkpoint_every=1000,
-            device="cpu",
-        ),
-        algorithm_config=algorithm.config(**settings).model_dump(mode="json"),
-        suite_config=SUITE.config.model_validate({"limit_scale": 0.3}).model_dump(mode="json"),
-    )
+    evaluation = Evaluation(every=60, episodes=2, num_envs=2, final_episodes=2)
+    run = RunConfig(steps=steps, evaluation=evaluation, checkpoint_every=1000, device="cpu")
+    return small_runs.spec_of(algorithm, settings, SUITE, task, run, seed=3, limit_scale=0.3)
 
 
 def play(spec: RunSpec, results: Path, stop: Stop | None = None) -> int:
@@ -85,7 +74,7 @@ def test_every_evaluation_leaves_a_picture_once_there_is_something_to_show(
 def test_a_run_whose_pictures_are_not_asked_for_has_the_same_rows(
     undisturbed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "draws", lambda _: False)
+    monkeypatch.setattr(loop, "shows_pictures", lambda _: False)
     spec = store.read_spec(undisturbed)
     assert play(spec, tmp_path) == 0
     folder = store.run_folder(tmp_path, spec)
@@ -128,5 +117,5 @@ def test_vectors_leave_no_picture_and_no_folder(name: str, tmp_path: Path) -> No
     spec = spec_of(name, task="3v3", steps=120)
     assert play(spec, tmp_path) == 0
     folder = store.run_folder(tmp_path, spec)
-    assert len(rows(folder / "eval.jsonl")) == 3
+    assert len(rows(folder / "eval.jsonl")) == 3 + 1  # the curve, and the final evaluation
     assert not (folder / "pictures").exists()

@@ -23,6 +23,7 @@ from marlbench.testing.trial import Subject
 from marlbench.training import worker
 from marlbench.training.start import show_cut
 from marlbench.vecenv import synchronous
+from tests.training import small_runs
 from tests.training.small_runs import StopAfter, StopAtRows, rows, wait_for_rows
 
 CATALOGUE = load_catalogue()
@@ -30,23 +31,10 @@ CATALOGUE = load_catalogue()
 
 def spec_of(algorithm: Algorithm, steps: int) -> RunSpec:
     """A small run on a skirmish, where agents die and every copy can be pickled."""
-    suite = CATALOGUE.suite("skirmish")
-    config = algorithm.config(**Subject.of(algorithm, None).settings)
-    return RunSpec(
-        suite=suite.name,
-        task=suite.default_task,
-        algorithm=algorithm.name,
-        label=algorithm.name,
-        seed=3,
-        run=RunConfig(
-            steps=steps,
-            evaluation=Evaluation(every=200, episodes=2, num_envs=2),
-            checkpoint_every=150,
-            device="cpu",
-        ),
-        algorithm_config=config.model_dump(mode="json"),
-        suite_config=suite.config().model_dump(mode="json"),
-    )
+    suite, settings = CATALOGUE.suite("skirmish"), Subject.of(algorithm, None).settings
+    evaluation = Evaluation(every=200, episodes=2, num_envs=2, final_episodes=4)
+    run = RunConfig(steps=steps, evaluation=evaluation, checkpoint_every=150, device="cpu")
+    return small_runs.spec_of(algorithm, settings, suite, suite.default_task, run, seed=3)
 
 
 def same_rows(one: Path, other: Path) -> bool:
@@ -102,11 +90,11 @@ def test_kills_change_nothing(name: str, tmp_path: Path) -> None:
     spec = spec_of(CATALOGUE.algorithm(name), steps=4000)
     whole, broken = store.create(tmp_path / "a", spec), store.create(tmp_path / "b", spec)
     assert start(whole).wait() == 0
-    total, draws, kills = len(rows(whole / "train.jsonl")), random.Random(5), 0
+    total, rng, kills = len(rows(whole / "train.jsonl")), random.Random(5), 0
     for part in range(1, 6):
         process = start(broken)
         wait_for_rows(broken, part * total // 6, process)
-        time.sleep(draws.random() * 0.3)
+        time.sleep(rng.random() * 0.3)
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
     assert kills >= 4, "the worker was too quick for this test"

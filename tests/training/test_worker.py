@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from marlbench import store
 from marlbench.config import RunConfig
+from marlbench.errors import SpecViolation
 from marlbench.plugin import Agent, Algorithm, Step
 from marlbench.store import files
-from marlbench.testing import linear, synthetic
+from marlbench.store.clock import Clock
+from marlbench.testing import synthetic
 from marlbench.testing.synthetic import Synthetic
 from marlbench.training import worker
 from marlbench.training.interrupt import Stop
@@ -27,6 +29,7 @@ from marlbench.training.progress import Progress
 from marlbench.vecenv.seeding import TrainingSeeds
 from marlbench.vecenv.statistics import EpisodeStatistics
 from marlbench.vecenv.synchronous import SyncVectorEnv
+from tests import linear
 from tests.training.small_runs import play, small_spec
 
 
@@ -201,13 +204,53 @@ def test_crashes_are_counted_as_events_and_never_scored(tmp_path: Path) -> None:
     assert all(row["episodes"] == 4 for row in record.evaluations())
 
 
+class LosesAtTheEnd(Synthetic):
+    """Loses its simulator when an episode is about to end."""
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Crash with the last step."""
+        step = super().step(actions)
+        if step.last:
+            raise OSError("connection lost at the end")
+        return step
+
+
+def test_what_crashed_an_evaluation_is_in_its_reason_and_among_its_events(tmp_path: Path) -> None:
+    suite = replace(synthetic.suite, build=lambda task, config: LosesAtTheEnd(), copyable=False)
+    folder = store.create(tmp_path, small_spec())
+    assert play(small_spec(), folder, suite) == 1
+    (record,) = store.runs(tmp_path)
+    assert record.failure is not None
+    assert record.failure["reason"].endswith("at last with OSError: connection lost at the end")
+    crashes = [e for e in record.events() if e["event"] == "env_crash"]
+    assert {(c["during"], c["error"]) for c in crashes} == {
+        ("evaluation", "OSError: connection lost at the end")
+    }
+
+
+def test_a_breach_of_the_contract_is_no_crash_and_fails_the_run_at_once(tmp_path: Path) -> None:
+    class Contradictory(Synthetic):
+        def step(self, actions: NDArray[np.int64]) -> Step:
+            raise SpecViolation("red is dead and alive")
+
+    suite = replace(synthetic.suite, build=lambda task, config: Contradictory(), copyable=False)
+    folder = store.create(tmp_path, small_spec())
+    assert play(small_spec(), folder, suite) == 1
+    (record,) = store.runs(tmp_path)
+    assert record.failure is not None
+    assert record.failure["reason"] == "SpecViolation: red is dead and alive"
+    assert not any(e["event"] == "env_crash" for e in record.events())
+
+
 def test_an_eta_appears_once_updates_were_timed_and_counts_evaluations(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("marlbench.training.progress.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("marlbench.store.clock.time.monotonic", lambda: clock[0])
     documents: list[dict[str, Any]] = []
-    progress = Progress(small_spec(steps=400).run, documents.append)
+    timed = Clock()
+    timed.enter("training")
+    progress = Progress(small_spec(steps=400).run, documents.append, timed)
     step = SyncVectorEnv(Synthetic, 1).reset(np.array([1]))
     now = Position(step, None, TrainingSeeds.of_run(1, 1), EpisodeStatistics(Synthetic().spec, 1))
     progress.show(now, "starting")
@@ -220,8 +263,9 @@ def test_an_eta_appears_once_updates_were_timed_and_counts_evaluations(
         progress.updated(env_steps)
         clock[0] += 2.0
     progress.show(now, "training")
-    # 40 env steps took 6 s; 350 are left, and evaluations at 100, 200, 300 and 400 of 7 s each
-    assert documents[-1]["eta_s"] == round(350 / (40 / 6) + 4 * 7.0, 1)
+    # 40 env steps took 6 s; 350 are left, and evaluations at 100, 200, 300 and 400 of 7 s each;
+    # the final one has twice the episodes
+    assert documents[-1]["eta_s"] == round(350 / (40 / 6) + (4 + 2) * 7.0, 1)
     progress.show(now, "training")
     assert len(documents) == 2, "at most once a second"
 

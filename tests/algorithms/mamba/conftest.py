@@ -14,11 +14,6 @@ Play = Callable[[int, int], Iterator[Step]]
 
 
 @pytest.fixture
-def spec() -> EnvSpec:
-    return EnvSpec(num_agents=3, obs_shape=(6,), num_actions=5, episode_limit=20, noop=0)
-
-
-@pytest.fixture
 def config() -> MambaConfig:
     return MambaConfig(
         num_envs=4,

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.algorithms.on_probes import learned
+from tests.algorithms.on_probes import BEST, learned
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
-@pytest.mark.parametrize(("task", "best"), [("two_step", 8.0), ("matrix", 8.0), ("deaths", 10.0)])
+@pytest.mark.parametrize(("task", "best"), BEST)
 def test_greedy_play_is_the_best_there_is(
     tmp_path: Path, task: str, best: float, seed: int
 ) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -25,6 +24,7 @@ from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import Rollout, advantages, imagine
 from marlbench_mamba.replay import Batch, ChainedReplay
 from marlbench_mamba.world_model import States
+from tests.algorithms.recorded import Oracle, close
 
 SPEC = EnvSpec(num_agents=3, obs_shape=(20,), num_actions=7, episode_limit=50)
 WIDTH, STOCHASTIC = 32, 48
@@ -73,14 +73,6 @@ NAMES = {
     "_l0": "",
 }
 HEADS = ("observation_decoder.fc1", "av_action.model", "reward_model.model", "pcont.model")
-
-Oracle = dict[str, np.ndarray]
-
-
-@pytest.fixture(scope="module")
-def oracle() -> Oracle:
-    with np.load(Path(__file__).parents[2] / "oracles" / "mamba.npz") as file:
-        return dict(file)
 
 
 def weights(oracle: Oracle, prefix: str, part: str) -> dict[str, Tensor]:
@@ -142,11 +134,6 @@ def networks(agent: Mamba) -> dict[str, torch.nn.Module]:
 
 def theirs(oracle: Oracle, key: str) -> Tensor:
     return torch.from_numpy(oracle[key])
-
-
-def close(ours: Tensor, theirs: Tensor, rtol: float = 2e-6, atol: float = 1e-6) -> None:
-    """Equal but for float32 summed in another order (see the module's docstring)."""
-    torch.testing.assert_close(ours.detach(), theirs, rtol=rtol, atol=atol)
 
 
 def memory(oracle: Oracle) -> dict[str, np.ndarray]:

@@ -11,8 +11,7 @@ from marlbench.toolbox.value_learning import ValueAgent
 from marlbench_mbvd.agent import Mbvd
 from marlbench_mbvd.config import MbvdConfig
 from marlbench_probe.games import TwoStep
-from tests.algorithms.on_probes import learned
-from tests.algorithms.two_step import episode
+from tests.algorithms.on_probes import greedy_return, learn, learned
 
 # always exploring, so that all outcomes are seen equally often
 GAME = {
@@ -30,10 +29,8 @@ GAME = {
 def test_greedy_return_in_the_two_step_game(seed: int) -> None:
     torch.set_num_threads(1)
     agent = ValueAgent(Mbvd(MbvdConfig.model_validate(GAME), TwoStep().spec, seed, "cpu"))
-    for _ in range(1500):  # 24 000 env steps
-        episode(agent, explore=True, learn=True)
-        agent.update()
-    assert episode(agent, explore=False, learn=False) == 8.0
+    learn(agent, TwoStep, updates=1500)  # 24 000 env steps
+    assert greedy_return(agent, TwoStep) == 8.0
 
 
 @pytest.mark.slow

@@ -22,13 +22,14 @@ from marlbench.host import missing
 from marlbench.metrics import episode_return
 from marlbench.plugin import Env, Step
 from marlbench.store import files
-from marlbench.testing import check_suite, insist, linear
+from marlbench.testing import check_suite, insist
 from marlbench.training import worker
 from marlbench.vecenv.single import build_single
 from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_meltingpot.config import Config
 from marlbench_meltingpot.env import halved
 from marlbench_meltingpot.tasks import PAPER, TASKS
+from tests import linear
 
 (SUITE,) = marlbench_meltingpot.marlbench_suites()
 LACK = missing(SUITE)
@@ -285,7 +286,9 @@ def test_a_run_keeps_what_every_agent_earned_and_how_many_played(tmp_path: Path)
         algorithm="linear",
         label="linear",
         seed=0,
-        run=RunConfig(steps=8, evaluation=Evaluation(episodes=2, num_envs=2), device="cpu"),
+        run=RunConfig(
+            steps=8, evaluation=Evaluation(episodes=2, num_envs=2, final_episodes=2), device="cpu"
+        ),
         algorithm_config=linear.Config(num_envs=2).model_dump(),
         suite_config=Config(episode_length=5, players=3).model_dump(),
     )

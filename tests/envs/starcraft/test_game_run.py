@@ -16,11 +16,11 @@ from marlbench import store
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.plugin import Env, EnvSpec, Step, Suite
 from marlbench.store.reading import read
-from marlbench.testing import linear
 from marlbench.training import worker
 from marlbench_starcraft import build_v2
 from marlbench_starcraft.config import Config
 from marlbench_starcraft.packages import lack
+from tests import linear
 
 COPIES, EVALUATION_COPIES = 2, 2
 
@@ -87,7 +87,7 @@ def test_a_run_whose_game_crashes_finishes_and_counts_every_step_once(
 
 def a_run(config: Config) -> RunSpec:
     """Give the document of a run of the linear learner."""
-    evaluation = Evaluation(every=150, episodes=4, num_envs=EVALUATION_COPIES)
+    evaluation = Evaluation(every=150, episodes=4, num_envs=EVALUATION_COPIES, final_episodes=4)
     settings: dict[str, Any] = linear.Config(num_envs=COPIES).model_dump()
     return RunSpec(
         suite="smacv2",
