@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Every check by name: `nox -s lint types tests slow page starcraft wheel demo bench`."""
-=======
-"""Every check of the project by name: `nox -s lint types tests slow real starcraft wheel bench`."""
->>>>>>> main
+"""Every check by name: `nox -s lint types tests slow page real starcraft wheel bench`."""
 
 from __future__ import annotations
 
@@ -72,18 +68,18 @@ def starcraft(session: nox.Session) -> None:
 
 
 @nox.session
-<<<<<<< HEAD
 def page(session: nox.Session) -> None:
     """The report's page in a real browser: Debian's package `chromium` has to be installed."""
     install(session, ".[test]")
     session.run("pytest", "-m", "slow", "tests/page")
-=======
+
+
+@nox.session
 def real(session: nox.Session) -> None:
     """Environments that people bring, beside the same ones without us."""
     install(session, ".[mpe,lbf,smax,test]")
     session.install(*PINNED, *BROUGHT)
     session.run("pytest", "-rs", "-m", "slow or not slow", "tests/envs/pettingzoo/test_real.py")
->>>>>>> main
 
 
 @nox.session

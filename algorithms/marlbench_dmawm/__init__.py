@@ -5,14 +5,9 @@ Equations, tables and appendices are cited by the numbers of the anonymous revie
 
 from collections.abc import Iterable
 
-<<<<<<< HEAD
 from marlbench.plugin import Agent, Algorithm, Appearance, EnvSpec, hookimpl
-from marlbench_dmawm.config import PRESETS, Config
-=======
-from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.presets import PRESETS
->>>>>>> main
 
 marlbench_api = 2
 

@@ -17,7 +17,7 @@ from marlbench.report.aggregates import (
     probability_of_improvement,
 )
 from marlbench.report.caveats import by_task, mixed
-from marlbench.report.comparisons import Comparison, corrected, welch
+from marlbench.report.comparisons import Comparison, corrected, paired, welch
 from marlbench.report.exhibits import Exhibit, Panel
 from marlbench.report.forest import said_of
 from marlbench.report.results_table import leaders
@@ -138,9 +138,25 @@ def compared(cells: Sequence[Cell], names: Mapping[str, str]) -> Iterator[list[s
         first = max(there, key=lambda cell: sign * float(cell.values().mean()))
         others = [cell for cell in there if cell is not first]
         tests = corrected([welch(first.values(), cell.values()) for cell in others])
-        for cell, test in zip(others, tests, strict=True):
+        same = corrected([_paired(first, cell) for cell in others])
+        for cell, test, pairs in zip(others, tests, same, strict=True):
             pair = f"{names[first.label]} - {names[cell.label]}"
-            yield [f"{suite}/{task}", pair, *_test(test, cell.metric.digits)]
+            digits = cell.metric.digits
+            yield [f"{suite}/{task}", pair, *_test(test, digits), *_test(pairs, digits)[1:]]
+
+
+def _paired(x: Cell, y: Cell) -> Comparison:
+    """The paired test, where all runs of both were scored on the same start states."""
+    worth = [run.values[cell.metric.name] for cell in (x, y) for run in cell.counted]
+    starts = {each.starts for each in worth}
+    if len(starts) > 1 or not worth[0].starts or len({len(each.episodes) for each in worth}) > 1:
+        difference = float(x.values().mean() - y.values().mean())
+        why = "runs do not say that they share start states"
+        return Comparison(difference, None, None, None, None, why)
+    tables = (
+        np.stack([run.values[cell.metric.name].episodes for run in cell.counted]) for cell in (x, y)
+    )
+    return paired(*tables)
 
 
 def _test(test: Comparison, digits: int) -> list[str]:

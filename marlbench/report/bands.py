@@ -41,9 +41,10 @@ def drawn(cell: Cell, metric: Metric | None = None) -> list[Run]:
 
 
 def band(cell: Cell, metric: Metric | None = None) -> Band | None:
-    """Give the curve of the runs that have not broken; None where none has been evaluated."""
+    """Give the curve of the runs that may count yet; None where none has been evaluated."""
     shown = metric or cell.metric
-    runs = [run for run in drawn(cell, shown) if run.record.status not in ENDED]
+    whole = (run for run in drawn(cell, shown) if run.record.status not in ENDED)
+    runs = [run for run in whole if not run.biased]
     if not runs:
         return None
     curves = [run.curve(shown) for run in runs]

@@ -7,11 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from marlbench.fields import flatten
-<<<<<<< HEAD
-from marlbench.report.scores import Cell, Run, recorded
-=======
-from marlbench.report.scores import AVERAGED, CRASHED, Cell, Run, recorded
->>>>>>> main
+from marlbench.report.scores import CRASHED, Cell, Run, recorded
 from marlbench.store import RunRecord
 
 MACHINE = ("device", "threads", "checkpoint_every", "keep_checkpoints")
@@ -118,7 +114,7 @@ def missing(cell: Cell) -> list[str]:
             said.append(f"{where}: {spans(seeds)} with {total} {what}")
     remarks: dict[str, list[int]] = {}
     for run in cell.runs:
-        for remark in run.record.remarks():
+        for remark in run.remarks:
             remarks.setdefault(remark, []).append(run.seed)
     return said + [f"{where}: {spans(seeds)}: {remark}" for remark, seeds in remarks.items()]
 

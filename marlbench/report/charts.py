@@ -60,7 +60,7 @@ def curves(cells: Sequence[Cell], names: Mapping[str, str]) -> Iterator[Exhibit]
                 )
 
 
-AXES = {"steps": "env steps", "clock": "wall-clock of the run"}
+AXES = {"steps": "env steps", "clock": "wall-clock of training"}
 CAPTIONS = {
     "steps": (
         "Lines are means over seeds, with Student's 95 % interval inside the declared bounds, the "
@@ -68,8 +68,9 @@ CAPTIONS = {
         "seed that failed or diverged is dotted and in no mean. A level line: trained for longer."
     ),
     "clock": (
-        "The same evaluations, each at the mean time that its runs took to it, evaluations and "
-        "start-up included. Times compare only where runs had the machine for themselves."
+        "The same evaluations, each at the mean time of training that its runs took to it; in "
+        "runs of protocol 1 evaluations and start-up are in it. Times compare only where runs had "
+        "the machine for themselves."
     ),
 }
 

@@ -116,25 +116,8 @@ def many(row: Sequence[Cell]) -> bool:
     return sum(len(drawn(cell)) for cell in row) > FEW
 
 
-<<<<<<< HEAD
 def draw(cells: Sequence[Cell], names: Mapping[str, str] | None = None) -> Figure:
     """All panels; the names of labels stand at the ends of their lines."""
-=======
-def band(cell: Cell) -> Band | None:
-    """Mean and std over the seeds that may count yet; None where they share no grid point."""
-    runs = [r for r in drawn(cell) if r.record.status != "failed" and not r.biased]
-    curves = [run.curve(cell.metric) for run in runs]
-    if not curves:
-        return None
-    steps = sorted(set.intersection(*(set(curve.steps.tolist()) for curve in curves)))
-    values = np.stack([c.values[np.isin(c.steps, steps)] for c in curves])  # (seeds, T)
-    std = values.std(axis=0, ddof=DDOF) if len(curves) > DDOF else np.zeros(len(steps))
-    return Band(np.array(steps, np.int64), values.mean(axis=0), std) if steps else None
-
-
-def draw(cells: Sequence[Cell]) -> Figure:
-    """All panels, and below them one legend."""
->>>>>>> main
     panels = [(task, row) for task, row in by_task(cells) if any(map(drawn, row))]
     said = {column.label: column.name for column in columns(cells, names)}
     looks, across = looks_of(cells), min(2, len(panels))

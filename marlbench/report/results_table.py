@@ -10,7 +10,7 @@ from itertools import groupby
 from marlbench.report.caveats import by_task, meanings, missing, mixed
 from marlbench.report.columns import MARKS, Column, columns
 from marlbench.report.comparisons import best
-from marlbench.report.scores import MEASURED, Cell
+from marlbench.report.scores import CRASHED, MEASURED, Cell
 from marlbench.report.statistics import DDOF
 
 __all__ = [
@@ -120,7 +120,12 @@ def _legend(
     said = " or ".join(measured(cells)) or MEASURED[False]
     seeds = f"n = {len(cells[0].runs)} seeds everywhere" if same else "then finished/all seeds"
     yield f"Mean (standard deviation, divisor n - {DDOF}) over seeds; {seeds}."
-    yield f"A run's value is {said}; only finished runs count."
+    yield (
+        f"A run's value is {said}; its actions are the likeliest ones. Only finished runs count, "
+        f"and none of whose evaluation episodes more than {CRASHED:.0%} crashed."
+    )
+    if any(run.values[c.metric.name].sampled is not None for c in cells for run in c.counted):
+        yield "What stochastic policies come to that sample their actions is in `table.csv`."
     if any("≥" in e.number or "≤" in e.number for row in rows for e in row.entries.values()):
         yield (
             "In place of a deviation of 0, ≥ and ≤ give the bound that the number of episodes "

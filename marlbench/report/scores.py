@@ -18,14 +18,14 @@ from marlbench.metrics import Metric
 from marlbench.report.statistics import DDOF, Bounds, CellStatistics, cell_statistics, thresholds
 from marlbench.store import History, RunRecord, histories
 
-<<<<<<< HEAD
-FINAL = "final"
-"""The kind of an evaluation's row that is no point of the curve: fresh episodes of the end."""
 MEASURED = {
     True: "the mean of the final evaluation: fresh episodes that no point of the curve has played",
     False: "the mean of the last evaluation, a point of the curve like any other",
 }
 """In words what a run's value is, by whether the run has a final evaluation."""
+CRASHED = 0.05
+"""Share of evaluation episodes that may crash in a run that counts: a crash that goes with the
+outcome biases its score by no more."""
 
 
 class Value(NamedTuple):
@@ -36,15 +36,10 @@ class Value(NamedTuple):
     """(m,) the scores that it is the mean of; empty where rows do not have them."""
     final: bool
     """Whether it is of a final evaluation; else of the curve's last point."""
-=======
-AVERAGED = 5
-"""A run's value is the mean of its last so many evaluations (one alone is noisy)."""
-CRASHED = 0.05
-"""Share of evaluation episodes that may crash in a run that counts: a crash that goes with the
-outcome biases its score by no more."""
-DDOF = 1
-"""Divisor n - 1 of standard deviations: seeds are a sample."""
->>>>>>> main
+    sampled: float | None
+    """What the policy is worth that samples its actions; None where rows do not say."""
+    starts: tuple[int, ...]
+    """(m,) the seeds of the episodes' start states; empty where rows do not say."""
 
 
 class Curve(NamedTuple):
@@ -57,7 +52,7 @@ class Curve(NamedTuple):
     noise: NDArray[np.float64]
     """(T,) standard error of each value that its episodes give; 0 where they are not known."""
     seconds: NDArray[np.float64]
-    """(T,) wall-clock of the run at this point; NaN where it is not known."""
+    """(T,) wall-clock of training up to this point; NaN where it is not known."""
 
 
 EMPTY = Curve(np.array([], np.int64), *(np.array([], np.float64) for _ in range(3)))
@@ -80,13 +75,12 @@ class Run:
     """Evaluations of which no episode was scored, or the mean is no number."""
     evaluated: int
     """Up to which step of its evaluation grid it has rows, scored or not."""
-<<<<<<< HEAD
-    taken: bool = False
-    """Whether it counts though it may not be finished, because the reader asked for it."""
-=======
     scored: int
     """Episodes of its evaluations that are scored."""
->>>>>>> main
+    remarks: tuple[str, ...]
+    """What its numbers do not show: episodes that were cut, seeds that do not decide."""
+    taken: bool = False
+    """Whether it counts though it may not be finished, because the reader asked for it."""
 
     @property
     def seed(self) -> int:
@@ -133,18 +127,9 @@ class Cell:
 
     @cached_property
     def counted(self) -> tuple[Run, ...]:
-<<<<<<< HEAD
-        """The finished runs that have a value, and those that were asked for: the table's."""
-        return tuple(
-            run
-            for run in self.runs
-            if (run.finished or run.taken) and run.value(self.metric) is not None
-        )
-=======
-        """The finished runs that few crashes bias, which alone enter the table."""
-        finished = (r for r in self.runs if r.finished and len(r.curve(self.metric).steps))
-        return tuple(run for run in finished if not run.biased)
->>>>>>> main
+        """The finished runs with a value that few crashes bias, and those that were asked for."""
+        ended = (run for run in self.runs if run.finished or run.taken)
+        return tuple(run for run in ended if not run.biased and run.value(self.metric) is not None)
 
     @property
     def algorithm(self) -> str:
@@ -287,34 +272,24 @@ def recorded(record: RunRecord, key: str) -> Any:
     return (record.provenance or {}).get(key)
 
 
-<<<<<<< HEAD
 def read(history: History) -> Run:
     """A run with its evaluations; of a row without a scored episode only the count is kept."""
-    record, rows = history.record, history.evaluations
-    points = [row for row in rows if row.get("kind") != FINAL]
-    worth = next((row for row in reversed(rows) if row.get("kind") == FINAL), None)
-    last = worth or (points[-1] if points else None)
+    record, points = history.record, history.curve()
+    last = history.final() or (points[-1] if points else None)
     values = {metric.name: value(last, metric) for metric in record.metrics} if last else {}
-    main = record.metrics[0]
+    rows = [*points, *filter(None, [history.final()])]
+    main = record.metrics[0].name
     return Run(
         record=record,
         curves={metric.name: curve(points, metric) for metric in record.metrics},
         values={name: each for name, each in values.items() if each is not None},
         crashed=sum(row.get("crashed", 0) for row in rows),
-        cut=history.crashes["training"],
-        unscored=sum(row["metrics"].get(main.name) is None for row in rows),
+        cut=history.crashes()["training"],
+        unscored=sum(row["metrics"].get(main) is None for row in rows),
         evaluated=points[-1]["step"] if points else 0,
+        scored=sum(row.get("episodes", 0) for row in rows),
+        remarks=tuple(history.remarks()),
     )
-=======
-def read(record: RunRecord) -> Run:
-    """A run with its evaluations; those without a scored episode are left out."""
-    rows = record.evaluations()
-    curves = {metric.name: curve(rows, metric) for metric in record.metrics}
-    crashed = sum(row.get("crashed", 0) for row in rows)
-    evaluated = rows[-1]["step"] if rows else 0
-    scored = sum(row.get("episodes", 0) for row in rows)
-    return Run(record, curves, crashed, record.crashes()["training"], evaluated, scored)
->>>>>>> main
 
 
 def value(row: Mapping[str, Any], metric: Metric) -> Value | None:
@@ -322,7 +297,14 @@ def value(row: Mapping[str, Any], metric: Metric) -> Value | None:
     mean = row["metrics"].get(metric.name)
     if mean is None:
         return None
-    return Value(metric.scale * mean, episodes(row, metric), row.get("kind") == FINAL)
+    sampled = (row.get("sampled") or {}).get("metrics", {}).get(metric.name)
+    return Value(
+        mean=metric.scale * mean,
+        episodes=episodes(row, metric),
+        final=row.get("kind") == "final",
+        sampled=None if sampled is None else metric.scale * sampled,
+        starts=tuple(row.get("seeds") or ()),
+    )
 
 
 def episodes(row: Mapping[str, Any], metric: Metric) -> NDArray[np.float64]:
@@ -337,13 +319,18 @@ def curve(rows: Sequence[Mapping[str, Any]], metric: Metric) -> Curve:
     points = [row for row in rows if row["metrics"].get(name) is not None]
     if not points:
         return EMPTY
-    walls = ((row.get("wall") or {}).get("seconds") for row in points)
+    walls = (training_seconds(row.get("wall") or {}) for row in points)
     return Curve(
         steps=np.array([row["step"] for row in points], np.int64),
         values=metric.scale * np.array([row["metrics"][name] for row in points], np.float64),
         noise=metric.scale * noise([(row.get("values") or {}).get(name) or () for row in points]),
         seconds=np.array([np.nan if wall is None else wall for wall in walls], np.float64),
     )
+
+
+def training_seconds(wall: Mapping[str, float]) -> float | None:
+    """Seconds of training; older rows have one number, with evaluations and start-up in it."""
+    return wall.get("training", wall.get("seconds"))
 
 
 def noise(played: Sequence[Sequence[float | None]]) -> NDArray[np.float64]:

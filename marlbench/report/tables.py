@@ -11,29 +11,13 @@ from typing import Any
 from marlbench.report.columns import Column
 from marlbench.report.efficiency import numbers as efficiency
 from marlbench.report.latex import latex
-<<<<<<< HEAD
 from marlbench.report.results_table import Entry, Table, measured, notes, results_table
-from marlbench.report.scores import Cell, Run
-=======
-from marlbench.report.scores import AVERAGED, CRASHED, DDOF, Cell, Run, labels_of
->>>>>>> main
+from marlbench.report.scores import Cell, Run, Summary, mean_std
 from marlbench.report.sections import Material, Part
 from marlbench.report.statistics import DDOF
 
 WIDTH = 6
-<<<<<<< HEAD
 """Labels side by side before a Markdown table goes on below."""
-=======
-"""Labels side by side before the table goes on below."""
-LEGEND = (
-    f"Cells: mean (standard deviation) over seeds, then finished/all seeds. A run's value is the "
-    f"mean of its last {AVERAGED} evaluations; the divisor of the standard deviation is n - "
-    f"{DDOF}, so one seed has none (—). Only finished runs count, and none of whose evaluation "
-    f"episodes more than {CRASHED:.0%} crashed. `win %` is the share of episodes won, `return` "
-    "the mean episode return. In brackets after a label: what its agents "
-    "act on."
-)
->>>>>>> main
 
 
 def render(material: Material, out: Path) -> Part:
@@ -124,12 +108,20 @@ def cell_row(cell: Cell, table: Table) -> dict[str, Any]:
         "high": found.high,
         "interval": found.kind,
         "episodes": found.episodes,
+        "sampled_mean": sampled(cell).mean,
+        "sampled_std": sampled(cell).std,
         "best": row.entries[cell.label].best,
         "seeds_finished": len(cell.counted),
         "seeds": len(cell.runs),
         **efficiency(cell),
         **each,
     }
+
+
+def sampled(cell: Cell) -> Summary:
+    """Over counted runs: what policies come to that sample their actions, where rows say it."""
+    found = (run.values[cell.metric.name].sampled for run in cell.counted)
+    return mean_std(value for value in found if value is not None)
 
 
 def run_rows(cell: Cell) -> Iterator[dict[str, Any]]:
@@ -141,10 +133,12 @@ def run_rows(cell: Cell) -> Iterator[dict[str, Any]]:
 def run_numbers(run: Run, cell: Cell) -> dict[str, Any]:
     """What one run has measured so far."""
     spec, curve = run.record.spec.run, run.curve(cell.metric)
+    worth = run.values.get(cell.metric.name)
     return {
         "counted": run in cell.counted,
         "metric": cell.metric.heading,
         "value": run.value(cell.metric),
+        "sampled": worth.sampled if worth else None,
         "evaluations": len(curve.steps),
         "unscored": run.unscored,
         "reached": int(curve.steps[-1]) if len(curve.steps) else None,

@@ -119,8 +119,10 @@ def _aggregates(material: Material, names: dict[str, str]) -> str:
         parts += [f'<p class="faint">{escape(each)}.</p>' for each in said]
         parts += [each.html() for each in profiles(cells, scores, material.names)]
     if tests := list(compared(cells, names)):
-        head = ("task", "difference", "mean", "95 % interval", "p (Holm)", "")
-        parts.append(table(head, tests, "The best mean of each task against the others, by Welch"))
+        by_seeds = ("95 % interval, by seeds (Welch)", "p (Holm)", "")
+        by_pairs = ("95 % interval, on the same start states (paired)", "p (Holm)", "")
+        head = ("task", "difference", "mean", *by_seeds, *by_pairs)
+        parts.append(table(head, tests, "The best mean of each task against the others"))
     return tag("h2", "Aggregates and comparisons") + "".join(parts) if parts else ""
 
 

@@ -100,32 +100,16 @@ class RunRecord:
         return files.read_rows(self.folder / EVENTS)
 
     def crashes(self) -> Counter[str]:
-        """Count the crashes of the environment in `training` and in `evaluation`.
-
-        Those behind the place from which a killed run went on were, or will be, met once more.
-        """
-        crashes: list[dict[str, Any]] = []
-        for row in self.events():
-            if row.get("event") == "env_crash":
-                crashes.append(row)
-            elif row.get("event") == "resumed":
-                begun = row.get("env_steps", 0)
-                crashes = [crash for crash in crashes if crash.get("env_steps", 0) <= begun]
-        return Counter(crash.get("during", "training") for crash in crashes)
+        """Count the crashes of the environment in `training` and in `evaluation`."""
+        return History(self, [], self.events()).crashes()
 
     def remarks(self) -> list[str]:
         """Say what its numbers do not show: episodes that were cut, seeds that do not decide."""
-        rows, said = self.evaluations(), []
-        if cut := sum(row.get("cut") or 0 for row in rows):
-            limit = (self.provenance or {}).get("env", {}).get("episode_limit")
-            played = sum(row["episodes"] for row in rows)
-            said.append(
-                f"{cut} of {played} evaluation episodes cut at {limit} steps, where they would "
-                f"have gone on (the suite's limit: marlbench show {self.spec.suite})"
-            )
-        if any(row.get("event") == "not_reproducible" for row in self.events()):
-            said.append("not reproducible: equal seeds do not begin equal episodes")
-        return said
+        return History(self, self._evaluated(), self.events()).remarks()
+
+    def history(self) -> History:
+        """Give the run with its rows, read once; raises ValueError for one that is damaged."""
+        return History(self, self._evaluated(), self.events())
 
 
 def _todays(row: dict[str, Any]) -> dict[str, Any]:
@@ -146,8 +130,45 @@ class History(NamedTuple):
     """A run with its rows, read once; not kept, so that thousands of runs fit into memory."""
 
     record: RunRecord
-    evaluations: list[dict[str, Any]]
-    crashes: Counter[str]
+    rows: list[dict[str, Any]]
+    """Of every kind of evaluation, in today's form."""
+    events: list[dict[str, Any]]
+
+    def curve(self) -> list[dict[str, Any]]:
+        """Give the curve's rows."""
+        return [row for row in self.rows if row.get("kind", "curve") == "curve"]
+
+    def final(self) -> dict[str, Any] | None:
+        """Give the row of the final evaluation; None before the end, and under protocol 1."""
+        return next((row for row in self.rows if row.get("kind") == "final"), None)
+
+    def crashes(self) -> Counter[str]:
+        """Count the crashes of the environment in `training` and in `evaluation`.
+
+        Those behind the place from which a killed run went on were, or will be, met once more.
+        """
+        crashes: list[dict[str, Any]] = []
+        for row in self.events:
+            if row.get("event") == "env_crash":
+                crashes.append(row)
+            elif row.get("event") == "resumed":
+                begun = row.get("env_steps", 0)
+                crashes = [crash for crash in crashes if crash.get("env_steps", 0) <= begun]
+        return Counter(crash.get("during", "training") for crash in crashes)
+
+    def remarks(self) -> list[str]:
+        """Say what its numbers do not show: episodes that were cut, seeds that do not decide."""
+        rows, said = self.curve(), []
+        if cut := sum(row.get("cut") or 0 for row in rows):
+            limit = (self.record.provenance or {}).get("env", {}).get("episode_limit")
+            played = sum(row["episodes"] for row in rows)
+            said.append(
+                f"{cut} of {played} evaluation episodes cut at {limit} steps, where they would "
+                f"have gone on (the suite's limit: marlbench show {self.record.spec.suite})"
+            )
+        if any(row.get("event") == "not_reproducible" for row in self.events):
+            said.append("not reproducible: equal seeds do not begin equal episodes")
+        return said
 
 
 def runs(results: Path) -> list[RunRecord]:
@@ -170,13 +191,9 @@ def read(folder: Path) -> RunRecord:
     progress = _progress(folder)
     failure = files.read_json(folder / FAILED)
     provenance = files.read_json(folder / PROVENANCE)
-<<<<<<< HEAD
-    status, excluded = _status(folder, progress, provenance), files.read_json(folder / EXCLUDED)
-    return RunRecord(folder, read_spec(folder), status, progress, failure, provenance, excluded)
-=======
     status = _status(folder, progress, provenance, failure)
-    return RunRecord(folder, read_spec(folder), status, progress, failure, provenance)
->>>>>>> main
+    excluded = files.read_json(folder / EXCLUDED)
+    return RunRecord(folder, read_spec(folder), status, progress, failure, provenance, excluded)
 
 
 def _progress(folder: Path) -> dict[str, Any] | None:
@@ -252,7 +269,7 @@ def _history(results: Path, folder: Path) -> History | None:
     """Read a run, warning of one that is damaged, misplaced or of another version."""
     try:
         record = read(folder)
-        history = History(record, record.evaluations(), record.crashes())
+        history = record.history()  # one with damaged rows would count for what it is not
     except ValueError as error:
         _leave_out(f"{folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
         return None

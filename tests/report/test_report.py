@@ -160,7 +160,7 @@ def test_a_run_with_many_crashed_episodes_is_not_counted_and_says_why(
     record("qmix", 0, [1.0] * 5)
     record("qmix", 1, [3.0] * 5, crashed=1)  # 1 of 33 episodes
     record("qmix", 2, [9.0] * 5, crashed=2)  # 2 of 34, which is more than 5 %
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     (row,) = rows_of(results / "report" / "table.csv")
     assert (float(row["mean"]), row["seeds_finished"]) == (2.0, "2")
     assert "seed 2 is not counted: 10 of 170 evaluation episodes crashed, more than 5%" in text
@@ -176,7 +176,7 @@ def test_cuts_and_what_no_seed_decides_are_told(results: Path, record: Record) -
             (folder / "eval.jsonl").write_text("\n".join([*rows, marked, ""]))
         if seed == 2:
             (folder / "events.jsonl").write_text('{"event": "not_reproducible"}\n')
-    text = write(results, results / "report").page.read_text()
+    text = write(results, results / "report").markdown.read_text()
     assert "qmix: seed 1: 3 of 64 evaluation episodes cut at" in text
     assert "qmix: seed 2: not reproducible" in text
     assert "seed 0: " not in text
