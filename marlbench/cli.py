@@ -40,6 +40,9 @@ env = typer.Typer(
 app.add_typer(env, name="env")
 
 Of = Annotated[str, typer.Option("--of", metavar="newest|best|STEP", help="Which of its policies.")]
+Only = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="These alone: a,b or one each.")
+]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
 
 
@@ -229,15 +232,10 @@ def report(  # noqa: PLR0913 - one parameter per option
         typer.Option(metavar="DIR", help="Folder of runs; may be repeated.  [default: results]"),
     ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the pages.")] = None,
-    suite: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Suites alone."),
-    ] = None,
-    task: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Tasks alone.")] = None,
-    algo: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Algorithms alone.")
-    ] = None,
-    label: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Labels alone.")] = None,
+    suite: Only = None,
+    task: Only = None,
+    algo: Only = None,
+    label: Only = None,
     metric: Annotated[
         str, typer.Option(metavar="NAME", help="What tables show; else a task's first metric.")
     ] = "",

@@ -102,7 +102,7 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
         ".svg": {"metadata": {"Date": None}},
         ".png": {"dpi": 300},
     }
-    fixed = {"svg.fonttype": "none", "svg.hashsalt": "marlbench"}
+    fixed: dict[Any, Any] = {"svg.fonttype": "none", "svg.hashsalt": "marlbench"}
     with matplotlib.rc_context(fixed), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # a box is drawn in its place
         figure.draw_without_rendering()
@@ -191,7 +191,7 @@ def draw_mean(axis: Axes, middle: Band, look: Look, banded: bool) -> None:
         if banded:
             ends = middle.low[part], middle.high[part]
             axis.fill_between(steps, *ends, color=look.colour, alpha=0.15 * share, lw=0)
-        dashes = {"dashes": DASHES[look.dash]} if DASHES[look.dash] else {}
+        dashes: dict[str, Any] = {"dashes": DASHES[look.dash]} if DASHES[look.dash] else {}
         axis.plot(
             steps,
             mean,
@@ -203,7 +203,7 @@ def draw_mean(axis: Axes, middle: Band, look: Look, banded: bool) -> None:
             markevery=np.flatnonzero(np.arange(len(middle.steps))[part] % every == 0).tolist(),
             markerfacecolor=face,
             clip_on=False,
-            **dashes,  # type: ignore[arg-type] - of keywords
+            **dashes,
         )
 
 
@@ -229,7 +229,12 @@ def draw_names(axis: Axes, wanted: Sequence[Wanted], end: int) -> None:
     for (height, text, look), at in zip(wanted, heights, strict=True):
         ends = [min(max(height, low), high), at]
         axis.plot([end, 1.03 * end], ends, c=look.colour, lw=0.4, clip_on=False)
-        place = {"fontsize": LETTERS, "color": look.colour, "va": "center", "parse_math": False}
+        place: dict[str, Any] = {
+            "fontsize": LETTERS,
+            "color": look.colour,
+            "va": "center",
+            "parse_math": False,
+        }
         axis.text(1.04 * end, at, text, **place)
     axis.set_xlim(0, end)
     axis.set_ylim(low, high)

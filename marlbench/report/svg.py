@@ -16,7 +16,7 @@ from marlbench.report.looks import DASHES, Look
 __all__ = ["Plane", "area", "fitted", "line", "mark", "tag", "text", "ticks"]
 
 
-def tag(name: str, content: str = "", **attributes: object) -> str:
+def tag(name: str, content: str = "", /, **attributes: object) -> str:
     """Give an element; `_` in the names of attributes is `-`, a trailing one is dropped.
 
     >>> tag("rect", width=3, class_="a b")

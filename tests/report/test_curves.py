@@ -182,7 +182,7 @@ def test_letters_are_at_least_seven_points_and_a_column_wide(results: Path, reco
     figure = draw(the_cells(results))
     assert figure.get_figwidth() == 5.5
     texts = [text for axis in figure.axes for text in axis.findobj(Text) if text.get_text()]
-    assert min(text.get_fontsize() for text in texts) >= 7
+    assert min(float(text.get_fontsize()) for text in texts) >= 7
 
 
 def test_names_do_not_stand_on_each_other() -> None:
