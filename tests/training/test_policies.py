@@ -101,7 +101,7 @@ def test_one_policy_every_so_many_steps_is_kept(tmp_path: Path) -> None:
 def test_nothing_more_is_kept_where_nobody_asks(tmp_path: Path) -> None:
     folder = run(spec_that_keeps("newest"), tmp_path)
     assert (kept(folder), names(folder), chosen(folder, "newest")) == ((), set(), None)
-    with pytest.raises(ValueError, match="keeps no policy 'best': run.keep_checkpoints=best"):
+    with pytest.raises(ValueError, match=r"keeps no policy 'best': run\.keep_checkpoints=best"):
         state_of(folder, "best")
 
 
@@ -186,6 +186,6 @@ def test_what_cannot_be_kept_is_refused(wrong: str) -> None:
 
 def test_a_final_evaluation_of_the_best_needs_one_that_is_kept() -> None:
     protocol = Evaluation(final_of_best=True)
-    with pytest.raises(ValidationError, match="needs run.keep_checkpoints=best"):
+    with pytest.raises(ValidationError, match=r"needs run\.keep_checkpoints=best"):
         RunConfig(evaluation=protocol)
     assert RunConfig(evaluation=protocol, keep_checkpoints="every=5").evaluation.final_of_best
