@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -45,6 +46,9 @@ Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are
 def main() -> None:
     """Run the command line; every mistake is one line on stderr and exit code 2."""
     warnings.showwarning = _warn  # type: ignore[assignment]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has only ASCII, say
+            stream.reconfigure(errors="replace")
     if other := clash():
         _end(other, ExitCode.USAGE)
     try:
@@ -55,9 +59,6 @@ def main() -> None:
         _end(str(error), ExitCode.USAGE)
     except (KeyboardInterrupt, typer.Abort):
         _end("interrupted; the same command goes on where it stopped", ExitCode.INTERRUPTED)
-    except BrokenPipeError:  # `marlbench list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except OSError as error:  # a folder that is closed to us, a full disk
         said = filter(None, [error.filename, error.strerror or str(error)])
         _end(": ".join(said), ExitCode.USAGE)
@@ -284,5 +285,9 @@ def _code(well: bool) -> ExitCode:
 
 
 def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `marlbench list | head`: all that was wanted has been read
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

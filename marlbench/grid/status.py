@@ -71,4 +71,5 @@ def _standing(record: RunRecord) -> str:
         said.append(score({metric.name: metric.text(means[metric.name]) for metric in told}))
     if crashes := record.crashes().total():
         said.append(f"{crashes} crash{'es' if crashes > 1 else ''} of the environment")
+    said += record.remarks()
     return ", ".join(said)

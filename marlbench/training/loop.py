@@ -67,12 +67,14 @@ def train(run: Run) -> None:
         rng = step_rng(run.spec.seed, "training steps", now.vector_steps)
         actions, now.policy_state = agent.act(now.step, now.policy_state, rng, explore=True)
         agent.observe(now.step, actions)
-        now.arrive(env.step(actions, now.seeds.take(now.step.last)))
+        try:
+            now.arrive(env.step(actions, now.seeds.take(now.step.last)))
+        finally:
+            note_crashes(run)
         if (metrics := agent.update()) is not None:
             log(run, metrics)
         evaluate_if_due(run)
         save_if_due(run)
-        note_crashes(run)
         run.progress.show(now, "training")
         run.stop.check()
     evaluate_finally(run)
@@ -165,7 +167,6 @@ def evaluate_finally(run: Run) -> None:
         rows.append({"kind": "final of best", "step": policy.point, **row})
     for row in rows:
         run.journal.append_evaluation(row)
-    note_crashes(run)
 
 
 def played(run: Run, agent: Agent, occasion: Occasion) -> dict[str, Any]:
@@ -182,10 +183,14 @@ def played(run: Run, agent: Agent, occasion: Occasion) -> dict[str, Any]:
             evaluation.evaluate(agent, env, occasion, seed, between_steps), spec
         )
 
-    with run.progress.evaluating():
-        row = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs, **one(occasion)}
-        if run.stochastic:
-            row["sampled"] = one(replace(occasion, sampled=True))
+    row: dict[str, Any] = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs}
+    try:
+        with run.progress.evaluating():
+            row |= one(occasion)
+            if run.stochastic:
+                row["sampled"] = one(replace(occasion, sampled=True))
+    finally:  # a crash that fails the run is noted, too
+        note_crashes(run)
     return row | {"wall": run.journal.wall()}
 
 
@@ -212,7 +217,7 @@ def save_if_due(run: Run) -> None:
 def save(run: Run) -> None:
     """Take a checkpoint."""
     now = run.position
-    now.saved, now.seconds = now.env_steps, dict(run.journal.clock.seconds())
+    now.saved, now.seconds = now.env_steps, run.journal.clock.seconds()
     copies = synchronous.snapshot(run.env) if run.copyable else None
     content = {"agent": run.agent.state(), "position": now, "copies": copies}
     run.checkpoints.save(content, now.env_steps, now.kept)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from marlbench.toolbox.attention import AgentTransformer, Block
+from marlbench_dmawm.attention import AgentTransformer, Block
 
 
 def copied(block: Block, width: int, heads: int, feedforward: int) -> nn.TransformerEncoderLayer:
@@ -45,6 +45,18 @@ def test_agents_see_each_other_and_are_told_apart() -> None:
     same = x[..., :1, :].expand_as(x)
     assert not torch.allclose(encoder(same)[..., 0, :], encoder(same)[..., 1, :])
     torch.testing.assert_close(encoder(x)[1, 2], encoder(x[1:, 2:])[0, 0])  # rows are independent
+
+
+def test_without_a_number_agents_are_a_set_and_the_absent_are_seen_by_themselves_alone() -> None:
+    torch.manual_seed(0)
+    encoder = AgentTransformer(None, width=8, layers=2, heads=2, feedforward=16).double()
+    x = torch.randn(5, 4, 8).double()
+    torch.testing.assert_close(encoder(x[:, [3, 1, 0, 2]]), encoder(x)[:, [3, 1, 0, 2]])
+    present = torch.tensor([True, True, False, True]).expand(5, -1)
+    left = encoder(x, present)
+    torch.testing.assert_close(left[:, [0, 1, 3]], encoder(x[:, [0, 1, 3]]))
+    everyone = torch.ones_like(present)
+    torch.testing.assert_close(encoder(x, everyone), encoder(x))
 
 
 def test_a_width_that_heads_do_not_divide_is_refused() -> None:
