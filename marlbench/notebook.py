@@ -66,7 +66,8 @@ def run(  # noqa: PLR0913 - the command's options
     The arguments are the command's options: `marlbench run --help`. `set` is a mapping such as
     `{"qmix.gamma": 0.95}`. The same call again goes on where it stopped, or gives what is there.
     Raises UserError for what cannot be played, RuntimeError if a run failed and KeyboardInterrupt
-    if it was interrupted; `load(results)` then gives what the others measured.
+    if it was interrupted; `load(results)` then gives what the others measured. One that diverged
+    is a result: its rows say so under `status`.
     """
     typed = _call(locals())
     request = requested(
@@ -85,8 +86,10 @@ def run(  # noqa: PLR0913 - the command's options
         grid, outcome = play_grid(request, Path(results), executor, workers, runs_per_gpu)
     if outcome.interrupted:
         raise KeyboardInterrupt
-    for folder, reason in outcome.failures.items():
-        number = f"{len(outcome.failures)} of {len(grid.folders)} runs failed"
+    diverged = {each.folder for each in runs(Path(results)) if each.status == "diverged"}
+    failures = {at: why for at, why in outcome.failures.items() if at not in diverged}
+    for folder, reason in failures.items():
+        number = f"{len(failures)} of {len(grid.folders)} runs failed"
         raise RuntimeError(f"{number}, {folder}: {reason}")
     folders = {str(folder) for folder in grid.folders}
     return Frames(*(frame[frame["folder"].isin(folders)] for frame in load(results)))

@@ -68,7 +68,7 @@ def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
 
     run = start(spec, found, journal, device, stop)
     try:
-        with named(run):
+        with named(run.agent, run.position):
             train(run)
     except Interrupted:
         save(run)

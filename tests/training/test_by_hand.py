@@ -26,8 +26,8 @@ from tests.training.small_runs import small_spec
 
 def build(task: str, config: Any) -> Env:
     """Build the task `random`, a longer one, or one of more agents."""
-    sizes = {"random": {}, "long": {"limit": 20}, "crowd": {"agents": 3}}[task]
-    return Synthetic(Sizes(**sizes))
+    sizes = {"random": Sizes(), "long": Sizes(limit=20), "crowd": Sizes(agents=3)}
+    return Synthetic(sizes[task])
 
 
 SUITE = replace(synthetic.suite, tasks=("random", "long", "crowd"), build=build)
