@@ -15,6 +15,7 @@ from marlbench.config import RunSpec
 from marlbench.metrics import Metric, recorded
 from marlbench.store import files
 from marlbench.store.folder import (
+    BY_HAND,
     DONE,
     EVALUATIONS,
     EVENTS,
@@ -70,6 +71,14 @@ class RunRecord:
     def final(self) -> dict[str, Any] | None:
         """Give the row of the final evaluation; None before the end, and under protocol 1."""
         return next((row for row in self._evaluated() if row.get("kind") == "final"), None)
+
+    def final_of_best(self) -> dict[str, Any] | None:
+        """Give the row of the best kept policy's final evaluation; None where none was asked."""
+        return next((r for r in self._evaluated() if r.get("kind") == "final of best"), None)
+
+    def by_hand(self) -> list[dict[str, Any]]:
+        """Give the rows that `marlbench evaluate` kept, which are no part of the curve."""
+        return files.read_rows(self.folder / BY_HAND)
 
     def _evaluated(self) -> list[dict[str, Any]]:
         return [_todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]

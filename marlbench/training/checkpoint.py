@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from marlbench.store import files
-from marlbench.store.folder import CHECKPOINTS
+from marlbench.store.folder import CHECKPOINTS, POLICIES
 from marlbench.training.replay_segments import (
     Damaged,
     Segments,
@@ -23,6 +25,7 @@ from marlbench.training.replay_segments import (
 if TYPE_CHECKING:
     from marlbench.plugin import ReplayBuffer
     from marlbench.store import Journal
+    from marlbench.store.kept import Kept
 
 KEEP = 2
 """Checkpoints that stay: the newest, and one to fall back on."""
@@ -42,8 +45,10 @@ class Checkpoints:
         self._device = device
         self._segments = Segments(self.folder)
 
-    def save(self, content: dict[str, Any], env_steps: int) -> None:
+    def save(self, content: dict[str, Any], env_steps: int, policies: Sequence[Kept] = ()) -> None:
         """Write the next checkpoint, then let go of all but the newest two.
+
+        So with the files of kept policies: those stay that one of the two names.
 
         Replay buffers are looked for in `content["agent"]` alone.
         """
@@ -57,6 +62,7 @@ class Checkpoints:
             torch.save(state, file)
         document |= {"state": {"file": path.name, "crc": checksum(path)}}
         document |= {"offsets": self._journal.offsets()}
+        document |= {"policies": [asdict(policy) for policy in policies]}
         self._journal.require_newest()
         files.replace_json(self._manifest(number), document)
         self._collect_garbage()
@@ -100,6 +106,13 @@ class Checkpoints:
         for path in self.folder.iterdir():
             if path.name not in used:
                 path.unlink()
+        kept = {each["file"] for number in self._numbers() for each in self._policies(number)}
+        for path in (self.folder.parent / POLICIES).glob("*"):
+            if path.name not in kept:
+                path.unlink()
+
+    def _policies(self, number: int) -> list[dict[str, Any]]:
+        return list(self._read_manifest(number).get("policies", ()))
 
     def _names(self, number: int) -> list[str]:
         document = self._read_manifest(number)

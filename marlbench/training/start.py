@@ -12,6 +12,7 @@ from marlbench.errors import one_line
 from marlbench.training import evaluation, memory_budget
 from marlbench.training.checkpoint import Checkpoints
 from marlbench.training.loop import Run
+from marlbench.training.policies import Policies
 from marlbench.training.position import Position
 from marlbench.training.progress import Progress
 from marlbench.training.provenance import provenance
@@ -47,6 +48,7 @@ def start(
     run = Run(
         spec=spec,
         agent=agent,
+        build_agent=partial(algorithm.build, config, env.spec, agent_seed, device),
         env=env,
         evaluation_env=build(evaluation.num_envs(spec.run.evaluation)),
         copyable=suite.copyable,
@@ -54,6 +56,7 @@ def start(
         schedule=evaluation.schedule(spec.run),
         journal=journal,
         checkpoints=checkpoints,
+        policies=Policies(journal, spec.run.keep_checkpoints),
         progress=Progress(spec.run, journal.write_progress, journal.clock, planned),
         stop=stop,
         position=position,
