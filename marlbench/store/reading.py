@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from marlbench.config import RunSpec
 from marlbench.metrics import Metric, recorded
-from marlbench.store import files
+from marlbench.store import checked, files
 from marlbench.store.folder import (
+    ATTEMPTS,
     DONE,
     EVALUATIONS,
     EVENTS,
@@ -65,14 +68,17 @@ class RunRecord:
 
     def evaluations(self) -> list[dict[str, Any]]:
         """Give the curve's rows of `eval.jsonl`, those of older runs in today's form."""
-        return [row for row in self._evaluated() if row.get("kind", "curve") == "curve"]
+        return [row for row in self._evaluated if row.get("kind", "curve") == "curve"]
 
     def final(self) -> dict[str, Any] | None:
         """Give the row of the final evaluation; None before the end, and under protocol 1."""
-        return next((row for row in self._evaluated() if row.get("kind") == "final"), None)
+        return next((row for row in self._evaluated if row.get("kind") == "final"), None)
 
+    @cached_property
     def _evaluated(self) -> list[dict[str, Any]]:
-        return [_todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]
+        rows = [_todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]
+        checked.check_rows(checked.Evaluation, rows, EVALUATIONS)
+        return rows
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -80,12 +86,26 @@ class RunRecord:
         return recorded((self.provenance or {}).get("env") or {})
 
     def training(self) -> list[dict[str, Any]]:
-        """Give the rows of `train.jsonl`."""
-        return files.read_rows(self.folder / TRAINING)
+        """Give the rows of `train.jsonl`; raises ValueError for a damaged one."""
+        _require_whole(self.folder, TRAINING)
+        rows = files.read_rows(self.folder / TRAINING)
+        checked.check_rows(checked.Update, rows, TRAINING)
+        return rows
 
     def events(self) -> list[dict[str, Any]]:
         """Give the rows of `events.jsonl`."""
-        return files.read_rows(self.folder / EVENTS)
+        return self._events
+
+    @cached_property
+    def _events(self) -> list[dict[str, Any]]:
+        rows = files.read_rows(self.folder / EVENTS)
+        checked.check_rows(checked.Event, rows, EVENTS)
+        return rows
+
+    def damages(self) -> list[str]:
+        """Say which checkpoints its newest resumed attempt passed over, and why."""
+        resumed = [row for row in self.events() if row["event"] == "resumed"]
+        return list(resumed[-1].get("damaged", ())) if resumed else []
 
     def crashes(self) -> Counter[str]:
         """Count the crashes of the environment in `training` and in `evaluation`.
@@ -122,25 +142,64 @@ def runs(results: Path) -> list[RunRecord]:
     A folder that is not where its settings belong is left out: moved aside, it would count twice.
     """
     results = Path(results)
-    found = (_record(results, path.parent) for path in results.glob(f"*/*/*/seed_*/{SPEC}"))
+    found = (_record(results, folder) for folder in results.glob("*/*/*/seed_*") if _begun(folder))
     return sorted((record for record in found if record), key=_order)
 
 
+def _begun(folder: Path) -> bool:
+    """Say whether a folder is a run's, though its document be missing."""
+    names = (SPEC, ATTEMPTS, EVALUATIONS, EVENTS, DONE)
+    try:
+        return any(os.path.lexists(folder / name) for name in names)
+    except OSError:
+        return True
+
+
 def read(folder: Path) -> RunRecord:
-    """Give the run in this folder."""
-    progress = _progress(folder)
-    failure = files.read_json(folder / FAILED)
-    provenance = files.read_json(folder / PROVENANCE)
-    status = _status(folder, progress, provenance, failure)
-    return RunRecord(folder, read_spec(folder), status, progress, failure, provenance)
+    """Give the run in this folder, the one way to it; raises ValueError saying what is damaged.
+
+    What was read is checked and kept, so that nobody meets a damaged row later; `training` alone,
+    which is long, is read when it is asked for.
+    """
+    try:
+        spec = read_spec(folder)
+        progress = _progress(folder)
+        failure = _document(folder, FAILED, checked.Failure)
+        provenance = _document(folder, PROVENANCE, checked.Provenance)
+        checked.check_metrics(provenance or {}, PROVENANCE)
+        status = _status(folder, progress, provenance, failure)
+        record = RunRecord(folder, spec, status, progress, failure, provenance)
+        record.evaluations()
+        record.events()
+        _require_whole(folder, EVALUATIONS)
+    except OSError as error:
+        name = Path(str(error.filename or folder)).name
+        raise ValueError(f"{name}: {error.strerror}") from error
+    return record
+
+
+def _document(folder: Path, name: str, kind: Any) -> dict[str, Any] | None:
+    """Give a document that is as its kind says, None if there is none."""
+    document = files.read_json(folder / name)
+    if document is not None:
+        checked.check(kind, document, name)
+    return document
 
 
 def _progress(folder: Path) -> dict[str, Any] | None:
     """Give `progress.json`; it is no result and not durable: what a power cut tore is none."""
     try:
-        return files.read_json(folder / PROGRESS)
+        return _document(folder, PROGRESS, checked.Progress)
     except ValueError:
         return None
+
+
+def _require_whole(folder: Path, name: str) -> None:
+    """Raise ValueError where a run that is done has not the rows that it ended with."""
+    done = _document(folder, DONE, checked.Done) or {}
+    size, crc = done.get("files", {}).get(name, (0, 0))
+    if not files.begins_with(folder / name, size, crc):
+        raise ValueError(f"{name} is not as it was when the run was done")
 
 
 def load(results: Path) -> pd.DataFrame:
@@ -172,9 +231,18 @@ def load_training(results: Path) -> pd.DataFrame:
     rows = [
         _whose(record) | row.pop("metrics") | row | {"wall": row["wall"]["seconds"]}
         for record in runs(results)
-        for row in record.training()
+        for row in _trained(record)
     ]
     return pd.DataFrame(rows, columns=None if rows else list(TRAINING_COLUMNS))
+
+
+def _trained(record: RunRecord) -> list[dict[str, Any]]:
+    """Give the rows of `train.jsonl`, none with a warning where they are damaged."""
+    try:
+        return record.training()
+    except ValueError as error:
+        _leave_out(f"{record.folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
+        return []
 
 
 def _whose(record: RunRecord) -> dict[str, Any]:
@@ -201,19 +269,17 @@ def _table_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
         "simulator": provenance.get("env", {}).get("simulator"),
     }
     for row in record.evaluations():
-        yield row | constant | {"wall": row["wall"]["seconds"]}
+        yield row | constant | {"wall": (row.get("wall") or {}).get("seconds")}
 
 
 def _record(results: Path, folder: Path) -> RunRecord | None:
     """Read a run, warning of one that is damaged, misplaced or of another version."""
     try:
         record = read(folder)
-        record.evaluations()  # one with damaged rows would count for what it is not
-        record.crashes()
+        place = place_of(results, folder, record.spec)
     except ValueError as error:
         _leave_out(f"{folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
         return None
-    place = place_of(results, folder, record.spec)
     if folder != place:
         _leave_out(f"{folder} is left out, its settings belong in {place}: {AWAY}, or back")
         return None
@@ -221,7 +287,7 @@ def _record(results: Path, folder: Path) -> RunRecord | None:
 
 
 def _leave_out(said: str) -> None:
-    warnings.warn(said, stacklevel=4)
+    warnings.warn(" ".join(files.printable(said).split()), stacklevel=4)
 
 
 def _status(

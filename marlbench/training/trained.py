@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from marlbench.training.checkpoint import newest_agent
+from marlbench.training.saved_state import classes_in
 from marlbench.vecenv.seeding import purpose_seed, step_rng
 from marlbench.vecenv.synchronous import stack
 
@@ -24,9 +25,9 @@ def trained(
     folder: Path, spec: RunSpec, algorithm: Algorithm, env_spec: EnvSpec
 ) -> tuple[Agent, int]:
     """Give a run's learner on the CPU, only to act, and its env steps; raises `Damaged`."""
-    state, env_steps = newest_agent(folder)
     config = algorithm.config(**spec.algorithm_config)
     agent = algorithm.build(config, env_spec, purpose_seed(spec.seed, "agent"), "cpu")
+    state, env_steps = newest_agent(folder, classes_in(agent.state()))
     agent.load(state)
     return agent, env_steps
 

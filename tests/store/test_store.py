@@ -171,18 +171,18 @@ def test_rewinding_leaves_the_rows_of_the_checkpoint(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append_evaluation({"step": 0})
     journal.append_update({"update": 1})
-    offsets = journal.offsets()
+    extents = journal.extents()
     journal.append_evaluation({"step": 10})
     journal.append_update({"update": 2})
     with (tmp_path / "train.jsonl").open("a") as file:
         file.write('{"update": 3, "met')
-    assert journal.reaches(offsets)
-    journal.rewind(offsets)
+    assert journal.reaches(extents)
+    journal.rewind(extents)
     assert files.read_rows(tmp_path / "eval.jsonl") == [{"step": 0}]
     assert files.read_rows(tmp_path / "train.jsonl") == [{"update": 1}]
     journal.rewind(None)
-    assert journal.offsets() == {"eval.jsonl": 0, "train.jsonl": 0}
-    assert not journal.reaches(offsets)
+    assert journal.extents() == {"eval.jsonl": (0, 0), "train.jsonl": (0, 0)}
+    assert not journal.reaches(extents)
 
 
 def test_a_torn_event_does_not_swallow_the_next_one(tmp_path: Path) -> None:
