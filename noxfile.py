@@ -1,4 +1,4 @@
-"""Every check of the project by name: `nox -s lint types tests slow starcraft wheel demo bench`."""
+"""Every check of the project by name: `nox -s lint types tests slow real starcraft wheel bench`."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ TORCH = "torch==2.13.0"
 PINNED = ("-c", "constraints.txt")
 MELTINGPOT = ("marlbench", "env", "install", "meltingpot")
 """What pip alone cannot install."""
+BROUGHT = ("magent2==0.3.4", "rware==2.0.0", "pymunk==7.3.1", "open_spiel==2.0.2", "shimmy==2.0.1")
+"""Simulators that people bring and no extra of ours installs."""
 QUICK = ("report", "store", "grid")
 """Folders of tests that the installed wheel is tried with: quick, and child processes too."""
 
@@ -63,6 +65,14 @@ def starcraft(session: nox.Session) -> None:
     install(session, ".[sc2,test]")
     session.install("--no-deps", *(str(Path(folder).resolve()) for folder in session.posargs))
     session.run("pytest", "-n", "2", "-rs", "tests/envs/starcraft")
+
+
+@nox.session
+def real(session: nox.Session) -> None:
+    """Environments that people bring, beside the same ones without us."""
+    install(session, ".[mpe,lbf,smax,test]")
+    session.install(*PINNED, *BROUGHT)
+    session.run("pytest", "-rs", "-m", "slow or not slow", "tests/envs/pettingzoo/test_real.py")
 
 
 @nox.session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -44,6 +45,9 @@ Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are
 def main() -> None:
     """Run the command line; every mistake is one line on stderr and exit code 2."""
     warnings.showwarning = _warn  # type: ignore[assignment]
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that has only ASCII, say
+            stream.reconfigure(errors="replace")
     if other := clash():
         _end(other, ExitCode.USAGE)
     try:
@@ -54,9 +58,6 @@ def main() -> None:
         _end(str(error), ExitCode.USAGE)
     except (KeyboardInterrupt, typer.Abort):
         _end("interrupted; the same command goes on where it stopped", ExitCode.INTERRUPTED)
-    except BrokenPipeError:  # `marlbench list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except OSError as error:  # a folder that is closed to us, a full disk
         said = filter(None, [error.filename, error.strerror or str(error)])
         _end(": ".join(said), ExitCode.USAGE)
@@ -136,10 +137,14 @@ def run(  # noqa: PLR0913 - one parameter per option
         int, typer.Option(metavar="N", min=1, help="Runs that share a GPU.")
     ] = 1,
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Go on with pickles of others: runs what they say.")
+    ] = False,
 ) -> int:
     """Train algorithms on tasks; the same command again goes on where it stopped."""
     from marlbench.commands.run import requested, run_grid
     from marlbench.overrides import parse_set
+    from marlbench.store.folder import TRUST
 
     request = requested(
         algo=algo,
@@ -153,6 +158,8 @@ def run(  # noqa: PLR0913 - one parameter per option
         config=config,
         label=label,
     )
+    if trust:
+        os.environ[TRUST] = "1"
     return run_grid(request, results, executor, workers, runs_per_gpu)
 
 
@@ -261,5 +268,9 @@ def _code(well: bool) -> ExitCode:
 
 
 def _print(lines: Iterable[str]) -> None:
-    for line in lines:
-        print(line)
+    try:
+        for line in lines:
+            print(line)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `marlbench list | head`: all that was wanted has been read
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

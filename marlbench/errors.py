@@ -1,4 +1,4 @@
-"""What a user can get wrong: an error that is one line and names the remedy."""
+"""What a user or a plugin can get wrong: errors that are one line and name the remedy."""
 
 import textwrap
 from collections.abc import Iterable
@@ -6,7 +6,14 @@ from difflib import get_close_matches
 
 from pydantic import ValidationError
 
-__all__ = ["UserError", "did_you_mean", "nearest", "one_line", "wrong_setting"]
+__all__ = [
+    "SpecViolation",
+    "UserError",
+    "did_you_mean",
+    "nearest",
+    "one_line",
+    "wrong_setting",
+]
 
 LONGEST = 400
 """Characters of an error's text that one line keeps: some libraries write pages."""
@@ -14,6 +21,13 @@ LONGEST = 400
 
 class UserError(Exception):
     """A mistake of the user's: the command line prints its text and exits with 2."""
+
+
+class SpecViolation(ValueError):  # noqa: N818 - names what a plugin did
+    """A plugin broke the contract of `marlbench.plugin`: no crash, and the run fails at once.
+
+    A suite raises it itself of what it wraps, with what is wrong in one line.
+    """
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:

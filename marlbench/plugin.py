@@ -75,7 +75,7 @@ class Step:
     state: NDArray[np.float32] | None = None
     """(S,) for centralised training, where the suite has one; (A, S) if each agent has its own."""
     info: Mapping[str, Any] = field(default_factory=dict)
-    """What the declared metrics are read from; `crashed`: bool, set by the host on a cut."""
+    """What metrics are read from; bools `cut`, by the suite's limit, and `crashed`, by the host."""
 
 
 @dataclass(frozen=True)
@@ -312,7 +312,7 @@ class Suite:
     examine: Callable[[], Iterable[Finding]] | None = None
     """Looks at what the suite needs on this machine; `marlbench env check NAME` prints it."""
     render: Callable[[Any], NDArray[np.uint8]] | None = None
-    """Draws a copy as it stands, (height, width, 3): the `Env`, or a `VectorEnv` with one copy."""
+    """Draws an `Env`, or a `VectorEnv` of one copy: (height, width, 3), or NotImplementedError."""
 
 
 @dataclass(frozen=True)

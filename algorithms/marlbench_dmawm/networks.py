@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.attention import AgentTransformer
 from marlbench.toolbox.latents import LatentLinear, latent_log_probs, sample_classes
 from marlbench.toolbox.networks import NormGRU, NormSiLU, hidden_layers, initialise, mlp
 from marlbench.toolbox.policies import masked_log_probs
-from marlbench.toolbox.twohot import TwoHot, symlog
 from marlbench.toolbox.vision import CellDecoder, CellEncoder
+from marlbench_dmawm.attention import AgentTransformer
 from marlbench_dmawm.config import Config
+from marlbench_dmawm.twohot import TwoHot, symlog
 
 
 class AgentModule(nn.Module):

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
 from marlbench.toolbox.latents import balanced_kl
-from marlbench.toolbox.twohot import TwoHot
 from marlbench_dmawm.absorbing import Batch
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.networks import AgentModule, EnvironmentModule
+from marlbench_dmawm.twohot import TwoHot
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from marlbench.plugin import AlgorithmConfig
+from marlbench.toolbox.settings import WorldModelConfig
 
 
-class MambaConfig(AlgorithmConfig):
+class MambaConfig(WorldModelConfig):
     """Model-based multi-agent RL with communicating agents."""
 
     former_names: ClassVar[Mapping[str, str]] = {
@@ -33,8 +33,6 @@ class MambaConfig(AlgorithmConfig):
     """Steps that the replay holds before the first update [code]."""
     buffer: int = Field(default=250_000, ge=1)
     """Steps that the replay holds, absorbing ones included [Table 6]."""
-    replay_gib: float = Field(default=24.0, gt=0)
-    """Memory that caps `buffer`; pages are taken as steps come, up to this [ours]."""
     model_updates: int = Field(default=60, ge=1)
     """Gradient steps of the world model per update [Table 6, model epochs]."""
     pretrain: int = Field(default=0, ge=0)
@@ -53,36 +51,18 @@ class MambaConfig(AlgorithmConfig):
     """Size D of the deterministic state h [code]."""
     hidden: int = Field(default=256, ge=1)
     """Width of every hidden layer and of the attention [code]."""
-    latents: int = Field(default=32, ge=1)
-    """Categoricals K of the stochastic state z [code]."""
-    classes: int = Field(default=32, ge=2, le=256)
-    """Classes C of each categorical [code]."""
-    layers: int = Field(default=3, ge=1)
-    """Blocks of attention over the agents inside the transition [code]."""
-    heads: int = Field(default=8, ge=1)
-    """Heads of every attention; divides `hidden` [code]."""
     dropout: float = Field(default=0.1, ge=0, lt=1)
     """Share of the attention's activations that a model update drops [code]."""
     kl_balance: float = Field(default=0.2, ge=0, le=1)
     """Share of the KL that trains the posterior, the rest trains the prior [Table 6]."""
     model_lr: float = Field(default=2e-4, gt=0)
     """Adam's step size for the world model [Table 6]."""
-    max_grad_norm: float = Field(default=100.0, gt=0)
-    """Gradient norm above which model, actor and critic are each scaled down [Table 6]."""
 
     # Policy learning in imagination
     horizon: int = Field(default=15, ge=2)
     """Imagined states per rollout, the first included [Table 6, rollout horizon]."""
-    gamma: float = Field(default=0.99, gt=0, le=1)
-    """Discount per env step [Table 6]."""
-    gae_lambda: float = Field(default=0.95, ge=0, le=1)
-    """Weight of longer returns in an advantage [Table 6, GAE lambda]."""
-    epochs: int = Field(default=5, ge=1)
-    """Passes of PPO over what was imagined [Table 6]."""
     minibatch: int = Field(default=2000, ge=1)
     """Joint states per gradient step of actor and critic [code]."""
-    clip: float = Field(default=0.2, gt=0)
-    """Farthest that a ratio counts from 1 [Table 6]."""
     entropy_coef: float = Field(default=0.001, ge=0)
     """Weight of the entropy bonus at the start [Table 6]."""
     entropy_decay: float = Field(default=0.99998, gt=0, le=1)

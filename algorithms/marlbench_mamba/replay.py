@@ -82,7 +82,7 @@ class ChainedReplay:
     """The newest `capacity` rows; episodes enter whole, in the order in which they end."""
 
     def __init__(self, spec: EnvSpec, capacity: int, timeouts_end: bool) -> None:
-        """Reserve room; memory is taken as rows come."""
+        """Reserve the ring; memory is taken as rows come."""
         self.spec, self.capacity, self.timeouts_end = spec, capacity, timeouts_end
         self.ring: Rows = {
             name: np.zeros((capacity, *shape), dtype)

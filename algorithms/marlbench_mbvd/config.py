@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from marlbench.toolbox.settings import ValueConfig
+from marlbench.toolbox.settings import VALUE_SMOKE, ValueConfig
 
 __all__ = ["PRESETS", "MbvdConfig"]
 
@@ -66,13 +66,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "epsilon_anneal_steps": 20_000,
         "replay_gib": 4.0,
     },
-    "smoke": {
-        "num_envs": 2,
-        "batch_episodes": 2,
-        "episodes_per_update": 1.0,
-        "target_update_episodes": 4,
-        "epsilon_anneal_steps": 300,
-        "replay_gib": 1.0,
-    },
+    "smoke": VALUE_SMOKE,
 }
 """Settings of the project's short presets [ours]; `paper` changes nothing."""

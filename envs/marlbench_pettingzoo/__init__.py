@@ -40,6 +40,15 @@ def build(task: str, config: Config) -> Env:
     return build_parallel(task, config)
 
 
+def observes_images(task: str, config: Config) -> bool:
+    """Ask the environment at an import path, in a process of its own, whether it shows images."""
+    if task == EXAMPLE:
+        return False
+    from marlbench_pettingzoo.asking import shows_images
+
+    return shows_images(task, config.model_dump_json())
+
+
 def build_mpe(task: str, config: plugin.Config) -> Env:
     """Give one copy of a particle world; mpe2 is imported here."""
     from marlbench_pettingzoo.importing import simulator
@@ -58,6 +67,13 @@ def build_lbf(task: str, config: plugin.Config) -> Env:
     from marlbench_pettingzoo.foraging import build_foraging
 
     return build_foraging(task)
+
+
+def render(env: Any) -> NDArray[np.uint8]:
+    """Draw an environment as it draws itself, (height, width, 3)."""
+    from marlbench_pettingzoo.drawing import picture
+
+    return picture(env)
 
 
 def render_mpe(env: Any) -> NDArray[np.uint8]:
@@ -84,10 +100,12 @@ def marlbench_suites() -> Iterable[Suite]:
             build,
             default_task=EXAMPLE,
             config=Config,
+            observes_images=observes_images,
             extra="mpe",  # installs PettingZoo and what the example needs
             requires=("pettingzoo",),
             open_tasks=True,
             copyable=True,
+            render=render,
         ),
         Suite(
             "mpe",

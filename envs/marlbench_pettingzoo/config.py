@@ -16,7 +16,13 @@ class Config(plugin.Config):
     """Arguments of the environment's constructor [the environment's own defaults]."""
     reward: Literal["individual", "sum", "shared"] = "individual"
     """`individual`: each its own; `sum`: to all the sum; `shared`: all have the same [ours]."""
-    limit: int = Field(default=500, ge=1)
-    """Env steps after which an episode is cut, as a time-out [ours]."""
+    limit: int | None = Field(default=None, ge=1)
+    """Env steps after which an episode is cut; None: the environment's own, else 500 [ours]."""
     leaving: bool = True
     """Whether agents can leave before the end; then the last action is their no-op [ours]."""
+    fresh: bool = False
+    """Whether each episode has a new environment, where `reset` does not forget all [ours]."""
+    images: bool = True
+    """Whether bytes of three axes are images; otherwise they are numbers in a row [ours]."""
+    joint_actions: bool = False
+    """Whether actions of several parts are numbered as one discrete action [ours]."""

@@ -1,10 +1,12 @@
-"""Draws particle worlds with their own renderer, and foraging on a board of ours.
+"""Draws environments with their own renderer, and foraging on a board of ours.
 
 The renderer of lbforaging wants a display; this one does not.
 """
 
 from __future__ import annotations
 
+import os
+import warnings
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,24 @@ from marlbench.drawing import AGENT, ENEMY, Disc, board
 from marlbench.installation import pip_install
 from marlbench_pettingzoo.importing import simulator
 from marlbench_pettingzoo.replayed import Replayed
+
+
+def picture(env: Replayed) -> NDArray[np.uint8]:
+    """Give (height, width, 3): what the environment itself draws of where it stands.
+
+    NotImplementedError says in one line why it draws nothing.
+    """
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # no display is needed for an array
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of fonts that are not there, say
+            world: Any = env.drawn()
+            drawn = world.inside.render()
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__} {error}".split())
+        raise NotImplementedError(f"the environment draws no pictures: {reason}") from error
+    if not isinstance(drawn, np.ndarray) or drawn.ndim != 3 or drawn.shape[2] != 3:
+        raise NotImplementedError(f"the environment's render gives a {type(drawn).__name__}")
+    return drawn.astype(np.uint8)
 
 
 def particles_picture(env: Replayed) -> NDArray[np.uint8]:

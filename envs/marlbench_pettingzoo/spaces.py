@@ -3,73 +3,224 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from marlbench.errors import SpecViolation
+
 MASK, CONTENT = "action_mask", "observation"
 """Keys of an observation that is a mapping of what is seen and what may be done."""
+CHANNELS = (1, 3)
+"""Numbers of channels, grey and RGB, by which an image says that its first axis has them."""
+
+Space = spaces.Space[Any]
 
 
 class Observations:
-    """Observation spaces of A agents: images as they are, all else flat and zero-padded."""
+    """Observation spaces of A agents: images as (height, width, channels), all else flat.
 
-    def __init__(self, each: Sequence[spaces.Space[Any]]) -> None:
-        self._each = [content_space(space) for space in each]
-        images = {s.shape for s in self._each if is_image(s)}
-        if images and (len(images) > 1 or not all(map(is_image, self._each))):
-            raise RuntimeError(f"images of unequal agents cannot be padded: {self._each}")
-        self.image = bool(images)
+    Agents that see less than others are padded with zeros; what does not fit an agent's own space
+    is refused by its name.
+    """
+
+    def __init__(self, agents: Mapping[str, Space], images: bool = True) -> None:
+        self._names = list(agents)
+        self._stated = list(agents.values())
+        self._each = [content_space(space) for space in self._stated]
+        for name, space in zip(self._names, self._each, strict=True):
+            if (odd := unreadable(space)) is not None:
+                raise SpecViolation(f"{name} sees {odd}, which has no vector: wrap the environment")
+        shapes = {picture_shape(space) for space in self._each if images and is_image(space)}
+        if shapes and (len(shapes) > 1 or not all(map(is_image, self._each))):
+            raise SpecViolation(
+                f"images of unequal agents cannot be padded: {self._each}; with "
+                "suite.images=false they are numbers in a row"
+            )
+        self.image = bool(shapes)
         self.dtype = "uint8" if self.image else "float32"
         self.shape: tuple[int, ...] = (max(map(spaces.flatdim, self._each)),)
         if self.image:
-            self.shape = self._each[0].shape or ()
+            self.shape = shapes.pop()
 
     def place(self, agent: int, observation: Any, row: NDArray[Any]) -> None:
         """Write an agent's observation into its row (*O) of zeros."""
-        seen = observation[CONTENT] if isinstance(observation, Mapping) else observation
+        name, space = self._names[agent], self._each[agent]
+        seen = content(self._stated[agent], observation)
+        if (wrong := misfit(space, seen)) is not None:
+            raise SpecViolation(f"{name}'s observation {wrong}")
         if self.image:
-            row[:] = seen
+            row[:] = picture(name, np.asarray(seen))
             return
-        flat = spaces.flatten(self._each[agent], seen)
+        flat = spaces.flatten(space, seen)
         row[: len(flat)] = flat
 
 
 class Actions:
-    """Discrete action spaces of A agents, with a no-op at the end if agents can leave."""
+    """Discrete action spaces of A agents, with a no-op at the end if agents can leave.
 
-    def __init__(self, each: Sequence[spaces.Space[Any]], leaving: bool) -> None:
-        for space in each:
-            if not isinstance(space, spaces.Discrete):
-                raise RuntimeError(f"actions must be Discrete, not {space}: wrap the environment")
-        discrete = [space for space in each if isinstance(space, spaces.Discrete)]
-        self._sizes = [int(space.n) for space in discrete]
-        self._starts = [int(space.start) for space in discrete]
+    With `joint`, an action of several parts (MultiDiscrete, MultiBinary, a Tuple of Discrete) is
+    one number, its last part counting fastest.
+    """
+
+    def __init__(self, agents: Mapping[str, Space], leaving: bool, joint: bool = False) -> None:
+        self._names, self._spaces = list(agents), list(agents.values())
+        self._parts: list[tuple[int, ...]] = []
+        for name, space in agents.items():
+            sizes = parts(space)
+            if sizes is None:
+                raise SpecViolation(f"{name} acts by {space}, not Discrete: wrap the environment")
+            if not joint and not isinstance(space, spaces.Discrete):
+                raise SpecViolation(
+                    f"{name} acts by {space}: --set suite.joint_actions=true numbers its "
+                    f"{prod(sizes)} combinations as one discrete action"
+                )
+            self._parts.append(sizes)
+        self._sizes = [prod(sizes) for sizes in self._parts]
         self.count = max(self._sizes) + leaving
         self.noop = self.count - 1 if leaving else None
 
-    def native(self, agent: int, action: int) -> int:
-        """Give the environment's own number of an agent's action."""
-        return self._starts[agent] + action
+    def native(self, agent: int, action: int) -> Any:
+        """Give the environment's own form of an agent's action."""
+        space = self._spaces[agent]
+        if isinstance(space, spaces.Discrete):
+            return int(space.start) + action
+        chosen = np.unravel_index(action, self._parts[agent])
+        if isinstance(space, spaces.Tuple):
+            starts = [each.start for each in space.spaces if isinstance(each, spaces.Discrete)]
+            return tuple(int(start + k) for start, k in zip(starts, chosen, strict=True))
+        start = space.start if isinstance(space, spaces.MultiDiscrete) else 0
+        return (np.reshape(chosen, space.shape or ()) + start).astype(space.dtype)
 
-    def allow(self, agent: int, mask: Any, row: NDArray[np.bool_]) -> None:
-        """Write what a living agent may do into its row (U,) of False."""
-        size = self._sizes[agent]
-        row[:size] = True if mask is None else np.asarray(mask, np.bool_)
+    def allow(self, agent: int, mask: Any, row: NDArray[np.bool_], ended: bool) -> None:
+        """Write what a living agent may do into its row (U,) of False.
+
+        On the step that ends its episode nothing is chosen any more, and an empty mask is none.
+        """
+        name, size = self._names[agent], self._sizes[agent]
+        if mask is None:
+            row[:size] = True
+            return
+        said = np.asarray(mask)
+        if said.shape != (size,):
+            raise SpecViolation(f"{name}'s {MASK} has shape {said.shape}, its actions are {size}")
+        if not np.isin(said, (0, 1)).all():
+            raise SpecViolation(f"{name}'s {MASK} is neither 0 nor 1: {said.tolist()}")
+        row[:size] = said.astype(np.bool_)
+        if not row.any():
+            if not ended:
+                raise SpecViolation(f"{name}'s {MASK} allows nothing, though it lives on")
+            row[:size] = True
 
 
-def content_space(space: spaces.Space[Any]) -> spaces.Space[Any]:
-    """Give the space of what is seen, without the mask of what may be done."""
-    if isinstance(space, spaces.Dict) and CONTENT in space.spaces:
-        return space[CONTENT]
-    return space
+def parts(space: Space) -> tuple[int, ...] | None:
+    """Give how many values each part of an action has, None if it is not made of numbers."""
+    if isinstance(space, spaces.Discrete):
+        return (int(space.n),)
+    if isinstance(space, spaces.MultiDiscrete):
+        return tuple(int(n) for n in space.nvec.ravel())
+    if isinstance(space, spaces.MultiBinary):
+        return (2,) * prod(space.shape)
+    if isinstance(space, spaces.Tuple) and space.spaces:
+        inner = [parts(each) for each in space.spaces if isinstance(each, spaces.Discrete)]
+        whole = len(inner) == len(space.spaces)
+        return tuple(sizes[0] for sizes in inner if sizes) if whole else None
+    return None
 
 
-def is_image(space: spaces.Space[Any]) -> bool:
-    """Whether observations are images (height, width, channels) of bytes."""
-    return space.dtype == np.uint8 and len(space.shape or ()) == 3
+def content_space(space: Space) -> Space:
+    """Give the space of what is seen, without the mask of what may be done.
+
+    A mapping with one other key is what stands there, whatever the key's name.
+    """
+    if not isinstance(space, spaces.Dict):
+        return space
+    seen = {key: inner for key, inner in space.spaces.items() if key != MASK}
+    if not seen:
+        raise SpecViolation(f"an agent sees nothing but its {MASK}: {space}")
+    if MASK in space.spaces and len(seen) == 1:
+        return next(iter(seen.values()))
+    return spaces.Dict(seen)
+
+
+def content(stated: Space, observation: Any) -> Any:
+    """Give what is seen of an observation of this space, without the mask."""
+    if not isinstance(observation, Mapping):
+        return observation
+    if not isinstance(stated, spaces.Dict):  # the mask is given, and not told of in the space
+        return observation.get(CONTENT)
+    if MASK not in stated.spaces:
+        return observation
+    seen = [key for key in stated.spaces if key != MASK]
+    if len(seen) == 1:
+        return observation.get(seen[0])
+    return {key: observation.get(key) for key in seen}
+
+
+def unreadable(space: Space) -> Space | None:
+    """Give the first part of a space that is no vector of fixed length, if there is one."""
+    if isinstance(space, spaces.Dict | spaces.Tuple):
+        inner = space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces
+        return next((odd for each in inner if (odd := unreadable(each)) is not None), None)
+    numbers = spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary
+    return None if isinstance(space, numbers) else space
+
+
+def misfit(space: Space, seen: Any) -> str | None:
+    """Say in which way what is seen is not what its space says, None if it fits.
+
+    The numbers of a Box may lie outside of its bounds: rounding takes them there.
+    """
+    if isinstance(space, spaces.Dict):
+        if not isinstance(seen, Mapping):
+            return f"is {kind(seen)}, its space says {space}"
+        if lack := sorted(set(space.spaces) - set(seen)):
+            return f"lacks {', '.join(lack)}"
+        each = (misfit(inner, seen[key]) for key, inner in space.spaces.items())
+        return next(filter(None, each), None)
+    if isinstance(space, spaces.Tuple):
+        if not isinstance(seen, Sequence) or len(seen) != len(space.spaces):
+            return f"is {kind(seen)}, its space says {space}"
+        return next(filter(None, map(misfit, space.spaces, seen)), None)
+    if seen is None or np.shape(seen) != (space.shape or ()):
+        return f"is {kind(seen)}, its space says shape {space.shape}"
+    if not isinstance(space, spaces.Box) and not space.contains(seen):
+        return f"is {seen!r}, which is not in {space}"
+    return None
+
+
+def kind(value: Any) -> str:
+    """Say what a value is in a word, arrays and numbers with their shape."""
+    if isinstance(value, np.ndarray | np.generic | int | float):
+        return f"of shape {np.shape(value)}"
+    return "missing" if value is None else f"a {type(value).__name__}"
+
+
+def is_image(space: Space) -> bool:
+    """Whether observations are images of bytes, with their channels last or first."""
+    return isinstance(space, spaces.Box) and space.dtype == np.uint8 and len(space.shape) == 3
+
+
+def picture_shape(space: Space) -> tuple[int, ...]:
+    """Give (height, width, channels) of an image space."""
+    shape = tuple(space.shape or ())
+    return (*shape[1:], shape[0]) if channels_first(shape) else shape
+
+
+def channels_first(shape: tuple[int, ...]) -> bool:
+    """Whether an image of three axes has its channels on the first one."""
+    return len(shape) == 3 and shape[0] in CHANNELS and shape[-1] not in CHANNELS
+
+
+def picture(name: str, seen: NDArray[Any]) -> NDArray[np.uint8]:
+    """Give an image (height, width, channels) as bytes; refused where bytes cannot hold it."""
+    whole = np.issubdtype(seen.dtype, np.integer) and seen.min() >= 0 and seen.max() <= 255
+    if seen.dtype != np.uint8 and not whole:
+        raise SpecViolation(f"{name}'s image is {seen.dtype}, its space says bytes")
+    return (np.moveaxis(seen, 0, -1) if channels_first(seen.shape) else seen).astype(np.uint8)
 
 
 def mask_of(observation: Any, info: Mapping[str, Any]) -> Any:

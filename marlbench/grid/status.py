@@ -74,4 +74,5 @@ def _standing(record: RunRecord) -> str:
         said.append(f"went on without {'; '.join(damages)}")
     if crashes := record.crashes().total():
         said.append(f"{crashes} crash{'es' if crashes > 1 else ''} of the environment")
+    said += record.remarks()
     return ", ".join(said)

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from marlbench.fields import flatten
-from marlbench.report.scores import AVERAGED, Cell, Run, recorded
+from marlbench.report.scores import AVERAGED, CRASHED, Cell, Run, recorded
 from marlbench.store import RunRecord
 
 MACHINE = ("device", "threads", "checkpoint_every")
@@ -114,12 +114,23 @@ def missing(cell: Cell) -> list[str]:
         if total := sum(numbers.values()):
             seeds = [seed for seed, number in numbers.items() if number]
             said.append(f"{where}: {spans(seeds)} with {total} {what}")
-    return said
+    remarks: dict[str, list[int]] = {}
+    for run in cell.runs:
+        for remark in run.record.remarks():
+            remarks.setdefault(remark, []).append(run.seed)
+    return said + [f"{where}: {spans(seeds)}: {remark}" for remark, seeds in remarks.items()]
 
 
 def unfinished(run: Run) -> str:
     """How far a run that does not count has come, and why if it failed."""
     record = run.record
+    if run.finished and run.biased:
+        played = run.crashed + run.scored
+        return (
+            f"seed {run.seed} is not counted: {run.crashed} of {played} evaluation episodes "
+            f"crashed, more than {CRASHED:.0%}, and what crashes may go with the outcome: see "
+            "its events.jsonl"
+        )
     if run.finished:
         return f"seed {run.seed} finished without a scored evaluation"
     if record.status == "done":

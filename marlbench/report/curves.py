@@ -75,8 +75,9 @@ def drawn(cell: Cell) -> list[Run]:
 
 
 def band(cell: Cell) -> Band | None:
-    """Mean and std over the seeds that have not failed; None where they share no grid point."""
-    curves = [run.curve(cell.metric) for run in drawn(cell) if run.record.status != "failed"]
+    """Mean and std over the seeds that may count yet; None where they share no grid point."""
+    runs = [r for r in drawn(cell) if r.record.status != "failed" and not r.biased]
+    curves = [run.curve(cell.metric) for run in runs]
     if not curves:
         return None
     steps = sorted(set.intersection(*(set(curve.steps.tolist()) for curve in curves)))

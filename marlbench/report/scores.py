@@ -17,6 +17,9 @@ from marlbench.store import RunRecord
 
 AVERAGED = 5
 """A run's value is the mean of its last so many evaluations (one alone is noisy)."""
+CRASHED = 0.05
+"""Share of evaluation episodes that may crash in a run that counts: a crash that goes with the
+outcome biases its score by no more."""
 DDOF = 1
 """Divisor n - 1 of standard deviations: seeds are a sample."""
 
@@ -56,6 +59,8 @@ class Run:
     """Crashes of the environment in training, each of which cut an episode or began one anew."""
     evaluated: int
     """Up to which step of its evaluation grid it has rows, scored or not."""
+    scored: int
+    """Episodes of its evaluations that are scored."""
 
     @property
     def seed(self) -> int:
@@ -70,6 +75,11 @@ class Run:
     def finished(self) -> bool:
         """Whether the run came to its end and all of its rows are here: only then it counts."""
         return self.record.status == "done" and self.evaluated == self.record.spec.run.steps
+
+    @property
+    def biased(self) -> bool:
+        """Whether so many evaluation episodes crashed that the others may not stand for them."""
+        return self.crashed > CRASHED * (self.crashed + self.scored)
 
 
 class Summary(NamedTuple):
@@ -93,8 +103,9 @@ class Cell:
 
     @cached_property
     def counted(self) -> tuple[Run, ...]:
-        """The finished runs, which alone enter the table."""
-        return tuple(run for run in self.runs if run.finished and len(run.curve(self.metric).steps))
+        """The finished runs that few crashes bias, which alone enter the table."""
+        finished = (r for r in self.runs if r.finished and len(r.curve(self.metric).steps))
+        return tuple(run for run in finished if not run.biased)
 
     @property
     def algorithm(self) -> str:
@@ -181,7 +192,8 @@ def read(record: RunRecord) -> Run:
     curves = {metric.name: curve(rows, metric) for metric in record.metrics}
     crashed = sum(row.get("crashed", 0) for row in rows)
     evaluated = rows[-1]["step"] if rows else 0
-    return Run(record, curves, crashed, record.crashes()["training"], evaluated)
+    scored = sum(row.get("episodes", 0) for row in rows)
+    return Run(record, curves, crashed, record.crashes()["training"], evaluated, scored)
 
 
 def curve(rows: Iterable[dict[str, Any]], metric: Metric) -> Curve:

@@ -9,7 +9,7 @@ from typing import Any
 
 from marlbench.report.caveats import by_task, meanings, missing, mixed
 from marlbench.report.latex import latex
-from marlbench.report.scores import AVERAGED, DDOF, Cell, Run, labels_of
+from marlbench.report.scores import AVERAGED, CRASHED, DDOF, Cell, Run, labels_of
 from marlbench.report.sections import Material, Part
 
 WIDTH = 6
@@ -17,8 +17,9 @@ WIDTH = 6
 LEGEND = (
     f"Cells: mean (standard deviation) over seeds, then finished/all seeds. A run's value is the "
     f"mean of its last {AVERAGED} evaluations; the divisor of the standard deviation is n - "
-    f"{DDOF}, so one seed has none (—). Only finished runs count. `win %` is the share of "
-    "episodes won, `return` the mean episode return. In brackets after a label: what its agents "
+    f"{DDOF}, so one seed has none (—). Only finished runs count, and none of whose evaluation "
+    f"episodes more than {CRASHED:.0%} crashed. `win %` is the share of episodes won, `return` "
+    "the mean episode return. In brackets after a label: what its agents "
     "act on."
 )
 

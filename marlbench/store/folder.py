@@ -31,6 +31,9 @@ PICTURES = "pictures"
 COMMAND = "MARLBENCH_COMMAND"
 """Environment variable in which whoever starts a worker says what the user typed."""
 
+TRUST = "MARLBENCH_TRUST"
+"""Environment variable: `1` lets a worker read pickles that somebody else wrote."""
+
 MACHINE = ("run.device", "run.threads")
 """Settings that say where a run computes, not what."""
 

@@ -121,6 +121,20 @@ class RunRecord:
                 crashes = [crash for crash in crashes if crash.get("env_steps", 0) <= begun]
         return Counter(crash.get("during", "training") for crash in crashes)
 
+    def remarks(self) -> list[str]:
+        """Say what its numbers do not show: episodes that were cut, seeds that do not decide."""
+        rows, said = self.evaluations(), []
+        if cut := sum(row.get("cut") or 0 for row in rows):
+            limit = (self.provenance or {}).get("env", {}).get("episode_limit")
+            played = sum(row["episodes"] for row in rows)
+            said.append(
+                f"{cut} of {played} evaluation episodes cut at {limit} steps, where they would "
+                f"have gone on (the suite's limit: marlbench show {self.spec.suite})"
+            )
+        if any(row.get("event") == "not_reproducible" for row in self.events()):
+            said.append("not reproducible: equal seeds do not begin equal episodes")
+        return said
+
 
 def _todays(row: dict[str, Any]) -> dict[str, Any]:
     """Give an evaluation's row with `metrics` and `values`, once columns of their own."""

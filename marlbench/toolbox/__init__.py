@@ -1,1 +1,1 @@
-"""Shared learning parts: torch in, torch out; leaves with one exact meaning, never wiring."""
+"""Shared learning parts: torch in, torch out; README.md beside this says what each leaf is for."""

@@ -52,7 +52,7 @@ class EpisodeReplay:
     def __init__(
         self, fields: Mapping[str, tuple[tuple[int, ...], str]], limit: int, capacity: int
     ) -> None:
-        """Reserve room for fields of these (shape, dtype); memory is taken as episodes come."""
+        """Reserve a ring for fields of these (shape, dtype); memory is taken as episodes come."""
         self.fields, self.limit, self.capacity = dict(fields), limit, capacity
         self.ring: Arrays = self.allocate(capacity)
         self.ring["length"] = np.zeros(capacity, np.int32)

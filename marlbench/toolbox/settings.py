@@ -17,11 +17,14 @@ the learner's own. It loads no torch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pydantic import Field, model_validator
 
 from marlbench.plugin import AlgorithmConfig
 
-__all__ = ["OnPolicyConfig", "ValueConfig"]
+__all__ = ["VALUE_SMOKE", "OnPolicyConfig", "PPOConfig", "ValueConfig", "WorldModelConfig"]
 
 
 class ValueConfig(AlgorithmConfig):
@@ -44,8 +47,7 @@ class ValueConfig(AlgorithmConfig):
     episodes_per_update: float = Field(default=1.0, gt=0)
     """Finished episodes, all copies together, per update; below 1: more updates [Table 7]."""
     target_update_episodes: int = Field(default=200, ge=1)
-    """Least number of episodes between copies of the weights to the target networks [Tables 5, 7].
-    """
+    """Least number of episodes between copies to the target networks [Tables 5, 7]."""
     epsilon_start: float = Field(default=1.0, ge=0, le=1)
     """Chance of a random action at the start [Tables 5, 7]."""
     epsilon_finish: float = Field(default=0.05, ge=0, le=1)
@@ -69,27 +71,43 @@ class ValueConfig(AlgorithmConfig):
         return self
 
 
-class OnPolicyConfig(AlgorithmConfig):
+VALUE_SMOKE: Mapping[str, Any] = {
+    "num_envs": 2,
+    "batch_episodes": 2,
+    "episodes_per_update": 1.0,
+    "target_update_episodes": 4,
+    "epsilon_anneal_steps": 300,
+    "replay_gib": 1.0,
+}
+"""The preset `smoke` of learners of values [ours]."""
+
+
+class PPOConfig(AlgorithmConfig):
+    """Policies learnt by PPO; `[Tables 2, 3, 4, 6]` are the DMAWM paper's."""
+
+    gamma: float = Field(default=0.99, ge=0, le=1)
+    """Discount per env step [Tables 2, 3, 4, 6]."""
+    gae_lambda: float = Field(default=0.95, ge=0, le=1)
+    """Weight of longer returns in an advantage [Tables 2, 3, 4, 6]."""
+    epochs: int = Field(default=5, ge=1)
+    """Passes over a batch [Tables 2, 3, 4, 6, PPO epochs]."""
+    clip: float = Field(default=0.2, gt=0)
+    """Farthest that a ratio counts from 1, and a rollout's value from its old one [the same]."""
+    entropy_coef: float = Field(default=0.01, ge=0)
+    """Weight of the entropy bonus [Tables 2, 3, 4]."""
+
+
+class OnPolicyConfig(PPOConfig):
     """PPO on rollouts; `[Tables 3, 4]` are the DMAWM paper's, `code` onpolicy/config.py@de66d7a."""
 
     num_envs: int = Field(default=8, ge=1)
     """Copies of the environment that are played in lockstep [Tables 3, 4, parallel workers]."""
     rollout_steps: int = Field(default=400, ge=1)
     """Transitions of each copy per update, across borders of episodes [Tables 3, 4, length]."""
-    epochs: int = Field(default=5, ge=1)
-    """Passes over a rollout per update [Tables 3, 4, PPO epochs]."""
     minibatches: int = Field(default=1, ge=1)
     """Gradient steps per pass [code]."""
-    gamma: float = Field(default=0.99, ge=0, le=1)
-    """Discount per env step [Tables 3, 4]."""
-    gae_lambda: float = Field(default=0.95, ge=0, le=1)
-    """Weight of longer returns in an advantage [Tables 3, 4]."""
     bootstrap_timeouts: bool = False
     """Whether a time-out is worth its last observation's value, not nothing [code: it is not]."""
-    clip: float = Field(default=0.2, gt=0)
-    """Farthest that a ratio counts from 1, and a value from its old one [Tables 3, 4]."""
-    entropy_coef: float = Field(default=0.01, ge=0)
-    """Weight of the entropy bonus [Tables 3, 4]."""
     huber_delta: float = Field(default=10.0, gt=0)
     """Error, in normalised units, from which the value loss is linear [code]."""
     value_norm_beta: float = Field(default=0.99999, ge=0, lt=1)
@@ -98,3 +116,28 @@ class OnPolicyConfig(AlgorithmConfig):
     """Adam's epsilon [code]."""
     max_grad_norm: float = Field(default=10.0, gt=0)
     """Gradient norm, of each optimiser's weights, above which it is scaled down [Tables 3, 4]."""
+
+
+class WorldModelConfig(PPOConfig):
+    """PPO in a world model's imagination; `[Tables 2, 6]` are the DMAWM paper's."""
+
+    buffer: int = Field(default=250_000, ge=1)
+    """Steps that the replay holds, all copies together [Tables 2, 6]."""
+    replay_gib: float = Field(default=24.0, gt=0)
+    """Memory that caps `buffer`; pages are taken as steps come, up to this [ours]."""
+    latents: int = Field(default=32, ge=1)
+    """Categoricals K of the stochastic state z [Table 2; MAMBA's code]."""
+    classes: int = Field(default=32, ge=2, le=256)
+    """Classes C of each categorical [Table 2; MAMBA's code]."""
+    layers: int = Field(default=3, ge=1)
+    """Blocks of each transformer over the agents [Table 2; MAMBA's code]."""
+    heads: int = Field(default=8, ge=1)
+    """Heads of every attention [Table 2; MAMBA's code]."""
+    model_lr: float = Field(default=1e-4, gt=0)
+    """Adam's step size for the world model [Table 2]."""
+    actor_lr: float = Field(default=3e-5, gt=0)
+    """Adam's step size for the actor [Table 2]."""
+    critic_lr: float = Field(default=3e-5, gt=0)
+    """Adam's step size for the critic [Table 2]."""
+    max_grad_norm: float = Field(default=100.0, gt=0)
+    """Gradient norm above which model, actor and critic are each scaled down [Tables 2, 6]."""

@@ -11,7 +11,7 @@ import numpy as np
 
 from marlbench.vecenv.seeding import evaluation_seed, step_rng
 from marlbench.vecenv.statistics import Episode, EpisodeStatistics
-from marlbench.vecenv.synchronous import EnvironmentFailure
+from marlbench.vecenv.synchronous import EnvironmentFailure, last_error
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,7 +94,7 @@ def play(agent: Agent, env: VectorEnv, quota: Quota, seed: int) -> Iterator[Step
         actions, policy_state = agent.act(step, policy_state, rng, explore=occasion.sampled)
         step = env.step(actions, quota.seeds())
         for episode in statistics.add(step):
-            quota.take(episode)
+            quota.take(episode, last_error(env, episode.copy))
         yield step
 
 
@@ -124,8 +124,8 @@ class Quota:
         played, replay = len(self._played[copy]), self._replays[copy]
         return evaluation_seed(self.occasion.key, copy, played, replay)
 
-    def take(self, episode: Episode) -> None:
-        """Count an episode; one that crashed is played again with a further seed."""
+    def take(self, episode: Episode, error: str = "") -> None:
+        """Count an episode; one that this error crashed is played again with a further seed."""
         copy = episode.copy
         if not episode.crashed:
             self._played_seeds[copy].append(self._seed(copy))
@@ -135,7 +135,9 @@ class Quota:
         self.crashed += 1
         self._replays[copy] += 1
         if self._replays[copy] == REPLAYS:
-            raise EnvironmentFailure(f"an evaluation episode crashed {REPLAYS} times in a row")
+            raise EnvironmentFailure(
+                f"an evaluation episode crashed {REPLAYS} times in a row, at last with {error}"
+            )
 
     def episodes(self) -> list[Episode]:
         """Give every copy's share; what a copy played while others finished does not count."""
@@ -158,6 +160,7 @@ def score(quota: Quota, spec: EnvSpec) -> dict[str, Any]:
         "episodes": len(episodes),
         "metrics": {name: float(np.mean(each)) for name, each in values.items()},
         "length": float(np.mean(lengths)),
+        "cut": sum(episode.cut for episode in episodes),
         "values": values,
         "lengths": lengths,
         "seeds": quota.played_seeds(),

@@ -46,13 +46,13 @@ def write_gif(path: Path, frames: Iterable[Frame], fps: int) -> int:
     stills = (Image.frombytes("RGB", size, zlib.decompress(each)) for each in waiting)
     sample = waiting[:: max(1, len(waiting) // SAMPLE)]
     colours = palette([Image.frombytes("RGB", size, zlib.decompress(each)) for each in sample])
-    drawn = (still.quantize(palette=colours, dither=Image.Dither.NONE) for still in stills)
+    reduced = (still.quantize(palette=colours, dither=Image.Dither.NONE) for still in stills)
     with files.replacing(path) as file:
-        next(drawn).save(
+        next(reduced).save(
             file,
             format="GIF",
             save_all=True,
-            append_images=drawn,
+            append_images=reduced,
             duration=durations,
             loop=0,
         )

@@ -61,12 +61,14 @@ def train(run: Run) -> None:
         rng = step_rng(run.spec.seed, "training steps", now.vector_steps)
         actions, now.policy_state = agent.act(now.step, now.policy_state, rng, explore=True)
         agent.observe(now.step, actions)
-        now.arrive(env.step(actions, now.seeds.take(now.step.last)))
+        try:
+            now.arrive(env.step(actions, now.seeds.take(now.step.last)))
+        finally:
+            note_crashes(run)
         if (metrics := agent.update()) is not None:
             log(run, metrics)
         evaluate_if_due(run)
         save_if_due(run)
-        note_crashes(run)
         run.progress.show(now, "training")
         run.stop.check()
     evaluate_finally(run)
@@ -161,7 +163,6 @@ def evaluate_finally(run: Run) -> None:
     occasion = Occasion("final", 0, run.spec.run.evaluation.final_episodes)
     row = played(run, occasion)
     run.journal.append_evaluation({"kind": "final", "step": run.spec.run.steps, **row})
-    note_crashes(run)
 
 
 def played(run: Run, occasion: Occasion) -> dict[str, Any]:
@@ -178,10 +179,14 @@ def played(run: Run, occasion: Occasion) -> dict[str, Any]:
             evaluation.evaluate(run.agent, env, occasion, seed, between_steps), spec
         )
 
-    with run.progress.evaluating():
-        row = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs, **one(occasion)}
-        if run.stochastic:
-            row["sampled"] = one(replace(occasion, sampled=True))
+    row = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs}
+    try:
+        with run.progress.evaluating():
+            row |= one(occasion)
+            if run.stochastic:
+                row["sampled"] = one(replace(occasion, sampled=True))
+    finally:  # a crash that fails the run is noted, too
+        note_crashes(run)
     return row | {"wall": run.journal.wall()}
 
 

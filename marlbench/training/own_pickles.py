@@ -13,8 +13,7 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
-TRUST = "MARLBENCH_TRUST"
-"""Environment variable: `1` reads pickles of anyone (`marlbench run --trust`)."""
+from marlbench.store.folder import TRUST
 
 
 def sign(pickled: bytes) -> str | None:

@@ -96,20 +96,13 @@ def episode(
 
 def caption(said: str, step: Step, copy: int, statistics: EpisodeStatistics) -> str:
     """Say where an episode stands."""
-    total = score(statistics, copy)
     parts = [
         said,
         f"step {int(statistics.lengths[copy])}",
-        f"return {total:.1f}",
+        f"return {statistics.total(copy):.1f}",
         outcome(step, copy, statistics.spec),
     ]
     return "   ".join(filter(None, parts))
-
-
-def score(statistics: EpisodeStatistics, copy: int) -> float:
-    """Give the return so far: the team's, or the sum over agents."""
-    returns = statistics.returns[copy]  # (A,)
-    return float(returns[0] if statistics.spec.reward == "team" else returns.sum())
 
 
 def outcome(step: Step, copy: int, spec: EnvSpec) -> str:

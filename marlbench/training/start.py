@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from marlbench.errors import one_line
 from marlbench.plugin import Step
 from marlbench.training import evaluation, memory_budget, saved_state
 from marlbench.training.checkpoint import Checkpoints
@@ -58,6 +59,8 @@ def start(
         stop=stop,
         position=position,
     )
+    if suite.copyable and not begins_alike(run.evaluation_env):
+        journal.append_event("not_reproducible")
     run.progress.show(position, "starting")
     return run
 
@@ -67,6 +70,13 @@ def rebuildable(agent: Agent, env: CheckedVectorEnv) -> dict[str, type]:
     example = EpisodeStatistics(env.spec, env.num_envs)
     found = saved_state.classes_in(agent.state(), agent.start(env.num_envs), example)
     return found | saved_state.named(Position, Step, TrainingSeeds)
+
+
+def begins_alike(env: CheckedVectorEnv) -> bool:
+    """Say whether equal seeds begin equal episodes, as a suite promises that is `copyable`."""
+    seeds = np.arange(env.num_envs)
+    first, second = env.reset(seeds), env.reset(seeds)
+    return bool(np.array_equal(first.obs, second.obs))
 
 
 def begin(spec: RunSpec, agent: Agent, env: CheckedVectorEnv) -> Position:
@@ -87,14 +97,23 @@ def resume(
         return None
     position: Position = content["position"]
     agent.load(content["agent"])
-    dropped = 0
-    if content["copies"] is not None:
-        synchronous.restore(env, content["copies"], position.step)
-    else:
+    facts: dict[str, Any] = {"dropped_episodes": 0, "damaged": damages}
+    if (lost := put_back(env, content["copies"], position.step)) is not None:
         dropped = abandon_episodes(spec, agent, env, position)
-    facts = {"dropped_episodes": dropped, "damaged": damages}
+        facts |= {"dropped_episodes": dropped, "lost": lost}
     journal.append_event("resumed", env_steps=position.env_steps, **facts)
     return position
+
+
+def put_back(env: CheckedVectorEnv, copies: bytes | None, step: Step) -> str | None:
+    """Let the copies stand on this step again; give why they cannot, or None."""
+    if copies is None:
+        return "no checkpoint keeps copies of this suite"
+    try:
+        synchronous.restore(env, copies, step)
+    except Exception as error:  # noqa: BLE001 - a simulator may raise anything as it comes back
+        return one_line(error)
+    return None
 
 
 def abandon_episodes(spec: RunSpec, agent: Agent, env: CheckedVectorEnv, position: Position) -> int:

@@ -6,14 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from marlbench.errors import SpecViolation
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marlbench.plugin import EnvSpec, Step, VectorEnv
 
+__all__ = [
+    "CheckedVectorEnv",
+    "SpecViolation",
+    "check_actions",
+    "check_spec",
+    "check_step",
+    "require",
+]
 
-class SpecViolation(ValueError):  # noqa: N818 - names what a plugin did
-    """A plugin broke the contract of `marlbench.plugin`."""
+
+TAKEN_BACK = "an episode that was won on the way is not won on its last step, where that counts"
 
 
 class CheckedVectorEnv:
@@ -26,6 +36,7 @@ class CheckedVectorEnv:
         self.spec = inside.spec
         self.num_envs = inside.num_envs
         self._now: Step | None = None
+        self._won = np.zeros(inside.num_envs, np.bool_)  # said in the episodes under way
 
     def reset(self, seeds: NDArray[np.int64]) -> Step:
         """Begin an episode in every copy, from seeds (E,)."""
@@ -49,8 +60,20 @@ class CheckedVectorEnv:
 
     def _pass(self, step: Step) -> Step:
         check_step(step, self.spec, (self.num_envs,))
+        if (key := won_key(self.spec)) is not None:
+            self._require_kept_wins(step, step.info.get(key))
         self._now = step
         return step
+
+    def _require_kept_wins(self, step: Step, said: Any) -> None:
+        """Refuse an episode that was said to be won and ends as one that was not."""
+        if said is None:
+            return
+        won = np.asarray(said, np.float64) == 1.0  # (E,), NaN of a copy that says nothing
+        crashed = np.asarray(step.info.get("crashed", np.zeros_like(won)))
+        self._won = np.where(step.first, False, self._won | won)
+        lost = self._won & ~won & step.last & ~crashed
+        require(not lost.any(), TAKEN_BACK, said)
 
 
 def check_spec(spec: EnvSpec) -> None:
@@ -95,13 +118,37 @@ def check_step(step: Step, spec: EnvSpec, lead: tuple[int, ...] = ()) -> None:
     if spec.state_shape is not None:
         _require_array("state", step.state, (*lead, *spec.state_shape), "float32")
     _check_values(step, spec)
+    if not lead:
+        check_win(step, spec)
+
+
+def check_win(step: Step, spec: EnvSpec) -> None:
+    """Raise `SpecViolation` unless the end of a copy's episode says by a bool whether it is won.
+
+    On other steps that may be left out. A number would be read as if it were one.
+    """
+    key = won_key(spec)
+    if key is None or (key not in step.info and not step.last):
+        return
+    won: Any = step.info.get(key)
+    array = isinstance(won, np.ndarray | np.bool_)
+    if isinstance(won, bool) or (array and won.dtype == np.bool_ and won.shape == ()):
+        return
+    said = " ".join(repr(won).split()) if key in step.info else f"only {sorted(step.info)}"
+    raise SpecViolation(f"the metric win needs info[{key!r}], a bool, on the last step, not {said}")
+
+
+def won_key(spec: EnvSpec) -> str | None:
+    """Give the key of `Step.info` that says who won, None where winning is no metric."""
+    return next((metric.info for metric in spec.metrics if metric.name == "win"), None)
 
 
 def _check_values(step: Step, spec: EnvSpec) -> None:
     require(bool(step.avail.any(-1).all()), "an agent has no available action", step.avail)
-    require(_finite(step.obs), "an observation is not finite", step.obs)
-    require(_finite(step.reward), "a reward is not finite", step.reward)
-    require(step.state is None or _finite(step.state), "a state is not finite", step.state)
+    _require_finite("an observation", step.obs)
+    _require_finite("a reward", step.reward)
+    if step.state is not None:
+        _require_finite("a state", step.state)
     require(not np.any(step.terminal & ~np.asarray(step.last)), "terminal but not last", step)
     require(not np.any(np.asarray(step.first) & step.last), "first and last at once", step)
     if spec.reward == "team":
@@ -109,8 +156,11 @@ def _check_values(step: Step, spec: EnvSpec) -> None:
         require(same, "agents of a team were given different rewards", step.reward)
 
 
-def _finite(values: NDArray[Any]) -> bool:
-    return values.dtype == np.uint8 or bool(np.isfinite(values).all())
+def _require_finite(name: str, values: NDArray[Any]) -> None:
+    if values.dtype == np.uint8 or np.isfinite(values).all():
+        return
+    place = np.argwhere(~np.isfinite(values))[0].tolist()
+    raise SpecViolation(f"{name} is not finite: {values[tuple(place)]} at {place}")
 
 
 def _require_array(name: str, value: Any, shape: tuple[int, ...], dtype: str) -> None:
@@ -131,6 +181,6 @@ def _require_flag(name: str, value: Any, lead: tuple[int, ...]) -> None:
 
 
 def require(holds: bool, sentence: str, value: Any) -> None:
-    """Raise `SpecViolation` with the sentence and the offending value unless it holds."""
+    """Raise `SpecViolation`, in one line, with the offending value unless it holds."""
     if not holds:
-        raise SpecViolation(f"{sentence}: {value!r}")
+        raise SpecViolation(f"{sentence}: {' '.join(repr(value).split())}")

@@ -29,6 +29,8 @@ class Episode:
     agent_returns: list[float]
     values: dict[str, float]
     """Of every declared metric by name; of no meaning where the episode crashed."""
+    cut: bool = False
+    """Whether a limit of the suite ended what would have gone on."""
 
 
 @dataclass
@@ -65,6 +67,11 @@ class EpisodeStatistics:
                 self._read(metric, metric.info, step)
         return [self._ended(step, int(copy)) for copy in np.flatnonzero(step.last)]
 
+    def total(self, copy: int) -> float:
+        """Give a copy's return so far: the team's, or the sum over agents."""
+        returns: list[float] = self.returns[copy].tolist()
+        return returns[0] if self.spec.reward == "team" else sum(returns)
+
     def _read(self, metric: Metric, key: str, step: Step) -> None:
         """Take what a step says of a metric; raises `SpecViolation` where it has to and does not.
 
@@ -92,10 +99,11 @@ class EpisodeStatistics:
 
     def _ended(self, step: Step, copy: int) -> Episode:
         returns: list[float] = self.returns[copy].tolist()
-        total = returns[0] if self.spec.reward == "team" else float(sum(returns))
+        total = self.total(copy)
         length = int(self.lengths[copy])
         values = {metric.name: self._value(metric, copy, total) for metric in self.spec.metrics}
-        return Episode(copy, length, bool(crashed(step)[copy]), total, returns, values)
+        ends = [bool(flags(step, name)[copy]) for name in ("crashed", "cut")]
+        return Episode(copy, length, ends[0], total, returns, values, ends[1])
 
     def _value(self, metric: Metric, copy: int, total: float) -> float:
         if metric.info is None:
@@ -106,5 +114,10 @@ class EpisodeStatistics:
 
 def crashed(step: Step) -> NDArray[np.bool_]:
     """Give (E,): the copies whose episode the host cut with this step."""
-    flags: Any = step.info.get("crashed")
-    return np.zeros(len(step.last), dtype=bool) if flags is None else np.asarray(flags)
+    return flags(step, "crashed")
+
+
+def flags(step: Step, name: str) -> NDArray[np.bool_]:
+    """Give (E,) what a step says of every copy; False where it says nothing."""
+    said: Any = step.info.get(name)
+    return np.zeros(len(step.last), dtype=bool) if said is None else np.asarray(said, dtype=bool)

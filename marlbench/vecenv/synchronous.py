@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from marlbench.errors import one_line
+from marlbench.errors import SpecViolation, one_line
 from marlbench.plugin import Step
-from marlbench.vecenv.checks import CheckedVectorEnv
+from marlbench.vecenv.checks import CheckedVectorEnv, check_win
 from marlbench.vecenv.seeding import further_seed
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 CRASHES_IN_A_ROW = 5
 """A copy that crashes so often without a real step between makes the run a failed one."""
+
+FLAGS = ("crashed", "cut")
+"""Of `Step.info`: what is False where a step does not say it."""
 
 
 class EnvironmentFailure(RuntimeError):  # noqa: N818 - the reason of a failed run
@@ -63,12 +66,19 @@ def take_crashes(env: CheckedVectorEnv) -> list[dict[str, Any]]:
     return crashes
 
 
+def last_error(door: VectorEnv, copy: int) -> str:
+    """Give the error of a copy's newest crash that was not drained yet; empty without one."""
+    inside = door.inside if isinstance(door, CheckedVectorEnv) else door
+    crashes = inside.crashes if isinstance(inside, SyncVectorEnv) else []
+    return next((each["error"] for each in reversed(crashes) if each["copy"] == copy), "")
+
+
 class SyncVectorEnv:
     """A `VectorEnv` made of single `Env`s, all asked before any is waited for.
 
     A crash cuts the episode: the last observation comes again as a time-out with no reward and
     `info["crashed"]`, and the copy is rebuilt. A crash of a reset is tried again with a further
-    seed.
+    seed. A breach of the contract is no crash: it is raised.
     """
 
     def __init__(self, make: Callable[[], Env], num_envs: int) -> None:
@@ -131,6 +141,8 @@ class SyncVectorEnv:
         while True:
             try:
                 return answer()
+            except SpecViolation:
+                raise
             except Exception as error:  # noqa: BLE001 - a simulator may raise anything
                 self._crashed(copy, error)
                 seed = further_seed(seed, self._strikes[copy])
@@ -140,9 +152,12 @@ class SyncVectorEnv:
         """Wait for a step, cutting the episode if the copy crashes."""
         try:
             step = answer()
+        except SpecViolation:
+            raise
         except Exception as error:  # noqa: BLE001 - a simulator may raise anything
             self._crashed(copy, error)
             return cut(self._now[copy])
+        check_win(step, self.spec)
         self._strikes[copy] = 0
         return step
 
@@ -232,16 +247,16 @@ def unstack(step: Step) -> list[Step]:
 
 
 def _said(steps: list[Step]) -> list[str]:
-    """Give the keys of the numbers that any copy's step says, and `crashed`."""
+    """Give the keys of the numbers that any copy's step says, and the flags."""
     numbers = (
         name
         for step in steps
         for name, value in step.info.items()
-        if isinstance(value, bool | int | float | np.bool_ | np.integer | np.floating)
+        if isinstance(value, bool | int | float | np.generic | np.ndarray) and not np.shape(value)
     )
-    return list(dict.fromkeys(["crashed", *numbers]))
+    return list(dict.fromkeys([*FLAGS, *numbers]))
 
 
 def _says(step: Step, name: str) -> float | bool:
     """Give what a step says; NaN where it says nothing."""
-    return step.info.get(name, False if name == "crashed" else np.nan)
+    return step.info.get(name, False if name in FLAGS else np.nan)

@@ -1,4 +1,4 @@
-"""What acting remembers follows the learner to another device: a run may go on elsewhere.
+"""The policy's state follows the learner to another device: a run may go on elsewhere.
 
 A GPU is not needed to see it: on torch's device `meta` everything works but to read a result, so
 that acting there gets as far as its last line, and no further.
@@ -27,18 +27,18 @@ CATALOGUE = load_catalogue()
         ("mappo", ["actor"]),
     ],
 )
-def test_a_memory_from_the_cpu_is_moved(name: str, networks: list[str]) -> None:
+def test_a_policy_state_from_the_cpu_is_moved(name: str, networks: list[str]) -> None:
     entry, suite = CATALOGUE.algorithms[name], CATALOGUE.suite("skirmish")
-    door = synchronous.build(suite, suite.default_task, suite.config(), 2)
+    env = synchronous.build(suite, suite.default_task, suite.config(), 2)
     config = entry.config(**Subject.of(entry, None).settings)
-    agent: Any = entry.build(config, door.spec, 0, "cpu")
-    memory = agent.start(2)
-    step = door.reset(np.array([0, 1]))
+    agent: Any = entry.build(config, env.spec, 0, "cpu")
+    policy_state = agent.start(2)
+    step = env.reset(np.array([0, 1]))
     agent.act(
-        step, memory, np.random.default_rng(0), explore=False
+        step, policy_state, np.random.default_rng(0), explore=False
     )  # so it is not for another reason that it fails below
     for path in networks:
         attrgetter(path)(agent).to("meta")
     agent.device = "meta"
     with pytest.raises(NotImplementedError, match="copy out of meta"):
-        agent.act(step, memory, np.random.default_rng(0), explore=False)
+        agent.act(step, policy_state, np.random.default_rng(0), explore=False)

@@ -398,3 +398,23 @@ class Screen:
             pass
         os.close(self.terminal)
         return self.said
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    command = f"{shlex.join(PROGRAM)} show dmawm | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    title, code = done.stdout.splitlines()
+    assert title.startswith("dmawm: ")
+    assert (code, done.stderr) == ("0", "")
+
+
+def test_a_terminal_that_has_only_ascii_is_told_everything_else() -> None:
+    say = "@app.command()\ndef say():\n print('3 \u2713')\n"
+    script = f"from marlbench.cli import main, app\n{say}main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "say"],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "3 ?\n", "")

@@ -131,6 +131,34 @@ def test_crashed_episodes_are_told(results: Path, record: Record) -> None:
     assert "qmix: seed 1 with 10 crashed episodes that are not scored." in text
 
 
+def test_a_run_with_many_crashed_episodes_is_not_counted_and_says_why(
+    results: Path, record: Record
+) -> None:
+    record("qmix", 0, [1.0] * 5)
+    record("qmix", 1, [3.0] * 5, crashed=1)  # 1 of 33 episodes
+    record("qmix", 2, [9.0] * 5, crashed=2)  # 2 of 34, which is more than 5 %
+    text = write(results, results / "report").page.read_text()
+    (row,) = rows_of(results / "report" / "table.csv")
+    assert (float(row["mean"]), row["seeds_finished"]) == (2.0, "2")
+    assert "seed 2 is not counted: 10 of 170 evaluation episodes crashed, more than 5%" in text
+    assert "seed 1 is not counted" not in text
+
+
+def test_cuts_and_what_no_seed_decides_are_told(results: Path, record: Record) -> None:
+    for seed in range(3):
+        folder = record("qmix", seed, [1.0, 2.0])
+        if seed == 1:
+            *rows, last = (folder / "eval.jsonl").read_text().splitlines()
+            marked = json.dumps(json.loads(last) | {"cut": 3})
+            (folder / "eval.jsonl").write_text("\n".join([*rows, marked, ""]))
+        if seed == 2:
+            (folder / "events.jsonl").write_text('{"event": "not_reproducible"}\n')
+    text = write(results, results / "report").page.read_text()
+    assert "qmix: seed 1: 3 of 64 evaluation episodes cut at" in text
+    assert "qmix: seed 2: not reproducible" in text
+    assert "seed 0: " not in text
+
+
 def test_crashes_in_training_are_told(results: Path, record: Record) -> None:
     for seed, crashes in enumerate((["training"] * 3, ["evaluation"], [], ["training"])):
         folder = record("qmix", seed, [1.0] * 5)

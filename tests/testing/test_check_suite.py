@@ -33,7 +33,7 @@ def test_a_good_environment_keeps_every_promise() -> None:
     single = check_suite(offered(Synthetic))
     vector = check_suite(replace(suite, build=None, build_vector=build_vector))
     assert [each for each in single + vector if not each.passed] == []
-    assert (len(single), len(vector)) == (8, 9)
+    assert (len(single), len(vector)) == (9, 10)
 
 
 def test_what_is_said_of_pictures_is_checked() -> None:
@@ -119,6 +119,14 @@ class Silent(Broken):
         return replace(step, info={})
 
 
+class TakenBack(Broken):
+    """Says of everyone that it has won, but for the last step."""
+
+    def spoil(self, step: Step) -> Step:
+        """Say it too early."""
+        return replace(step, info={"won": not step.last})
+
+
 class Lazarus(Broken):
     """Lets the dead come back."""
 
@@ -142,6 +150,28 @@ class Unseeded(Broken):
         """Add noise that no seed decides."""
         noise = np.random.normal(size=step.obs.shape).astype(np.float32)
         return replace(step, obs=step.obs + noise * step.alive[:, None])
+
+
+class Elsewhere(Broken):
+    """Serves its agents in the order of a set, which is another one in each process."""
+
+    names = frozenset("abcdefgh")
+
+    def spoil(self, step: Step) -> Step:
+        """Shift what is seen by the place of the first name."""
+        first = "abcdefgh".index(next(iter(self.names)))
+        return replace(step, obs=step.obs + np.float32(first) * step.alive[:, None])
+
+
+def build_elsewhere(task: str, config: Any) -> Elsewhere:
+    """Build it, by a function that other processes can import."""
+    return Elsewhere()
+
+
+def test_what_differs_between_processes_is_caught() -> None:
+    found = failures(replace(suite, build=build_elsewhere))
+    assert list(found) == ["the seed decides in other processes"]
+    assert "in another process episode 0 differs at" in found.popitem()[1].detail
 
 
 class Haunted(Broken):
@@ -185,9 +215,10 @@ class Forgetful(Broken):
         (Endless, "episodes begin and end", "went on behind its limit of 12"),
         (TwiceFirst, "episodes begin and end", "are first"),
         (Silent, "episodes begin and end", "info['won']"),
+        (TakenBack, "episodes begin and end", "won on the way"),
         (Lazarus, "the dead stay dead", "came back to life"),
         (Ghosts, "the dead stay dead", "not zero"),
-        (Unseeded, "the seed decides", "differ at"),
+        (Unseeded, "the seed decides", "two episodes of seed 0 differ at"),
         (Haunted, "a reset forgets", "differs at"),
         (OneBuffer, "steps are not written over", "written over"),
         (Forgetful, "copies go on mid-episode", "goes on otherwise"),
@@ -236,3 +267,12 @@ def test_what_random_play_never_met_is_said() -> None:
     details = {each.name: each.detail for each in check_suite(offered(Calm))}
     assert details["the dead stay dead"] == "0 deaths in 8 episodes"
     assert details["episodes begin and end"] == "8 time-outs"
+
+
+def test_episodes_that_the_suite_cuts_are_said() -> None:
+    class Cutting(Broken):
+        def spoil(self, step: Step) -> Step:
+            return replace(step, info={**step.info, "cut": step.last and not step.terminal})
+
+    details = {each.name: each.detail for each in check_suite(offered(Cutting))}
+    assert "of them cut at 12 steps by the suite" in details["episodes begin and end"]

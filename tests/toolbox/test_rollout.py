@@ -9,6 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_gae
+from marlbench.vecenv.synchronous import SyncVectorEnv
+from marlbench_probe.clocks import Counting
 
 COPIES = 3
 STEPS = 7
@@ -175,3 +177,29 @@ def test_stream_advantages_are_sums_over_the_rest_of_the_episode() -> None:
     discount = gamma * torch.from_numpy(part.goes_on).double()
     ours = stream_gae(reward, discount, torch.from_numpy(value), torch.from_numpy(worth), lambda_)
     torch.testing.assert_close(ours.numpy(), expected)  # float64: its default tolerance of 1e-7
+
+
+@pytest.mark.parametrize("with_state", [True, False])
+def test_a_rollout_holds_real_transitions_of_the_host_and_no_others(with_state: bool) -> None:
+    copies, seeds = SyncVectorEnv(Counting, 3), np.arange(3)
+    rollout, step = Rollout(20), copies.reset(seeds)
+    for index in range(40):
+        actions = step.avail.argmax(-1)
+        rollout.observe(step, actions, with_state)
+        step = copies.step(actions, seeds + index)
+    data = rollout.take(["reward", "last", "terminal"])
+    time = data.now["obs"][..., 0]  # (T, E, A): the step of the episode
+    assert np.array_equal(data.next["reward"], time + 1)
+    assert np.array_equal(data.now["first"], time[..., 0] == 0)
+    seed = data.now["obs"][..., 0, 2]
+    assert np.array_equal(data.next["last"], time[..., 0] + 1 == 3 + seed % 5)
+    assert np.array_equal(data.next["terminal"], data.next["last"] & (seed % 2 == 0))
+    assert ("state" in data.now) == with_state
+    if with_state:
+        assert (data.now["state"][..., 0] == time[..., 0]).all()
+
+
+def test_actions_of_other_copies_than_the_steps_are_refused() -> None:
+    step = SyncVectorEnv(Counting, 3).reset(np.arange(3))
+    with pytest.raises(AssertionError, match=r"actions \(2, 2\)"):
+        Rollout(5).observe(step, np.zeros((2, 2), np.int64))

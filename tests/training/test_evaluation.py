@@ -144,9 +144,9 @@ def test_an_episode_that_always_crashes_fails_instead_of_hanging() -> None:
     quota = Quota(Occasion("curve", 0, 1), num_envs=1)
     episode = Episode(0, length=3, crashed=True, total=0.0, agent_returns=[0.0], values={})
     for _ in range(REPLAYS - 1):
-        quota.take(episode)
-    with pytest.raises(EnvironmentFailure, match="crashed 10 times"):
-        quota.take(episode)
+        quota.take(episode, "OSError: connection lost")
+    with pytest.raises(EnvironmentFailure, match=r"crashed 10 times.*OSError: connection lost"):
+        quota.take(episode, "OSError: connection lost")
 
 
 def test_training_and_evaluation_never_share_a_seed() -> None:

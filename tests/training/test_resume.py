@@ -11,10 +11,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from marlbench import store
+from marlbench.plugin import Step
 from marlbench.store import files
 from marlbench.testing import synthetic
 from marlbench.training.interrupt import Stop
@@ -40,13 +43,13 @@ def start(folder: Path) -> subprocess.Popen[bytes]:
 def test_kills_at_random_moments_leave_every_row_exactly_once(
     undisturbed: Path, tmp_path: Path, number: int
 ) -> None:
-    draws = random.Random(number)
+    rng = random.Random(number)
     folder = store.create(tmp_path, small_spec())
     kills = 0
     for attempt in range(number):
         process = start(folder)
-        wait_for_rows(folder, 80 * (attempt + 1) // number + draws.randrange(12), process)
-        time.sleep(draws.random() * 0.02)
+        wait_for_rows(folder, 80 * (attempt + 1) // number + rng.randrange(12), process)
+        time.sleep(rng.random() * 0.02)
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
     assert kills == number, "the worker was too quick for this test: nothing was tested"
@@ -140,8 +143,39 @@ def test_copies_that_cannot_be_pickled_lose_their_episodes_and_say_so(tmp_path: 
     assert play(small_spec(), tmp_path, suite) == 0
     resumed = next(e for e in files.read_rows(tmp_path / "events.jsonl") if e["event"] == "resumed")
     assert 1 <= resumed["dropped_episodes"] <= 3
-    steps = [row["step"] for row in files.read_rows(tmp_path / "eval.jsonl")]
-    assert steps == [0, 100, 200, 300]
+    played = [(row["kind"], row["step"]) for row in files.read_rows(tmp_path / "eval.jsonl")]
+    assert played == [*(("curve", point) for point in (0, 100, 200, 300)), ("final", 300)]
+
+
+class Irretrievable(synthetic.Synthetic):
+    """Its draws are nobody's, so a copy that comes back stands elsewhere, and says so."""
+
+    def reset(self, seed: int) -> Step:
+        """Begin an episode of another seed."""
+        return super().reset(int(np.random.default_rng().integers(2**31)))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Refuse to come back."""
+        raise RuntimeError("the environment is not decided by its seed")
+
+
+def test_copies_that_cannot_come_back_lose_their_episodes_and_nothing_else(tmp_path: Path) -> None:
+    suite = replace(synthetic.suite, build=lambda task, config: Irretrievable())
+    folder = store.create(tmp_path, small_spec())
+    assert play(small_spec(), folder, suite, stop=StopAfter(60)) == 130
+    assert play(small_spec(), folder, suite) == 0
+    (record,) = store.runs(tmp_path)
+    resumed = next(e for e in record.events() if e["event"] == "resumed")
+    assert 1 <= resumed["dropped_episodes"] <= 3
+    assert resumed["lost"] == "RuntimeError: the environment is not decided by its seed"
+    assert [row["step"] for row in record.evaluations()] == [0, 100, 200, 300]
+    assert any("not reproducible" in remark for remark in record.remarks())
+
+
+def test_of_a_run_whose_seeds_decide_nothing_is_remarked(undisturbed: Path) -> None:
+    events = [row["event"] for row in files.read_rows(undisturbed / "events.jsonl")]
+    assert "not_reproducible" not in events
+    assert "checkpoint" in events
 
 
 def test_a_done_run_is_left_alone(undisturbed: Path) -> None:

@@ -90,11 +90,11 @@ def test_kills_change_nothing(name: str, tmp_path: Path) -> None:
     spec = spec_of(CATALOGUE.algorithm(name), steps=4000)
     whole, broken = store.create(tmp_path / "a", spec), store.create(tmp_path / "b", spec)
     assert start(whole).wait() == 0
-    total, draws, kills = len(rows(whole / "train.jsonl")), random.Random(5), 0
+    total, rng, kills = len(rows(whole / "train.jsonl")), random.Random(5), 0
     for part in range(1, 6):
         process = start(broken)
         wait_for_rows(broken, part * total // 6, process)
-        time.sleep(draws.random() * 0.3)
+        time.sleep(rng.random() * 0.3)
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
     assert kills >= 4, "the worker was too quick for this test"

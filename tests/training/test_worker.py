@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from marlbench import store
 from marlbench.config import RunConfig
+from marlbench.errors import SpecViolation
 from marlbench.plugin import Agent, Algorithm, Step
 from marlbench.store import files
 from marlbench.store.clock import Clock
@@ -201,6 +202,44 @@ def test_crashes_are_counted_as_events_and_never_scored(tmp_path: Path) -> None:
     scored = {c["during"] for c in crashes}
     assert "training" in scored
     assert all(row["episodes"] == 4 for row in record.evaluations())
+
+
+class LosesAtTheEnd(Synthetic):
+    """Loses its simulator when an episode is about to end."""
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Crash with the last step."""
+        step = super().step(actions)
+        if step.last:
+            raise OSError("connection lost at the end")
+        return step
+
+
+def test_what_crashed_an_evaluation_is_in_its_reason_and_among_its_events(tmp_path: Path) -> None:
+    suite = replace(synthetic.suite, build=lambda task, config: LosesAtTheEnd(), copyable=False)
+    folder = store.create(tmp_path, small_spec())
+    assert play(small_spec(), folder, suite) == 1
+    (record,) = store.runs(tmp_path)
+    assert record.failure is not None
+    assert record.failure["reason"].endswith("at last with OSError: connection lost at the end")
+    crashes = [e for e in record.events() if e["event"] == "env_crash"]
+    assert {(c["during"], c["error"]) for c in crashes} == {
+        ("evaluation", "OSError: connection lost at the end")
+    }
+
+
+def test_a_breach_of_the_contract_is_no_crash_and_fails_the_run_at_once(tmp_path: Path) -> None:
+    class Contradictory(Synthetic):
+        def step(self, actions: NDArray[np.int64]) -> Step:
+            raise SpecViolation("red is dead and alive")
+
+    suite = replace(synthetic.suite, build=lambda task, config: Contradictory(), copyable=False)
+    folder = store.create(tmp_path, small_spec())
+    assert play(small_spec(), folder, suite) == 1
+    (record,) = store.runs(tmp_path)
+    assert record.failure is not None
+    assert record.failure["reason"] == "SpecViolation: red is dead and alive"
+    assert not any(e["event"] == "env_crash" for e in record.events())
 
 
 def test_an_eta_appears_once_updates_were_timed_and_counts_evaluations(

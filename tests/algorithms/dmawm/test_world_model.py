@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Independent, kl_divergence
 
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.attention import AgentTransformer, Block
 from marlbench_dmawm.absorbing import Batch
+from marlbench_dmawm.attention import AgentTransformer, Block
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.networks import AgentModule, StateReader
 from marlbench_dmawm.world_model import States, WorldModel

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from marlbench import plugin
 from marlbench.drawing import AGENT, ENEMY
 from marlbench.installation import pip_install
-from marlbench.plugin import Config
-from marlbench_pettingzoo import build_lbf, build_mpe, render_lbf, render_mpe
+from marlbench_pettingzoo import build, build_lbf, build_mpe, render, render_lbf, render_mpe
+from marlbench_pettingzoo.config import Config
 
 
 def test_a_particle_world_is_drawn_without_keeping_a_surface() -> None:
     pytest.importorskip("mpe2", reason=pip_install("mpe"))
-    env: Any = build_mpe("simple_spread_2", Config())
+    env: Any = build_mpe("simple_spread_2", plugin.Config())
     env.reset(0)
     first = render_mpe(env)
     assert first.shape == (350, 350, 3)
@@ -29,7 +31,7 @@ def test_a_particle_world_is_drawn_without_keeping_a_surface() -> None:
 
 def test_foraging_is_drawn_with_players_and_food_on_their_cells() -> None:
     pytest.importorskip("lbforaging", reason=pip_install("lbf"))
-    env: Any = build_lbf("Foraging-8x8-2p-2f-coop", Config())
+    env: Any = build_lbf("Foraging-8x8-2p-2f-coop", plugin.Config())
     env.reset(0)
     picture, world = render_lbf(env), env.inside.inside
     cells = {tuple(player.position): AGENT for player in world.players}
@@ -43,3 +45,32 @@ def test_foraging_is_drawn_with_players_and_food_on_their_cells() -> None:
             colour = tuple(picture[y, x].tolist())
             assert (colour in (AGENT, ENEMY)) == ((row, column) in cells)
             assert cells.get((row, column), colour) == colour
+
+
+def test_an_environment_draws_itself_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    env: Any = build("rounds:Drawn", Config())
+
+    def length() -> int:
+        return int(render(env)[0, :, 0].astype(bool).sum())
+
+    env.reset(1)
+    assert length() == 0
+    for _ in range(3):
+        env.step(np.array([0, 0]))
+    assert length() == 3
+    env.reset(1)
+    assert length() == 0
+    env.step(np.array([0, 0]))
+    env.reset(2)
+    env.step(np.array([0, 0]))
+    assert length() == 1
+    assert env.inside.inside.render_mode is None
+
+
+def test_an_environment_that_draws_nothing_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    env = build("rounds:Rounds", Config())
+    env.reset(1)
+    with pytest.raises(NotImplementedError, match=r"draws no pictures: .*render_mode"):
+        render(env)

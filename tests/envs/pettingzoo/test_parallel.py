@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from marlbench.errors import SpecViolation
 from marlbench.plugin import Env, Step
 from marlbench.vecenv.single import build_single
 from marlbench_pettingzoo import build, marlbench_suites
@@ -106,7 +107,7 @@ def test_longer_episodes_are_cut_as_time_outs() -> None:
 def test_an_agent_that_leaves_without_a_no_op_is_an_error() -> None:
     env = build("leavers", Config(leaving=False))
     assert env.spec.noop is None
-    with pytest.raises(RuntimeError, match="with leaving=true agents have a no-op"):
+    with pytest.raises(SpecViolation, match="short has left: with leaving=true agents"):
         play(env)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from marlbench.toolbox.twohot import TwoHot, symexp, symlog
+from marlbench_dmawm.twohot import TwoHot, symexp, symlog
 
 
 def dense_target(x: float, bins: Tensor) -> Tensor:

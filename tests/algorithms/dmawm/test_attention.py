@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from marlbench.toolbox.attention import AgentTransformer, Block
+from marlbench_dmawm.attention import AgentTransformer, Block
 
 
 def copied(block: Block, width: int, heads: int, feedforward: int) -> nn.TransformerEncoderLayer:
