@@ -18,16 +18,17 @@ SHOWN = 20
 """No metric is shown with so many digits behind the point."""
 
 
+Count = Annotated[int, Field(ge=0, lt=2**62)]
+"""Arrays of 64 bits hold it."""
+
+
 class _Document(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
 class _Wall(_Document):
     seconds: float
-
-
-Count = Annotated[int, Field(ge=0, lt=2**62)]
-"""Arrays of 64 bits hold it."""
+    attempt: Count = 0
 
 
 class _Row(_Document):
@@ -51,6 +52,7 @@ class Evaluation(_Row):
 class Update(_Row):
     """A row of `train.jsonl`."""
 
+    update: Count
     metrics: dict[str, Number]
     wall: _Wall
 

@@ -29,6 +29,7 @@ from marlbench.store.folder import (
     place_of,
     read_spec,
 )
+from marlbench.store.rows import todays, without_superseded
 from marlbench.store.writing import alive, attempted
 
 if TYPE_CHECKING:
@@ -76,9 +77,9 @@ class RunRecord:
 
     @cached_property
     def _evaluated(self) -> list[dict[str, Any]]:
-        rows = [_todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]
+        rows = [todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]
         checked.check_rows(checked.Evaluation, rows, EVALUATIONS)
-        return rows
+        return without_superseded(rows, lambda row: (row.get("kind") == "final", row["step"]))
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -90,7 +91,7 @@ class RunRecord:
         _require_whole(self.folder, TRAINING)
         rows = files.read_rows(self.folder / TRAINING)
         checked.check_rows(checked.Update, rows, TRAINING)
-        return rows
+        return without_superseded(rows, lambda row: row["update"])
 
     def events(self) -> list[dict[str, Any]]:
         """Give the rows of `events.jsonl`."""
@@ -134,20 +135,6 @@ class RunRecord:
         if any(row.get("event") == "not_reproducible" for row in self.events()):
             said.append("not reproducible: equal seeds do not begin equal episodes")
         return said
-
-
-def _todays(row: dict[str, Any]) -> dict[str, Any]:
-    """Give an evaluation's row with `metrics` and `values`, once columns of their own."""
-    if "metrics" in row:
-        return row
-    means = {name: row.get(name) for name in ("return", "win")}
-    values = {"return": row.get("returns"), "win": row.get("wins")}
-    kept = {key: value for key, value in row.items() if key not in {*means, "returns", "wins"}}
-    there = [name for name, mean in means.items() if mean is not None]
-    return kept | {
-        "metrics": {name: means[name] for name in there},
-        "values": {name: [float(v) for v in values[name] or ()] for name in there},
-    }
 
 
 def runs(results: Path) -> list[RunRecord]:

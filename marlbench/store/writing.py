@@ -122,11 +122,11 @@ class Journal:
             raise Superseded(f"{self.folder}: attempt {self.attempt} was superseded")
 
     def wall(self) -> dict[str, Any]:
-        """Give the time of day and the seconds spent on the run: what may differ between runs."""
+        """Give attempt, time of day and seconds spent on the run: what may differ between runs."""
         phases = {phase: round(seconds, 3) for phase, seconds in self.clock.seconds().items()}
         seconds = round(sum(phases.values()), 3)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return {"time": now, "seconds": seconds, **phases}
+        return {"attempt": self.attempt, "time": now, "seconds": seconds, **phases}
 
     def close(self) -> None:
         """Give the folder up."""

@@ -201,10 +201,7 @@ def test_nothing_is_written_or_deleted_through_a_link(
     (folder / name).rename(outside)
     (folder / name).symlink_to(outside)
     kept = outside.read_bytes() if outside.is_file() else sorted(os.listdir(outside))
-    try:
-        assert play(small_spec(), folder) != 0
-    except OSError:
-        assert name == "events.jsonl"  # there is no telling it then
+    assert play(small_spec(), folder) not in (0, 130)
     assert kept == (outside.read_bytes() if outside.is_file() else sorted(os.listdir(outside)))
 
 
