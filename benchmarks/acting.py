@@ -18,10 +18,10 @@ def print_policy_steps(agent: Agent, repeats: int) -> None:
 
 def step_seconds(agent: Agent, num_envs: int, repeats: int) -> tuple[float, float]:
     """Median CPU and wall seconds of `act` for so many copies."""
-    memory = agent.start(num_envs)
+    policy_state = agent.start(num_envs)
     turn = itertools.cycle(list(itertools.islice(battle(num_envs), 50)))
     return median_seconds(
-        lambda: agent.act(next(turn), memory, np.random.default_rng(0), explore=True),
+        lambda: agent.act(next(turn), policy_state, np.random.default_rng(0), explore=True),
         repeats,
         warm=50,
     )

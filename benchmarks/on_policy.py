@@ -9,6 +9,7 @@ import numpy as np
 
 from acting import print_policy_steps
 from battle import SPEC, battle
+from marlbench.plugin import Agent
 from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
 from marlbench_mat.agent import Mat
@@ -16,16 +17,17 @@ from marlbench_mat.config import MatConfig
 from timing import median_seconds, prepare, print_head, print_row
 
 Learner = TypeVar("Learner", Mappo, Mat)
-"""Either, with the memory of acting that is its own."""
+"""Either, with a policy's state of its own."""
 
 
 def fill(agent: Learner) -> None:
     """Show steps until the next `update` learns."""
     steps = battle(agent.config.num_envs)
-    memory = agent.start(agent.config.num_envs)
+    player: Agent = agent  # to whom the policy's state is the learner's own business
+    policy_state, rng = player.start(agent.config.num_envs), np.random.default_rng(0)
     while not agent.rollout.ready:
         step = next(steps)
-        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
+        actions, policy_state = player.act(step, policy_state, rng, explore=True)
         agent.observe(step, actions)
 
 

@@ -16,6 +16,14 @@ PAPER = Preset(
     seeds=5,
     all_tasks=True,
 )
+AUTHORS = Preset(
+    "authors",
+    "the paper's experiment as its authors' code has it, where that contradicts the paper's text",
+    run={"steps": 400_000},
+    seeds=5,
+    all_tasks=True,
+    on_pictures="authors-pictures",
+)
 QUICK = Preset(
     "quick",
     "small enough to learn something in minutes on two CPU cores: 30,000 env steps, 3 seeds",
@@ -43,12 +51,16 @@ PICTURES = Preset(
     "pictures",
     "what learners change over quick where observations are images; follows it there by itself",
 )
+AUTHORS_PICTURES = Preset(
+    "authors-pictures",
+    "what learners change over authors where observations are images; follows it there by itself",
+)
 
 
 @hookimpl
 def marlbench_presets() -> Iterable[Preset]:
-    """Offer the three sizes of an experiment, and what pictures change in the second."""
-    return [PAPER, QUICK, SMOKE, PICTURES]
+    """Offer the sizes of an experiment, and what pictures change in two of them."""
+    return [PAPER, AUTHORS, QUICK, SMOKE, PICTURES, AUTHORS_PICTURES]
 
 
 @hookimpl

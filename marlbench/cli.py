@@ -39,6 +39,7 @@ env = typer.Typer(
 )
 app.add_typer(env, name="env")
 
+Of = Annotated[str, typer.Option("--of", metavar="newest|best|STEP", help="Which of its policies.")]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
 
 
@@ -245,7 +246,7 @@ def report(
 
 
 @app.command()
-def watch(
+def watch(  # noqa: PLR0913 - one parameter per option
     run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
     episodes: Annotated[int, typer.Option(metavar="N", min=1, help="Episodes to film.")] = 3,
     out: Annotated[
@@ -253,13 +254,35 @@ def watch(
         typer.Option(metavar="FILE", help="A .gif or .mp4; else film.gif in the run's folder."),
     ] = None,
     fps: Annotated[int, typer.Option(metavar="N", min=1, max=50, help="Steps a second.")] = 8,
+    of: Of = "newest",
     results: Results = RESULTS,
 ) -> int:
     """Film a trained agent on its evaluation episodes."""
     from marlbench.commands.watch import watched
     from marlbench.host import load_catalogue
 
-    return watched(load_catalogue(), run, results, out, episodes, fps)
+    return watched(load_catalogue(), run, results, out, episodes, fps, of)
+
+
+@app.command()
+def evaluate(  # noqa: PLR0913 - one parameter per option
+    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
+    episodes: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="How many; else as many as its final evaluation."),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="K", min=0, help="Of the start states.")] = 0,
+    task: Annotated[
+        str | None, typer.Option(metavar="OTHER", help="Another task of the suite.")
+    ] = None,
+    of: Of = "newest",
+    results: Results = RESULTS,
+) -> int:
+    """Play fresh episodes with a trained agent; no point of its curve is touched."""
+    from marlbench.commands.evaluate import evaluated
+    from marlbench.host import load_catalogue
+
+    return evaluated(load_catalogue(), run, results, episodes, seed, task, of)
 
 
 def _code(well: bool) -> ExitCode:

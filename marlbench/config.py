@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import combinations
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from marlbench import labels
 from marlbench.plugin import Config
@@ -27,6 +27,8 @@ class Evaluation(Config):
     """Copies that play them; each plays `episodes / num_envs`, never first-to-finish [ours]."""
     final_episodes: int = Field(default=100, ge=1)
     """Episodes of the final evaluation, which no point of the curve has played [ours]."""
+    final_of_best: bool = False
+    """Whether the best kept policy is finally evaluated too; see `run.keep_checkpoints` [ours]."""
 
 
 class RunConfig(Config):
@@ -38,10 +40,24 @@ class RunConfig(Config):
     """When and how the host evaluates."""
     checkpoint_every: int = Field(default=20_000, ge=1)
     """Env steps between checkpoints; the end always has one [ours]."""
+    keep_checkpoints: str = Field(
+        default="newest",
+        pattern=r"^(newest|best|every=[1-9][0-9]*)$",
+        examples=["newest", "best", "every=20000"],
+    )
+    """Policies kept to the end: the `newest`; also the one that was `best` at a point of the curve,
+    by the first metric, the earlier where two are equal; or also one `every=N` env steps [ours]."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the learner computes; `auto` takes a GPU if there is one [ours]."""
     threads: int = Field(default=1, ge=1)
     """Threads of torch per run on the CPU [ours: more is slower when runs share cores]."""
+
+    @model_validator(mode="after")
+    def keep_what_is_evaluated(self) -> RunConfig:
+        """Refuse a final evaluation of the best policy where none is kept."""
+        if self.evaluation.final_of_best and self.keep_checkpoints == "newest":
+            raise ValueError("run.evaluation.final_of_best needs run.keep_checkpoints=best")
+        return self
 
 
 class RunSpec(Config):

@@ -82,7 +82,8 @@ def _sentence(info: FieldInfo) -> tuple[str, str]:
 
 
 def _allowed(info: FieldInfo) -> str:
-    return _words(info.annotation, info.metadata)
+    words = _words(info.annotation, info.metadata)
+    return f"{words}, such as {', '.join(map(str, info.examples))}" if info.examples else words
 
 
 def _words(annotation: Any, metadata: Iterable[Any] = ()) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marlbench.commands.check import verdicts
 from marlbench.commands.run import play_grid, requested
-from marlbench.commands.watch import find_run, spec_of
+from marlbench.commands.watch import check_playable, find_run, spec_of
 from marlbench.errors import UserError, one_line
-from marlbench.host import Catalogue, load_catalogue, require_installed
+from marlbench.host import Catalogue, load_catalogue
 from marlbench.overrides import Override
 from marlbench.store import load as load_evaluations
 from marlbench.store import load_training, runs
@@ -101,16 +101,16 @@ def load(folder: str | Path = RESULTS) -> Frames:
     return Frames(load_evaluations(place), load_training(place))
 
 
-def load_agent(folder: str | Path, seed: int = 0) -> TrainedAgent:
+def load_agent(folder: str | Path, seed: int = 0, of: str = "newest") -> TrainedAgent:
     """Give the trained agent of a run, named as `marlbench watch` names it, to play by hand.
 
-    On the CPU, as the newest checkpoint has it; `seed` decides what the learner draws. Raises
-    UserError where there is no such run, no checkpoint or no simulator.
+    On the CPU, as the `newest` checkpoint has it, or `best` or a point's policy that it keeps (see
+    `run.keep_checkpoints`); `seed` decides what the learner draws. Raises UserError where there is
+    no such run, policy or simulator.
     """
     place = find_run(str(folder), Path(RESULTS))
     spec, found = spec_of(place), load_catalogue()
-    algorithm, suite = found.algorithm(spec.algorithm), found.suite(spec.suite)
-    require_installed(suite)
+    algorithm, suite = found.algorithm(spec.algorithm), check_playable(found, place, of)
 
     from marlbench.training.replay_segments import Damaged
     from marlbench.training.trained import TrainedAgent, trained
@@ -118,7 +118,7 @@ def load_agent(folder: str | Path, seed: int = 0) -> TrainedAgent:
 
     env = build_single(suite, spec.task, suite.config(**spec.suite_config))
     try:
-        agent, env_steps = trained(place, spec, algorithm, env.spec)
+        agent, env_steps = trained(place, spec, algorithm, env.spec, of)
     except (
         Damaged,
         ImportError,

@@ -11,15 +11,15 @@ NUMBERS = re.compile(r"\d+")
 
 
 def table(package: Path) -> list[tuple[str, str]]:
-    """Rows (in the paper, in the code) of a page's table of equations."""
+    """Rows (in the paper, in the code) of a page's table of equations; what follows is its own."""
     lines = (package / "README.md").read_text().splitlines()
     begin = next(i for i, line in enumerate(lines) if line.startswith("| in the paper"))
     rows = []
     for line in lines[begin + 2 :]:
         if not line.startswith("|"):
             break
-        paper, code = (cell.strip() for cell in line.strip("|").split("|", 1))
-        rows.append((paper, code.strip(" |")))
+        paper, code, *_ = (cell.strip() for cell in line.strip("|").split("|"))
+        rows.append((paper, code))
     return rows
 
 

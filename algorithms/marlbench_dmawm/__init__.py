@@ -6,7 +6,8 @@ Equations, tables and appendices are cited by the numbers of the anonymous revie
 from collections.abc import Iterable
 
 from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
-from marlbench_dmawm.config import PRESETS, Config
+from marlbench_dmawm.config import Config
+from marlbench_dmawm.presets import PRESETS
 
 marlbench_api = 2
 

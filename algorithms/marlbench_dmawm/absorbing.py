@@ -1,10 +1,12 @@
 """The absorbing state: how absent agents and ended episodes are written down [section 4.2].
 
-An absent agent observes the null observation (zeros), has the no-op alone, takes it, and does not
-continue. Within an episode this is relabelled when a step enters the replay; the states behind a
-true end are never stored, a window that reaches there is filled with them. Nothing is appended
-to a time-out: what follows it is unknown and carries no weight.
+An absent agent observes the null observation (zeros), has the no-op alone and takes it. Within an
+episode this is relabelled when a step enters the replay. The step that ends an episode keeps what
+was observed; behind it stand absorbing steps of all agents, which are never stored but filled in
+when a window is packed. Nothing is appended to a time-out: what follows it is unknown.
 """
+
+from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.sequence_replay import Windows
+from marlbench_dmawm.config import Config
 
 
 @dataclass(frozen=True)
@@ -29,17 +33,21 @@ class Batch:
     reward: Tensor
     """(T, B, A), arrived with the observation."""
     cont: Tensor
-    """(T, B, A), 1 while the agent goes on."""
+    """(T, B, A), 1 while the agent's return goes on."""
     present: Tensor
     """(T, B, A), 1 while the agent is there to decide."""
     action: Tensor
     """(T, B, A) int64."""
-    weight: Tensor
-    """(T, B), 1 for rows to learn from."""
-    first: Tensor
-    """(T, B) bool: the row is the first of its episode, not only of its window."""
+    seen: Tensor
+    """(T, B, A), 1 where what the agent observes is learnt from."""
+    told: Tensor
+    """(T, B, A), 1 where what the last action brought is: reward, continuation, mask."""
+    among: Tensor
+    """(T, B, A) bool: the agent took the last action; where states begin anew, it is there."""
+    joined: Tensor
+    """(T, B) bool: the row does not follow on the one before it; states begin anew."""
 
-    def to(self, device: str) -> "Batch":
+    def to(self, device: str) -> Batch:
         """The same batch on a device."""
         return Batch(*(getattr(self, field.name).to(device) for field in dataclasses.fields(self)))
 
@@ -62,52 +70,66 @@ def null_action(spec: EnvSpec) -> int:
     return spec.noop if spec.noop is not None else 0
 
 
-def relabel(step: Step, actions: NDArray[np.int64], spec: EnvSpec) -> dict[str, NDArray[Any]]:
-    """A replay row of E copies: absent agents, all of them at a true end, are absorbed."""
-    present = step.alive & ~step.terminal[:, None]  # (E, A)
-    return {
-        "obs": step.obs * present.reshape(*present.shape, *[1] * len(spec.obs_shape)),
-        "avail": np.where(present[..., None], step.avail, null_avail(spec)),
-        "reward": step.reward,
-        "present": present,
-        "action": np.where(present & ~step.last[:, None], actions, null_action(spec)),
-        "crashed": step.info.get("crashed", np.zeros_like(step.first)),
-        "first": step.first,
-        "last": step.last,
-        "terminal": step.terminal,
-    }
-
-
 def null_avail(spec: EnvSpec) -> NDArray[np.bool_]:
     """(U,) the no-op alone."""
     return np.arange(spec.num_actions) == null_action(spec)
 
 
-def absorbed(
-    window: dict[str, NDArray[Any]],
-    real: NDArray[np.bool_],
-    spec: EnvSpec,
-    tail: int,
-    death_ends: str,
-) -> Batch:
-    """Fill a window's empty steps with absorbing states, `tail` of which carry weight.
+def relabel(
+    step: Step, actions: NDArray[np.int64], spec: EnvSpec, bootstrap_timeouts: bool
+) -> dict[str, NDArray[Any]]:
+    """A replay row of E copies: absent agents are absorbed, at a true end nobody decides.
 
-    A row that the host made to cut a crashed episode carries none: it was never observed.
+    Without `bootstrap_timeouts` a time-out is one too; what was cut by a crash never is.
     """
-    ended = window["terminal"].any(0)  # (B,)
-    behind = np.cumsum(~real, 0)  # (T, B) how far behind the last real step
-    appended = ~real & ended & (behind <= tail)
-    empty = ~real[..., None]  # (T, B, 1)
-    gone = (window["terminal"] | ~real)[..., None]  # (T, B, 1)
-    cont = window["present"] if death_ends == "agent" else ~gone & np.ones_like(window["present"])
-    action = np.where(empty, null_action(spec), window["action"].astype(np.int64))
+    crashed = step.info.get("crashed", np.zeros_like(step.first))
+    terminal = step.terminal | (step.last & ~crashed & (not bootstrap_timeouts))  # (E,)
+    present = step.alive & ~terminal[:, None]  # (E, A)
+    return {
+        "obs": step.obs * step.alive.reshape(*present.shape, *[1] * len(spec.obs_shape)),
+        "avail": np.where(step.alive[..., None], step.avail, null_avail(spec)),
+        "reward": step.reward,
+        "present": present,
+        "action": np.where(present & ~step.last[:, None], actions, null_action(spec)),
+        "crashed": crashed,
+        "first": step.first,
+        "last": step.last,
+        "terminal": terminal,
+    }
+
+
+def absorbed(windows: Windows, spec: EnvSpec, config: Config) -> Batch:
+    """Fill absorbing steps into packed windows and say what is learnt from each row.
+
+    A row that the host made to cut a crashed episode is not: it was never observed. Nor is what
+    an action brought where a window begins within an episode: the state there knows of no action.
+    """
+    rows, empty = windows.fields, ~windows.real[..., None]  # (T, B, 1)
+    present = rows["present"]  # (T, B, A)
+    ended = empty | rows["terminal"][..., None]
+    cont = present if ends(config) else ~ended & np.ones_like(present)
+    seen = ~rows["crashed"][..., None] & np.ones_like(present)
+    told = seen & ~(windows.joined & ~rows["first"])[..., None]
+    before = np.concatenate([present[:1], present[:-1]])
+    among = np.where(windows.joined[..., None], present, before)
+    if not config.absorbing_state:
+        told, seen = told & among, seen & present
     return Batch(
-        obs=torch.from_numpy(window["obs"]),
-        avail=torch.from_numpy(np.where(empty[..., None], null_avail(spec), window["avail"])),
-        reward=torch.from_numpy(window["reward"]),
+        obs=torch.from_numpy(rows["obs"]),
+        avail=torch.from_numpy(np.where(empty[..., None], null_avail(spec), rows["avail"])),
+        reward=torch.from_numpy(rows["reward"]),
         cont=torch.from_numpy(cont.astype(np.float32)),
-        present=torch.from_numpy(window["present"].astype(np.float32)),
-        action=torch.from_numpy(action),
-        weight=torch.from_numpy(((real & ~window["crashed"]) | appended).astype(np.float32)),
-        first=torch.from_numpy(window["first"]),
+        present=torch.from_numpy(present.astype(np.float32)),
+        action=torch.from_numpy(
+            np.where(empty, null_action(spec), rows["action"].astype(np.int64))
+        ),
+        seen=torch.from_numpy(seen.astype(np.float32)),
+        told=torch.from_numpy(told.astype(np.float32)),
+        among=torch.from_numpy(among),
+        joined=torch.from_numpy(windows.joined),
     )
+
+
+def ends(config: Config) -> bool:
+    """Whether an agent's return ends with its absence, as without the state [section 5.3]."""
+    return config.absent_return == "ends" or not config.absorbing_state

@@ -1,7 +1,7 @@
 """DMAWM: learn a world model from play, and the policy in its imagination [section 4].
 
-Every 32 env steps: sample windows, one gradient step of the model [Eq. 3], imagine from the very
-states that the model just gave [section 4.3], PPO on what was imagined [Eqs. 7-9].
+Every 32 env steps: sample windows, one gradient step of the model [Eq. 3], imagine from the states
+that it then gives of the same windows [section 4.3], PPO on what was imagined [Eqs. 7-9].
 """
 
 from __future__ import annotations
@@ -14,17 +14,19 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from marlbench.plugin import EnvSpec, ReplayBuffer, Step
+from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import COLUMNS, strip
 from marlbench.toolbox.policies import gumbel_noise, sample
-from marlbench.toolbox.saving import restore_generator, saved_generator
+from marlbench.toolbox.saving import Attributes, Part, restore, seeded, state_of
 from marlbench.toolbox.sequence_replay import SequenceReplay
-from marlbench_dmawm.absorbing import Batch, absorbed, fields, relabel
+from marlbench.toolbox.training import descend, to_floats
+from marlbench_dmawm.absorbing import Batch, absorbed, ends, fields, relabel
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.imagination import Start, advantages, imagine
 from marlbench_dmawm.networks import Actor, Critic
-from marlbench_dmawm.policy import Decisions, PolicyLearner
+from marlbench_dmawm.policy import PolicyLearner, decisions
 from marlbench_dmawm.world_model import States, WorldModel
 
 
@@ -49,8 +51,7 @@ class Dmawm:
 
     def __init__(self, config: Config, spec: EnvSpec, seed: int, device: str) -> None:
         self.config, self.spec, self.seed, self.device = config, spec, seed, device
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with seeded(seed):
             self.model = WorldModel(config, spec).to(device)
             actor, critic = Actor(config, spec).to(device), Critic(config, spec).to(device)
         self.policy = PolicyLearner(config, actor, critic)
@@ -91,19 +92,17 @@ class Dmawm:
     def filter(self, step: Step, before: PolicyState, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """The agents' states h (E, A, D), z (E, A, K) once they see a step [Eq. 1]."""
         module = self.model.agent
-        read = module.read_latent(before.z) + module.read_action(before.action)  # (E, A, F)
-        h = module.recurrent(before.h.flatten(0, 1), read.flatten(0, 1)).view_as(before.h)
+        h = module.next(before.h, before.z, before.action)  # (E, A, D)
         first = torch.from_numpy(step.first).to(self.device)[:, None, None]
-        h = torch.where(first, module.first_state(1), h)  # (E, A, D)
-        embed = module.embed(torch.from_numpy(step.obs).to(self.device))  # (E, A, F)
-        log_q = module.posterior((module.read_state(h) + embed).flatten(0, 1))
-        return h, module.drawn(log_q.exp(), uniform.flatten(0, 1)).view_as(before.z)
+        h = torch.where(first, module.first_state(), h)
+        log_q = module.infer(h, module.embed(torch.from_numpy(step.obs).to(self.device)))
+        return h, sample_classes(log_q.exp(), uniform)
 
     # Learning
 
     def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
         """Keep a training step and the actions taken at it."""
-        self.replay.add(relabel(step, actions, self.spec))
+        self.replay.add(relabel(step, actions, self.spec, self.config.bootstrap_timeouts))
         self.env_steps += int((~step.last).sum())
 
     @property
@@ -120,14 +119,11 @@ class Dmawm:
                 self.pretrain()
             metrics = self.train()
             self.updates += 1
-        if not metrics:
-            return None
-        values = torch.stack([m.float() for m in metrics.values()]).tolist()  # the one sync
-        return dict(zip(metrics, values, strict=True))
+        return to_floats(metrics) or None
 
     def pretrain(self) -> None:
         """Train the model alone, so that the policy's first lessons are not noise."""
-        if self.model.agent.images:
+        if self.model.agent.images and self.config.centre_images:
             self.model.agent.centre(self.replay.arrays["obs"][: self.replay.written])
         for _ in range(self.config.pretrain):
             self.train_model(self.sample_batch())
@@ -135,46 +131,53 @@ class Dmawm:
     def train(self) -> dict[str, Tensor]:
         """One training step of the model and, in its imagination, of the policy."""
         batch = self.sample_batch()
-        states, model_metrics = self.train_model(batch)
-        start = self.imagination_start(batch, states)
+        model_metrics = self.train_model(batch)
+        start = self.imagination_start(batch)
         rollout = imagine(self.model, self.policy.actor, start, self.config.horizon, self.generator)
         advantage, target = advantages(self.policy.critic, rollout, self.config, self.spec)
-        metrics = self.policy.learn(Decisions.of(rollout, advantage, target), self.generator)
+        metrics = self.policy.learn(decisions(rollout, advantage, target), self.generator)
         imagined = {"imagined_reward": rollout.reward.mean(), "imagined_value": target.mean()}
         return model_metrics | metrics | imagined
 
     def sample_batch(self) -> Batch:
         """Windows of the replay with their absorbing states [section 4.2]."""
         c = self.config
-        window, real = self.replay.sample(self.rng, c.batch, c.length, c.tail)
-        return absorbed(window, real, self.spec, c.tail, c.death_ends).to(self.device)
+        tail = c.tail if c.absorbing_state else 0
+        windows = self.replay.sample(self.rng, c.batch, c.length, tail)
+        return absorbed(windows, self.spec, c).to(self.device)
 
-    def train_model(self, batch: Batch) -> tuple[States, dict[str, Tensor]]:
-        """One gradient step of the world model; the states are those before it [Eq. 3]."""
+    def encode(self, batch: Batch) -> States:
+        """The states of a batch, z drawn of the posterior."""
         shape = (*batch.reward.shape, self.config.latents)  # (T, B, A, K)
         uniform = torch.rand(shape, generator=self.generator, device=self.device)
-        states = self.model.observe(batch, uniform)
-        loss, terms = self.model.loss(batch, states)
-        self.optimiser.zero_grad()
-        loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.config.max_grad_norm)
-        self.optimiser.step()
-        metrics = {f"model_{name}": term.detach() for name, term in terms.items()}
-        return states, metrics | {"model_loss": loss.detach(), "model_grad_norm": norm}
+        return self.model.observe(batch, uniform)
 
-    def imagination_start(self, batch: Batch, states: States) -> Start:
+    def train_model(self, batch: Batch) -> dict[str, Tensor]:
+        """One gradient step of the world model [Eq. 3]."""
+        loss, terms = self.model.loss(batch, self.encode(batch))
+        norm = descend(loss, self.optimiser, self.config.model_grad_norm)
+        metrics = {f"model_{name}": term.detach() for name, term in terms.items()}
+        return metrics | {"model_loss": loss.detach(), "model_grad_norm": norm}
+
+    @torch.no_grad()
+    def imagination_start(self, batch: Batch) -> Start:
         """The batch's own states, all of them or as many as `rollouts` [section 4.3].
 
-        Fewer are drawn without replacement among the rows with an agent left; all in order
-        otherwise, 16 x 64 being the paper's 1024.
+        They are encoded anew, by the model as it is after its gradient step [code]. Ends and what
+        stands behind them are no beginnings. Fewer than all are drawn without replacement among
+        the rows with an agent left; all stay in order otherwise, 16 x 64 being the paper's 1024.
         """
-        weight = (batch.weight[..., None] * batch.present).flatten(0, 1)  # (T B, A)
+        states = self.encode(batch)
+        decided = batch.seen * batch.present  # (T, B, A)
+        if not ends(self.config):
+            decided = decided.amax(-1, keepdim=True).expand_as(decided)
+        weight = decided.flatten(0, 1)  # (T B, A)
         rows = torch.arange(len(weight), device=self.device)
         if self.config.rollouts < len(weight):
             chance = weight.amax(-1) + 1e-6  # never without enough rows to draw
             rows = chance.multinomial(self.config.rollouts, generator=self.generator)
         return Start(
-            h=states.h.detach().flatten(0, 1)[rows],
+            h=states.h.flatten(0, 1)[rows],
             z=states.z.flatten(0, 1)[rows],
             avail=batch.avail.flatten(0, 1)[rows],
             weight=weight[rows],
@@ -188,9 +191,7 @@ class Dmawm:
         c = self.config
         if not self.model.agent.images or not self.replay.written:
             return {}
-        window = self.replay.newest(c.length)
-        real = np.ones_like(window["first"])  # (T, 1)
-        batch = absorbed(window, real, self.spec, c.tail, c.death_ends).to(self.device)
+        batch = absorbed(self.replay.newest(c.length), self.spec, c).to(self.device)
         states = self.model.observe(batch, uniform=None)
         h, z = (x[-COLUMNS:, 0] for x in (states.h, states.z))
         decoded = self.model.environment.decode(h, z)  # (T, A, *O)
@@ -199,32 +200,17 @@ class Dmawm:
 
     # Saving
 
+    def parts(self) -> dict[str, Part]:
+        """What a checkpoint holds."""
+        names = ("model", "optimiser", "replay", "rng", "generator")
+        counts = Attributes(self, "env_steps", "updates")
+        own = {name: getattr(self, name) for name in names}
+        return {**own, **self.policy.parts(), "counts": counts}
+
     def state(self) -> dict[str, Any]:
         """Everything to go on exactly."""
-        return {
-            "model": self.model.state_dict(),
-            "actor": self.policy.actor.state_dict(),
-            "critic": self.policy.critic.state_dict(),
-            "optimiser": self.optimiser.state_dict(),
-            "actor_optimiser": self.policy.actor_optimiser.state_dict(),
-            "critic_optimiser": self.policy.critic_optimiser.state_dict(),
-            "rng": self.rng.bit_generator.state,
-            "generator": saved_generator(self.generator),
-            "replay": ReplayBuffer(self.replay.arrays, self.replay.written),
-            "env_steps": self.env_steps,
-            "updates": self.updates,
-        }
+        return state_of(self.parts())
 
     def load(self, state: dict[str, Any]) -> None:
         """Go on from a saved state."""
-        self.model.load_state_dict(state["model"])
-        self.policy.actor.load_state_dict(state["actor"])
-        self.policy.critic.load_state_dict(state["critic"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.policy.actor_optimiser.load_state_dict(state["actor_optimiser"])
-        self.policy.critic_optimiser.load_state_dict(state["critic_optimiser"])
-        self.rng.bit_generator.state = state["rng"]
-        restore_generator(self.generator, state["generator"], self.seed)
-        self.replay.restore(state["replay"].arrays, state["replay"].written)
-        self.env_steps = state["env_steps"]
-        self.updates = state["updates"]
+        restore(self.parts(), state, self.seed)

@@ -23,12 +23,12 @@ class Block(nn.Module):
         self.expand = initialise(nn.Linear(width, feedforward))
         self.contract = initialise(nn.Linear(feedforward, width))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, A, D) to (N, A, D)."""
-        x = x + self.attention(self.norm_attention(x))
+    def forward(self, x: Tensor, seen: Tensor | None = None) -> Tensor:
+        """(N, A, D) to (N, A, D); `seen` (N, 1, A, A) bool, who attends to whom, None: all do."""
+        x = x + self.attention(self.norm_attention(x), seen)
         return x + self.contract(F.gelu(self.expand(self.norm_feedforward(x))))
 
-    def attention(self, x: Tensor) -> Tensor:
+    def attention(self, x: Tensor, seen: Tensor | None) -> Tensor:
         """Every token's mix of all tokens' values (N, A, D)."""
         queries, keys, values = (
             self.qkv(x)
@@ -36,25 +36,34 @@ class Block(nn.Module):
             .permute(2, 0, 3, 1, 4)  # (3, N, heads, A, D / heads)
             .unbind(0)
         )
-        mixed = F.scaled_dot_product_attention(queries, keys, values)
+        mixed = F.scaled_dot_product_attention(queries, keys, values, seen)
         return self.project(mixed.transpose(1, 2).flatten(-2))  # (N, A, D)
 
 
 class AgentTransformer(nn.Module):
-    """Lets agents' vectors see each other; a learned index embedding tells the agents apart."""
+    """Lets agents' vectors see each other; a learned embedding of their indices tells them apart.
 
-    def __init__(self, agents: int, width: int, layers: int, heads: int, feedforward: int) -> None:
+    Without a number of agents there is no such embedding, and agents are a set.
+    """
+
+    def __init__(
+        self, agents: int | None, width: int, layers: int, heads: int, feedforward: int
+    ) -> None:
         super().__init__()
         if width % heads:
             msg = f"the width {width} must be a multiple of the {heads} attention heads"
             raise ValueError(msg)
-        self.position = nn.Parameter(0.02 * torch.randn(agents, width))
+        self.position = None if agents is None else nn.Parameter(0.02 * torch.randn(agents, width))
         self.blocks = nn.ModuleList(Block(width, heads, feedforward) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(..., A, D) to (..., A, D)."""
-        tokens = (x + self.position).flatten(0, -3)  # (N, A, D)
+    def forward(self, x: Tensor, present: Tensor | None = None) -> Tensor:
+        """(..., A, D) to (..., A, D); who is not `present` (..., A) is seen by itself alone."""
+        tokens = (x if self.position is None else x + self.position).flatten(0, -3)  # (N, A, D)
+        seen = None
+        if present is not None:
+            itself = torch.eye(x.shape[-2], dtype=torch.bool, device=x.device)
+            seen = present.flatten(0, -2)[:, None, None, :] | itself  # (N, 1, A, A)
         for block in self.blocks:
-            tokens = block(tokens)
+            tokens = block(tokens, seen)
         return self.norm(tokens).view_as(x)

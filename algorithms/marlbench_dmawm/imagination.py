@@ -11,8 +11,10 @@ import torch
 from torch import Tensor
 
 from marlbench.plugin import EnvSpec
+from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.policies import gumbel, log_prob, sample
 from marlbench.toolbox.returns import gae
+from marlbench_dmawm.absorbing import ends
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.networks import Actor, Critic
 from marlbench_dmawm.world_model import WorldModel
@@ -29,7 +31,7 @@ class Start:
     avail: Tensor
     """(R, A, U) bool, the true mask."""
     weight: Tensor
-    """(R, A), 0 for absent agents and for rows not to learn from."""
+    """(R, A), 0 for what is not to be learnt from."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Rollout:
     h: Tensor
     """(H+1, R, A, D)."""
     z: Tensor
-    """(H, R, A, K) uint8 class indices."""
+    """(H+1, R, A, K) uint8 class indices."""
     avail: Tensor
     """(H, R, A, U) bool, the very mask that the action was drawn under."""
     action: Tensor
@@ -49,9 +51,9 @@ class Rollout:
     reward: Tensor
     """(H, R, A) of the transition from t to t+1."""
     cont: Tensor
-    """(H, R, A) probability that the agent goes on at t+1."""
+    """(H, R, A) probability that the agent's return goes on at t+1."""
     weight: Tensor
-    """(H, R, A) probability that the agent is still there at t."""
+    """(H, R, A) of what was decided at t."""
 
 
 @torch.no_grad()
@@ -61,61 +63,84 @@ def imagine(
     """Roll the policy out in the model; decentralised agents, coupled by the predictor alone."""
     agent, env = model.agent, model.environment
     h, z, avail = start.h, start.z, start.avail
-    actions_noise = gumbel((horizon, *avail.shape), generator).to(h.dtype)
-    latents_noise = torch.rand((horizon, *z.shape), generator=generator, device=h.device)
-    states, latents, masks, actions, log_probs, contexts = [h], [], [], [], [], []
+    there = None if model.config.absorbing_state else start.weight > 0  # (R, A)
+    action_noise = gumbel((horizon, *avail.shape), generator).to(h.dtype)
+    latent_noise = uniform_numbers((horizon, *z.shape), generator)
+    mask_noise = uniform_numbers((horizon, *avail.shape), generator)
+    cont_noise = uniform_numbers((horizon, *avail.shape[:-1]), generator)
+    states, latents, rewards, conts = [h], [z.to(torch.uint8)], [], []
+    masks, actions, log_probs = [], [], []
     for t in range(horizon):
         policy = actor(h, z, avail)  # (R, A, U)
-        action = sample(policy, actions_noise[t])  # (R, A)
-        latents.append(z.to(torch.uint8))
+        action = sample(policy, action_noise[t])  # (R, A)
         masks.append(avail)
         actions.append(action)
         log_probs.append(log_prob(policy, action))
-        read = agent.read_latent(z) + agent.read_action(action)  # (R, A, F)
-        h = agent.recurrent(h.flatten(0, 1), read.flatten(0, 1)).view_as(h)
-        z = agent.drawn(env.prior(h).exp(), latents_noise[t])  # (R, A, K)
-        contexts.append(env.context(h))
-        avail = decoded_mask(env.avail(contexts[-1]))
+        h = agent.next(h, z, action)  # (R, A, D)
+        z = sample_classes(env.prior(h, there).exp(), latent_noise[t])  # (R, A, K)
+        context = env.context(h, there)  # (R, A, D)
+        avail = sampled_mask(env.avail(context), mask_noise[t])
+        cont = env.cont(context).squeeze(-1).sigmoid()  # (R, A)
+        if there is not None:
+            there = there & (cont_noise[t] < cont)
+            cont = there.to(h.dtype)
         states.append(h)
-    context = torch.stack(contexts)  # (H, R, A, D)
-    cont = env.cont(context).squeeze(-1).sigmoid()  # (H, R, A)
-    alive = torch.cat([start.weight[None], cont[:-1]]).cumprod(0)  # (H, R, A)
+        latents.append(z.to(torch.uint8))
+        rewards.append(model.twohot.mean(env.reward(context)))
+        conts.append(cont)
+    cont = torch.stack(conts)  # (H, R, A)
     return Rollout(
         h=torch.stack(states),
         z=torch.stack(latents),
         avail=torch.stack(masks),
         action=torch.stack(actions),
         log_prob=torch.stack(log_probs),
-        reward=model.twohot.mean(env.reward(context)),
+        reward=torch.stack(rewards),
         cont=cont,
-        weight=alive,
+        weight=weights(start, cont, model.config),
     )
 
 
-def decoded_mask(logits: Tensor) -> Tensor:
-    """Actions more likely available than not (..., U); at least the likeliest one."""
-    return (logits > 0) | (logits == logits.amax(-1, keepdim=True))
+def uniform_numbers(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+    """Numbers in [0, 1) from an owned generator, on its device."""
+    return torch.rand(shape, generator=generator, device=generator.device)
+
+
+def weights(start: Start, cont: Tensor, config: Config) -> Tensor:
+    """How much (H, R, A) each decision counts: as its rollout [code], or as the agent is there."""
+    if not ends(config):
+        return start.weight.expand_as(cont)
+    return torch.cat([start.weight[None], cont[:-1]]).cumprod(0)
+
+
+def sampled_mask(logits: Tensor, uniform: Tensor) -> Tensor:
+    """Actions (..., U) that are available, each drawn by itself; at least the likeliest one.
+
+    From logits (..., U) and uniform numbers (..., U) [code: codes/world_model.py].
+    """
+    return (uniform < logits.sigmoid()) | (logits == logits.amax(-1, keepdim=True))
 
 
 @torch.no_grad()
 def advantages(
     critic: Critic, rollout: Rollout, config: Config, spec: EnvSpec
 ) -> tuple[Tensor, Tensor]:
-    """Advantages, standardised over present agents, and value targets (H, R, A) [Eqs. 7, 9].
+    """Advantages, standardised for each agent, and value targets (H, R, A) [Eqs. 7, 9].
 
-    A shared reward is the mean of what the agents' heads predict of it.
+    A shared reward is the mean of what the heads of the agents that are there predict of it.
     """
-    value = critic.value(rollout.h)  # (H+1, R, A)
+    value = critic.value(rollout.h, rollout.z.long())  # (H+1, R, A)
     reward = rollout.reward
-    if spec.reward == "team":
-        reward = reward.mean(-1, keepdim=True).expand_as(reward)
-    advantage = gae(reward, config.gamma * rollout.cont, value, config.lambda_)
+    if spec.reward == "team" or config.share_reward:
+        share = rollout.weight / rollout.weight.sum(-1, keepdim=True).clamp(min=1e-8)
+        reward = (share * reward).sum(-1, keepdim=True).expand_as(reward)
+    advantage = gae(reward, config.gamma * rollout.cont, value, config.gae_lambda)
     return standardise(advantage, rollout.weight), advantage + value[:-1]
 
 
 def standardise(x: Tensor, weight: Tensor) -> Tensor:
-    """Zero mean and unit deviation over weighted entries."""
-    total = weight.sum().clamp(min=1)
-    mean = (weight * x).sum() / total
-    deviation = ((weight * (x - mean).square()).sum() / total).sqrt()
-    return (x - mean) / (deviation + 1e-8)
+    """Zero mean and unit deviation of each agent's weighted entries (H, R, A) [code]."""
+    total = weight.sum((0, 1)).clamp(min=1)  # (A,)
+    mean = (weight * x).sum((0, 1)) / total
+    deviation = ((weight * (x - mean).square()).sum((0, 1)) / total).sqrt()
+    return (x - mean) / (deviation + 1e-5)

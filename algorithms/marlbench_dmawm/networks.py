@@ -2,8 +2,8 @@
 
 Symbol      meaning                                              name
 psi         agent module, shared by the agents, local inputs     `AgentModule`
-f           recurrent model                             [Eq. 1]  `AgentModule.recurrent`
-q           representation model                        [Eq. 1]  `AgentModule.posterior`
+f           recurrent model                             [Eq. 1]  `AgentModule.next`
+q           representation model                        [Eq. 1]  `AgentModule.infer`
 phi         environment module, couples the agents               `EnvironmentModule`
 p(z|h)      interaction predictor                       [Eq. 2]  `EnvironmentModule.prior`
 p(o|h,z)    observation decoder                         [Eq. 2]  `EnvironmentModule.decode`
@@ -25,14 +25,39 @@ from marlbench.toolbox.policies import masked_log_probs
 from marlbench.toolbox.vision import CellDecoder, CellEncoder
 from marlbench_dmawm.attention import AgentTransformer
 from marlbench_dmawm.config import Config
+from marlbench_dmawm.eyes import DeepDecoder, DeepEncoder
 from marlbench_dmawm.twohot import TwoHot, symlog
 
 
+class ClassReader(nn.Module):
+    """A normalised layer that reads what is given as class indices: z or an action."""
+
+    def __init__(self, categoricals: int, classes: int, units: int) -> None:
+        super().__init__()
+        self.linear = LatentLinear(categoricals, classes, units)
+        self.norm = NormSiLU(units)
+
+    def forward(self, classes: Tensor, probs: Tensor | None = None) -> Tensor:
+        """Features (..., F) of class indices (..., K).
+
+        Gradients pass straight through the sample to probs (..., K, C) [section 4.2].
+        """
+        return self.norm(self.linear(classes, probs))
+
+    def nothing(self) -> Tensor:
+        """Features (F,) of no class at all."""
+        return self.norm(self.linear.weight.new_zeros(self.linear.weight.shape[1]))
+
+
 class AgentModule(nn.Module):
-    """One agent's own state from its own history: decentralised by construction [Eq. 1]."""
+    """One agent's own state from its own history: decentralised by construction [Eq. 1].
+
+    z and the action enter f by a normalised reader each: summed before one normalisation, an
+    action of usual size drowns what is newly seen [code: world_model.py].
+    """
 
     mean_image: Tensor
-    """(*O,) the mean picture; none where observations are vectors."""
+    """(*O,) what pictures are read and decoded around; none where observations are vectors."""
 
     def __init__(self, config: Config, spec: EnvSpec) -> None:
         super().__init__()
@@ -40,17 +65,16 @@ class AgentModule(nn.Module):
         units, deter = config.units, config.deter
         self.images = spec.obs_dtype == "uint8"
         self.encoder, features = observation_encoder(config, spec)
+        mean = torch.full(spec.obs_shape, 0.5) if self.images else None
+        self.register_buffer("mean_image", mean)
+        self.read_latent = ClassReader(config.latents, config.classes, units)
+        self.read_action = ClassReader(1, spec.num_actions, units)
+        self.gru = NormGRU(2 * units, deter)
         self.read_obs = initialise(nn.Linear(features, units, bias=False))
-        mean = torch.zeros(spec.obs_shape) if self.images else None
-        self.register_buffer("mean_image", mean)  # what `centre` found
-        self.read_latent = LatentLinear(config.latents, config.classes, units)
-        # Unit variance, several times what z gives: a weak action is learned late or never, and
-        # the heads, which know a_t through h_{t+1} alone, then reward all actions alike.
-        self.read_action = nn.Embedding(spec.num_actions, units)
-        self.input = NormSiLU(units)
-        self.gru = NormGRU(units, deter)
         self.read_state = initialise(nn.Linear(deter, units, bias=False))
-        self.posterior_hidden = NormSiLU(units)
+        self.posterior_hidden = nn.Sequential(
+            NormSiLU(units), *hidden_layers(units, units, config.posterior_layers - 1)
+        )
         self.posterior_out = initialise(nn.Linear(units, config.latents * config.classes))
 
     def centre(self, images: NDArray[np.uint8]) -> None:
@@ -62,66 +86,63 @@ class AgentModule(nn.Module):
         mean = images.mean(tuple(range(images.ndim - 3))) / 255  # (*O,)
         self.mean_image.copy_(torch.from_numpy(mean))
 
-    def squash(self, obs: Tensor) -> Tensor:
-        """Observations (..., *O) as they are read and decoded."""
-        if self.images:
-            return obs.float() / 255 - self.mean_image
-        return symlog(obs) if self.config.symlog_obs else obs
+    def target(self, obs: Tensor) -> Tensor:
+        """Observations (..., *O) as they are decoded."""
+        return obs.float() / 255 - self.mean_image if self.images else symlog(obs)
 
     def embed(self, obs: Tensor) -> Tensor:
         """What the posterior reads of observations (..., *O): (..., F). Stateless, so hoisted."""
-        return self.read_obs(self.encoder(self.squash(obs)))
+        squashed = self.images or self.config.symlog_input
+        return self.read_obs(self.encoder(self.target(obs) if squashed else obs))
 
-    def recurrent(self, h: Tensor, read: Tensor) -> Tensor:
-        """h_t = f(h_{t-1}, z_{t-1}, a_{t-1}) (N, D), z and a read and summed (N, F) [Eq. 1]."""
-        return self.gru(self.input(read), h)
+    def next(self, h: Tensor, z: Tensor, action: Tensor) -> Tensor:
+        """h_t = f(h_{t-1}, z_{t-1}, a_{t-1}): (..., D), (..., K) and (...) to (..., D) [Eq. 1]."""
+        read = torch.cat([self.read_latent(z), self.read_action(action[..., None])], -1)
+        return self.gru(read, h)
 
-    def first_state(self, n: int) -> Tensor:
-        """H of an episode's first step, f(0, 0, 0): (N, D)."""
-        weight = self.read_state.weight  # (F, D)
-        return self.recurrent(
-            weight.new_zeros(n, weight.shape[1]), weight.new_zeros(n, len(weight))
-        )
+    def first_state(self) -> Tensor:
+        """H (D,) of an episode's first step, f of nothing."""
+        read = torch.cat([self.read_latent.nothing(), self.read_action.nothing()])
+        return self.gru(read, read.new_zeros(self.config.deter))
+
+    def infer(self, h: Tensor, embedding: Tensor) -> Tensor:
+        """Log q(z_t | h_t, o_t) (..., K, C) of h (..., D) and embedding (..., F) [Eq. 1]."""
+        return self.posterior(self.read_state(h) + embedding)
 
     def posterior(self, read: Tensor) -> Tensor:
-        """Log q(z_t | h_t, o_t) (N, K, C), h and o read and summed (N, F) [Eq. 1]."""
+        """Log q (..., K, C) of h and o, read and summed (..., F)."""
         logits = self.posterior_out(self.posterior_hidden(read))
         return latent_log_probs(logits, self.config.latents, self.config.unimix)
 
-    def drawn(self, probs: Tensor, uniform: Tensor | None) -> Tensor:
-        """Classes z (..., K) of q or p (..., K, C), inverted at uniform numbers (..., K).
-
-        Below a temperature of 1 a sample is surer than its distribution, whose softmax, through
-        which the gradient goes straight, need not be: Shah et al. 2024, arXiv:2410.13331.
-        """
-        power = 1 / self.config.latent_temperature
-        if power != 1:
-            probs = (probs / probs.amax(-1, keepdim=True)) ** power  # any sum will do
-        return sample_classes(probs, uniform)
-
-    def unroll(self, embed: Tensor, action: Tensor, uniform: Tensor | None) -> tuple[Tensor, ...]:
+    def unroll(
+        self, embed: Tensor, action: Tensor, joined: Tensor, uniform: Tensor | None
+    ) -> tuple[Tensor, ...]:
         """States h (T, N, D), classes z (T, N, K) and log q (T, N, K, C) of T steps [Eq. 1].
 
-        From embedded observations (T, N, F), actions (T, N) and uniform numbers (T, N, K), without
-        which z is the likeliest. Only what is sequential stands in the loop, and the products of
-        h with the weights of the cell and of the posterior are one product.
+        From embedded observations (T, N, F), actions (T, N), where states begin anew (T, N) and
+        uniform numbers (T, N, K), without which z is the likeliest. It is `next` and `infer` in
+        turn, fused: only what is sequential stands in the loop, and the products of h with the
+        weights of the cell and of the posterior are one product.
         """
-        read_action = self.read_action(action[:-1]).unbind(0)  # T-1 times (N, F)
+        weight_z, weight_a = self.gru.weight_x.split(self.config.units, 1)  # (3D, F) each
+        from_action = F.linear(self.read_action(action[:-1, :, None]), weight_a).unbind(0)
         merged = torch.cat([self.gru.weight_h, self.read_state.weight])  # (3D + F, D)
         sizes = [len(self.gru.weight_h), len(self.read_state.weight)]
-        h = self.first_state(embed.shape[1])
+        first = self.first_state()
+        h = first.expand(embed.shape[1], -1)
         states, samples, posteriors = [], [], []
         for t, embed_t in enumerate(embed.unbind(0)):
             gates_h, read_h = F.linear(h, merged).split(sizes, -1)
             log_q = self.posterior(read_h + embed_t)
             probs = log_q.exp()  # (N, K, C)
-            z = self.drawn(probs.detach(), None if uniform is None else uniform[t])  # (N, K)
+            z = sample_classes(probs, None if uniform is None else uniform[t])  # (N, K)
             states.append(h)
             samples.append(z)
             posteriors.append(log_q)
-            if t < len(read_action):
-                x = self.input(self.read_latent(z, probs) + read_action[t])
-                h = self.gru.gates(F.linear(x, self.gru.weight_x) + gates_h, h)
+            if t < len(from_action):
+                from_z = F.linear(self.read_latent(z, probs), weight_z)
+                h = self.gru.gates(from_z + from_action[t] + gates_h, h)
+                h = torch.where(joined[t + 1, :, None], first, h)
         return torch.stack(states), torch.stack(samples), torch.stack(posteriors)
 
 
@@ -142,7 +163,7 @@ def observation_encoder(config: Config, spec: EnvSpec) -> tuple[nn.Module, int]:
         (features,) = spec.obs_shape
         layers = hidden_layers(features + 1, config.units, config.encoder_layers)
         return nn.Sequential(AppendOne(), *layers), config.units
-    trunk = CellEncoder(spec.obs_shape)
+    trunk = DeepEncoder(spec.obs_shape) if config.eyes == "deep" else CellEncoder(spec.obs_shape)
     return trunk, trunk.features
 
 
@@ -150,6 +171,8 @@ def observation_decoder(config: Config, spec: EnvSpec) -> nn.Module:
     """What turns features (..., F) into observations (..., *O), images by a transposed CNN."""
     if spec.obs_dtype != "uint8":
         return initialise(nn.Linear(config.decoder_units, spec.obs_shape[0]))
+    if config.eyes == "deep":
+        return DeepDecoder(spec.obs_shape, config.decoder_units)
     features = CellEncoder(spec.obs_shape).features
     return nn.Sequential(nn.Linear(config.decoder_units, features), CellDecoder(spec.obs_shape))
 
@@ -173,29 +196,43 @@ class StateReader(nn.Module):
 def transformer(config: Config, spec: EnvSpec) -> AgentTransformer:
     """The encoder over the n tokens h^{1:n} that predictor, heads and critic each have [A.3]."""
     width, feedforward = config.deter, config.feedforward * config.deter
-    return AgentTransformer(spec.num_agents, width, config.layers, config.heads, feedforward)
+    agents = spec.num_agents if config.agent_index else None
+    return AgentTransformer(agents, width, config.layers, config.heads, feedforward)
 
 
 class EnvironmentModule(nn.Module):
-    """What couples the agents in imagination, in place of the environment [Eq. 2, A.3]."""
+    """What couples the agents in imagination, in place of the environment [Eq. 2, A.3].
+
+    With the predictor "mlp" nothing does: each agent foresees its own z, reward, continuation and
+    mask from its own h [section 5.3, DMAWM-IP].
+    """
 
     def __init__(self, config: Config, spec: EnvSpec) -> None:
         super().__init__()
         self.config = config
         deter, units, layers = config.deter, config.decoder_units, config.decoder_layers
-        self.predictor = transformer(config, spec)
-        self.predictor_out = mlp(deter, units, config.latents * config.classes, layers)
-        self.context = transformer(config, spec)
+        logits, coupled = config.latents * config.classes, config.predictor == "transformer"
+        self.predictor = transformer(config, spec) if coupled else None
+        self.predictor_out = mlp(deter, units, logits, config.predictor_layers)
+        self.contextualise = transformer(config, spec) if coupled else None
         self.reward = mlp(deter, units, config.bins, layers, out_scale=0.0)
         self.cont = mlp(deter, units, 1, layers)
         self.avail = mlp(deter, units, spec.num_actions, layers)
         self.decoder = StateReader(config, units, layers)
         self.decoder_out = observation_decoder(config, spec)
 
-    def prior(self, h: Tensor) -> Tensor:
-        """Log p(z_t | h_t^{1:n}) (..., A, K, C), from all agents' h (..., A, D) [Eq. 2]."""
-        logits = self.predictor_out(self.predictor(h))
+    def prior(self, h: Tensor, present: Tensor | None = None) -> Tensor:
+        """Log p(z_t | h_t^{1:n}) (..., A, K, C), from all agents' h (..., A, D) [Eq. 2].
+
+        Agents that are not `present` (..., A) bool are left out; None: all are there.
+        """
+        tokens = h if self.predictor is None else self.predictor(h, present)
+        logits = self.predictor_out(tokens)
         return latent_log_probs(logits, self.config.latents, self.config.unimix)
+
+    def context(self, h: Tensor, present: Tensor | None = None) -> Tensor:
+        """What reward, continuation and mask are read of (..., A, D), of h (..., A, D) [Eq. 2]."""
+        return h if self.contextualise is None else self.contextualise(h, present)
 
     def decode(self, h: Tensor, z: Tensor, probs: Tensor | None = None) -> Tensor:
         """Predicted observations (..., *O), squashed, from own h and z [Eq. 2]."""
@@ -207,28 +244,36 @@ class Actor(nn.Module):
 
     def __init__(self, config: Config, spec: EnvSpec) -> None:
         super().__init__()
-        self.unimix = config.unimix
-        self.reader = StateReader(config, config.units, config.actor_layers)
-        self.out = initialise(nn.Linear(config.units, spec.num_actions), scale=0.01)
+        self.reader = StateReader(config, config.policy_units, config.actor_layers)
+        self.out = initialise(nn.Linear(config.policy_units, spec.num_actions), scale=0.01)
 
-    def forward(self, h: Tensor, classes: Tensor, avail: Tensor) -> Tensor:
+    def forward(self, h: Tensor, z: Tensor, avail: Tensor) -> Tensor:
         """Log-probabilities (..., U) from h (..., D), z (..., K) and avail (..., U)."""
-        return masked_log_probs(self.out(self.reader(h, classes)), avail, self.unimix)
+        return masked_log_probs(self.out(self.reader(h, z)), avail)
 
 
 class Critic(nn.Module):
-    """v^i(h_t^{1:n}), from all agents' deterministic states [section 4.3]."""
+    """v^i(h_t^{1:n}), from all agents' deterministic states [section 4.3].
+
+    With the critic "mlp" it is v(h_t^i, z_t^i), from an agent's own state [section 5.3, DMAWM-TC].
+    """
 
     def __init__(self, config: Config, spec: EnvSpec) -> None:
         super().__init__()
-        self.encoder = transformer(config, spec)
-        self.out = mlp(config.deter, config.units, config.bins, config.critic_layers, 0.0)
+        units, central = config.policy_units, config.critic == "transformer"
+        self.encoder = transformer(config, spec) if central else None
+        self.reader = None if central else StateReader(config, units, config.actor_layers)
+        features = config.deter if central else units
+        self.out = mlp(features, units, config.bins, config.critic_layers, out_scale=0.0)
         self.twohot = TwoHot(config.bins)
 
-    def forward(self, h: Tensor) -> Tensor:
-        """Two-hot logits (..., A, bins) from h (..., A, D)."""
-        return self.out(self.encoder(h))
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        """Two-hot logits (..., A, bins) from h (..., A, D) and z (..., A, K)."""
+        if self.encoder is not None:
+            return self.out(self.encoder(h))
+        assert self.reader is not None, "a critic has an encoder or a reader"
+        return self.out(self.reader(h, z))
 
-    def value(self, h: Tensor) -> Tensor:
+    def value(self, h: Tensor, z: Tensor) -> Tensor:
         """Values (..., A)."""
-        return self.twohot.mean(self(h))
+        return self.twohot.mean(self(h, z))

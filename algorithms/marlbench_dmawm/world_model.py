@@ -55,39 +55,47 @@ class WorldModel(nn.Module):
         """
         embed = self.agent.embed(batch.obs).flatten(1, 2)  # (T, B A, F)
         uniform = None if uniform is None else uniform.flatten(1, 2)  # (T, B A, K)
-        unrolled = self.agent.unroll(embed, batch.action.flatten(1, 2), uniform)
+        joined = batch.joined.repeat_interleave(batch.reward.shape[-1], 1)  # (T, B A)
+        unrolled = self.agent.unroll(embed, batch.action.flatten(1, 2), joined, uniform)
         h, z, log_q = (x.unflatten(1, batch.reward.shape[1:]) for x in unrolled)
         return States(h, z, log_q)
 
     def loss(self, batch: Batch, states: States) -> tuple[Tensor, dict[str, Tensor]]:
-        """The objective and its terms, each a mean over weighted rows and agents [Eq. 3]."""
-        c = self.config
-        terms = {**self.latent_terms(states), **self.decoder_terms(batch, states)}
-        weight = batch.weight[..., None].expand_as(batch.reward)  # (T, B, A)
-        informed = weight.clone()  # h of a window's first row knows nothing of what came before
-        informed[0] *= batch.first[0, :, None]
+        """The objective and its terms, each a mean over the entries it is learnt from [Eq. 3]."""
+        c, present = self.config, self.attended(batch)
+        terms = {
+            **self.latent_terms(states, present),
+            **self.decoder_terms(batch, states, present),
+        }
+        weights = {"reward": batch.told, "cont": batch.told, "avail": batch.told * batch.seen}
         means = {
             name: (term * w).sum() / w.sum().clamp(min=1)
             for name, term in terms.items()
-            for w in [informed if name in ("reward", "cont", "avail") else weight]
+            for w in [weights.get(name, batch.seen)]
         }
         decoder = self.weight_obs * means["obs"] + self.weight_reward * means["reward"]
         decoder = decoder + means["cont"] + means["avail"]
         kl = c.beta_dyn * means["dyn"] + c.beta_rep * means["rep"]
         return kl + c.beta_dec * decoder, means
 
-    def latent_terms(self, states: States) -> dict[str, Tensor]:
-        """Both KL terms (T, B, A), free bits per agent and step [Eqs. 4, 5]."""
-        prior = self.environment.prior(states.h)  # (T, B, A, K, C)
+    def attended(self, batch: Batch) -> Tensor | None:
+        """Which agents (T, B, A) predictions are made from; all, where absence is a state."""
+        return None if self.config.absorbing_state else batch.among
+
+    def latent_terms(self, states: States, present: Tensor | None) -> dict[str, Tensor]:
+        """Both KL terms (T, B, A), free bits per agent and step [Eqs. 4, 5, A.3]."""
+        prior = self.environment.prior(states.h, present)  # (T, B, A, K, C)
         dyn, rep = balanced_kl(states.log_q, prior, self.config.free_nats)
         return {"dyn": dyn, "rep": rep}
 
-    def decoder_terms(self, batch: Batch, states: States) -> dict[str, Tensor]:
+    def decoder_terms(
+        self, batch: Batch, states: States, present: Tensor | None
+    ) -> dict[str, Tensor]:
         """Negative log-likelihoods (T, B, A) of what arrived at t [Eq. 6]."""
         env = self.environment
-        context = env.context(states.h)  # (T, B, A, D)
+        context = env.context(states.h, present)  # (T, B, A, D)
         drawn = env.decode(states.h, states.z, states.log_q.exp())  # (T, B, A, *O)
-        error = drawn - self.agent.squash(batch.obs)
+        error = drawn - self.agent.target(batch.obs)
         cont, avail = env.cont(context).squeeze(-1), env.avail(context)
         avail_loss = F.binary_cross_entropy_with_logits(
             avail, batch.avail.to(avail.dtype), reduction="none"

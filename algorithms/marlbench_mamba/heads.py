@@ -67,7 +67,8 @@ class Heads(nn.Module):
         to_obs, to_avail = (now + from_h).chunk(2, -1)
         to_reward, to_cont = (then + from_after).chunk(2, -1)
         reward, cont = self.reward(to_reward).squeeze(-1), self.cont(to_cont).squeeze(-1)
-        return Told(*self.decoder(to_obs), self.avail(to_avail), reward, cont)
+        obs, features = self.decoder(to_obs)
+        return Told(obs, features, self.avail(to_avail), reward, cont)
 
     def for_imagining(self) -> ImagineHeads:
         """Give the heads of imagined play, for as long as the weights stay as they are."""

@@ -12,8 +12,10 @@ from marlbench.errors import UserError, did_you_mean
 from marlbench.grid.slots import Slot
 from marlbench.host import Catalogue, require_installed
 from marlbench.installation import pip_install
+from marlbench.plugin import Suite
 from marlbench.store import read_spec
 from marlbench.store.folder import CHECKPOINTS, SPEC
+from marlbench.store.kept import chosen
 
 __all__ = ["watched"]
 
@@ -21,21 +23,28 @@ KINDS = (".gif", ".mp4")
 
 
 def watched(  # noqa: PLR0913 - one parameter per option
-    catalogue: Catalogue, run: str, results: Path, out: Path | None, episodes: int, fps: int
+    catalogue: Catalogue,
+    run: str,
+    results: Path,
+    out: Path | None,
+    episodes: int,
+    fps: int,
+    of: str,
 ) -> int:
     """Film a run; give the exit code. Raises UserError before anything heavy is loaded."""
     folder = find_run(run, results)
     path = out or folder / "film.gif"
     check_film(path)
-    check_run(catalogue, folder)
+    check_drawable(catalogue, folder)
+    check_playable(catalogue, folder, of)
     print(f"filming {folder}", flush=True)
     command = [sys.executable, "-P", "-m", "marlbench.training.watch"]
-    command += [str(folder), str(path), str(episodes), str(fps)]
+    command += [str(folder), str(path), str(episodes), str(fps), of]
     # a film needs one copy and no learning: one thread, no GPU
     return subprocess.run(command, env=Slot("film", "", 1).environment(), check=False).returncode
 
 
-def find_run(run: str, results: Path) -> Path:
+def find_run(run: str, results: Path, command: str = "watch") -> Path:
     """Give the run's folder, for its path, or its path below results, or the only one there."""
     places = list(dict.fromkeys([Path(run), results / run]))
     for place in places:
@@ -45,7 +54,7 @@ def find_run(run: str, results: Path) -> Path:
     if len(below) == 1:
         return below[0]
     if below:
-        raise UserError(f"{run} holds {len(below)} runs, name one: marlbench watch {below[0]}")
+        raise UserError(f"{run} holds {len(below)} runs, name one: marlbench {command} {below[0]}")
     known = [str(spec.parent) for spec in results.glob(f"*/*/*/seed_*/{SPEC}")]
     near = did_you_mean(run, known) or did_you_mean(str(results / run), known)
     raise UserError(f"there is no run {run!r}{near or ': give its folder'} (marlbench status)")
@@ -61,17 +70,27 @@ def check_film(path: Path) -> None:
         raise UserError(f"mp4 needs imageio-ffmpeg: {pip_install('video')}, or --out FILE.gif")
 
 
-def check_run(catalogue: Catalogue, folder: Path) -> None:
-    """Raise UserError for a run that cannot be played, or drawn."""
-    spec = spec_of(folder)
-    catalogue.algorithm(spec.algorithm)
-    suite = catalogue.suite(spec.suite)
+def check_drawable(catalogue: Catalogue, folder: Path) -> None:
+    """Raise UserError for a run whose suite draws nothing."""
+    suite = catalogue.suite(spec_of(folder).suite)
     if suite.render is None:
         drawn = ", ".join(name for name, each in catalogue.suites.items() if each.render)
         raise UserError(f"the suite {suite.name!r} cannot be drawn; these can: {drawn}")
+
+
+def check_playable(catalogue: Catalogue, folder: Path, of: str) -> Suite:
+    """Give the suite of a run; raises UserError for one that has no such policy to play."""
+    spec = spec_of(folder)
+    catalogue.algorithm(spec.algorithm)
+    suite = catalogue.suite(spec.suite)
     require_installed(suite)
     if not any((folder / CHECKPOINTS).glob("*.json")):
         raise UserError(f"{folder} has no checkpoint yet: marlbench status says how far it is")
+    try:
+        chosen(folder, of)
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return suite
 
 
 def spec_of(folder: Path) -> RunSpec:

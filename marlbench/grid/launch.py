@@ -220,6 +220,8 @@ def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
     yield f"{totals(records)}, in {grid.results}"
     if outcome.interrupted:
         yield "interrupted; nothing is lost, the same command goes on where it stopped"
-    elif outcome.failures:
+    elif any(record.status == "failed" for record in records):
         yield "the same command tries the failed ones again"
+    if any(record.status == "diverged" for record in records):
+        yield "those that diverged stay so, the report counts them: other settings are other runs"
     yield f"next: marlbench report --results {shlex.quote(str(grid.results))}"

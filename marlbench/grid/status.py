@@ -54,7 +54,7 @@ def _name(record: RunRecord) -> str:
 def _standing(record: RunRecord) -> str:
     """Say how far a run is, how fast, how long to go, how good it was last, or why it failed."""
     progress, said = record.progress or {}, []
-    if record.status == "failed":
+    if record.status in ("failed", "diverged"):
         reason = str((record.failure or {}).get("reason", "no reason was left"))
         said.append(" ".join(reason.split()))
     if record.status in ("running", "unfinished"):

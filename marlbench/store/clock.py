@@ -41,10 +41,10 @@ class Clock:
         for phase in PHASES:
             self._spent[phase] += spent.get(phase, 0.0)
 
-    def seconds(self) -> dict[Phase, float]:
+    def seconds(self) -> dict[str, float]:
         """Give the seconds of every phase so far."""
         self.enter(self._phase)
-        return dict(self._spent)
+        return {str(phase): spent for phase, spent in self._spent.items()}
 
     def total(self) -> float:
         """Give the seconds of all phases."""

@@ -175,7 +175,10 @@ def truncate(path: Path, size: int) -> None:
 def drop_torn_row(path: Path) -> None:
     """Cut what follows the last newline, so that the next row begins a line of its own."""
     if path.exists():
-        truncate(path, path.read_bytes().rfind(b"\n") + 1)
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            truncate(path, whole)
 
 
 def extent(path: Path) -> tuple[int, int]:

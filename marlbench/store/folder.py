@@ -26,6 +26,8 @@ DONE = "DONE"
 FAILED = "FAILED"
 ATTEMPTS = "attempts"
 CHECKPOINTS = "checkpoint"
+POLICIES = "policies"
+BY_HAND = "evaluations.jsonl"
 PICTURES = "pictures"
 
 COMMAND = "MARLBENCH_COMMAND"

@@ -18,6 +18,7 @@ from marlbench.metrics import Metric, recorded
 from marlbench.store import checked, files
 from marlbench.store.folder import (
     ATTEMPTS,
+    BY_HAND,
     DONE,
     EVALUATIONS,
     EVENTS,
@@ -75,11 +76,19 @@ class RunRecord:
         """Give the row of the final evaluation; None before the end, and under protocol 1."""
         return next((row for row in self._evaluated if row.get("kind") == "final"), None)
 
+    def final_of_best(self) -> dict[str, Any] | None:
+        """Give the row of the best kept policy's final evaluation; None where none was asked."""
+        return next((r for r in self._evaluated if r.get("kind") == "final of best"), None)
+
+    def by_hand(self) -> list[dict[str, Any]]:
+        """Give the rows that `marlbench evaluate` kept, which are no part of the curve."""
+        return files.read_rows(self.folder / BY_HAND)
+
     @cached_property
     def _evaluated(self) -> list[dict[str, Any]]:
         rows = [todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]
         checked.check_rows(checked.Evaluation, rows, EVALUATIONS)
-        return without_superseded(rows, lambda row: (row.get("kind") == "final", row["step"]))
+        return without_superseded(rows, _place)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -135,6 +144,13 @@ class RunRecord:
         if any(row.get("event") == "not_reproducible" for row in self.events()):
             said.append("not reproducible: equal seeds do not begin equal episodes")
         return said
+
+
+def _place(row: dict[str, Any]) -> tuple[int, int]:
+    """Give where an evaluation stands in a run: final ones come last."""
+    kinds = ("curve", "final", "final of best")
+    kind = row.get("kind", "curve")
+    return kinds.index(kind) if kind in kinds else len(kinds), row["step"]
 
 
 def runs(results: Path) -> list[RunRecord]:

@@ -41,22 +41,22 @@ class NormSiLU(nn.Module):
 def hidden_layers(inputs: int, hidden: int, layers: int) -> list[nn.Module]:
     """`layers` times Linear, LayerNorm, SiLU."""
     modules: list[nn.Module] = []
-    for features in [inputs] + [hidden] * (layers - 1):
+    for features in ([inputs] + [hidden] * layers)[:layers]:
         modules += [initialise(nn.Linear(features, hidden, bias=False)), NormSiLU(hidden)]
     return modules
 
 
 def mlp(inputs: int, hidden: int, outputs: int, layers: int, out_scale: float = 1.0) -> nn.Module:
     """Hidden layers and a linear output, whose weights start at `out_scale` (0: predicts 0)."""
-    output = initialise(nn.Linear(hidden, outputs), out_scale)
+    output = initialise(nn.Linear(hidden if layers else inputs, outputs), out_scale)
     return nn.Sequential(*hidden_layers(inputs, hidden, layers), output)
 
 
 class NormGRU(nn.Module):
-    """GRU cell with LayerNorm over all three pre-activations and an update gate that starts shut.
+    """GRU cell with LayerNorm over all three pre-activations.
 
     `reset, candidate, update = LN(W_x x + W_h h)`; `h' = u tanh(r c) + (1 - u) h` with
-    `u = sigmoid(update - 1)`, as in the public DreamerV2 and DreamerV3 cells.
+    `u = sigmoid(update)`: the public DreamerV3 cell without its update gate's offset of -1.
     """
 
     def __init__(self, inputs: int, hidden: int) -> None:
@@ -67,11 +67,11 @@ class NormGRU(nn.Module):
         self.norm = nn.LayerNorm(3 * hidden, eps=NORM_EPS)
 
     def forward(self, x: Tensor, h: Tensor) -> Tensor:
-        """Next state (N, D) from input (N, inputs) and state (N, D)."""
+        """Next state (..., D) from input (..., inputs) and state (..., D)."""
         return self.gates(F.linear(x, self.weight_x) + F.linear(h, self.weight_h), h)
 
     def gates(self, preactivation: Tensor, h: Tensor) -> Tensor:
-        """Next state (N, D) from the summed products (N, 3D), for callers that merge them."""
-        reset, candidate, update = self.norm(preactivation).chunk(3, -1)  # (N, D) each
+        """Next state (..., D) from the summed products (..., 3D), for callers that merge them."""
+        reset, candidate, update = self.norm(preactivation).chunk(3, -1)  # (..., D) each
         candidate = torch.tanh(torch.sigmoid(reset) * candidate)
-        return torch.lerp(h, candidate, torch.sigmoid(update - 1))
+        return torch.lerp(h, candidate, torch.sigmoid(update))

@@ -1,16 +1,36 @@
-"""Replay of windows: E streams of time steps in rings, read by slice copies.
+"""Replay of windows: E streams of time steps in rings, out of which full windows are packed.
 
-A row holds what all E copies showed at one moment. Windows never cross the end of an episode;
-what a window lacks behind that end is zeros, and the caller says what zeros mean.
+A row holds what all E copies showed at one moment. A window is a piece of an episode and, behind
+its end, other episodes from their beginnings, until it is full. Rows that only stand for what
+follows a true end are zeros, and the caller says what zeros mean.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marlbench.plugin import ReplayBuffer
+
+__all__ = ["SequenceReplay", "Windows"]
+
 FLAGS = ("first", "last", "terminal")
+
+
+@dataclass(frozen=True)
+class Windows:
+    """B windows of T rows, every one of them full."""
+
+    fields: dict[str, NDArray[Any]]
+    """By name (T, B, ...): as they were written, zeros behind a true end."""
+    real: NDArray[np.bool_]
+    """(T, B): the row was written; off: it stands behind a true end."""
+    joined: NDArray[np.bool_]
+    """(T, B): the row does not follow on the one before it, the window's first one included."""
 
 
 class SequenceReplay:
@@ -36,7 +56,6 @@ class SequenceReplay:
         }
         self.written = 0
         self._begin = np.zeros((self.rows, num_envs), np.int64)  # row on which the episode began
-        self._end = np.zeros((self.rows, num_envs), np.int64)  # its last row, -1 while it goes on
 
     def __len__(self) -> int:
         """Time steps that can be sampled, all streams together."""
@@ -58,78 +77,85 @@ class SequenceReplay:
         self._index(self.written - 1)
 
     def _index(self, k: int) -> None:
-        """Note where the episodes of row k began and, if they end here, that they do."""
+        """Note where the episodes of row k began."""
         here, before = k % self.rows, (k - 1) % self.rows
         starts = self.arrays["first"][here] | (k == 0)
         self._begin[here] = np.where(starts, k, self._begin[before])
-        self._end[here] = -1
-        for env in np.flatnonzero(self.arrays["last"][here]):
-            begin = max(self._begin[here, env], k - self.rows + 1)
-            self._end[np.arange(begin, k + 1) % self.rows, env] = k
 
-    def sample(
-        self, rng: np.random.Generator, batch: int, length: int, tail: int = 0
-    ) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
-        """Windows of `length` steps: fields (T, B, ...) and which steps are real, (T, B) bool.
+    def sample(self, rng: np.random.Generator, batch: int, length: int, tail: int = 0) -> Windows:
+        """Pack `batch` windows of `length` rows; behind each true end come `tail` rows of zeros.
 
-        A window is drawn at a uniform step and moved back, where its episode is long enough, so
-        that it ends with the episode; behind a terminal end `tail` steps are left free.
+        A window begins at a uniform row of all, tails included, and goes on with episodes that are
+        drawn uniformly. That is a stationary renewal process: at every place of a window each row
+        is equally likely [Cox 1962, Renewal Theory, section 2.2], beginnings like all others.
         """
         if not self.written:
             msg = "nothing to sample: the replay is empty"
             raise ValueError(msg)
-        row = rng.integers(self.oldest, self.written, batch)  # (B,)
-        env = rng.integers(0, self.num_envs, batch)  # (B,)
-        return self._windows(row, env, length, tail)
+        begin, end, stream = self._episodes()  # (N,) each
+        behind = np.where(self.arrays["terminal"][end % self.rows, stream], tail, 0)
+        spans = end - begin + 1 + behind
+        stops = spans.cumsum()
+        row, env = (np.empty((length, batch), np.int64) for _ in range(2))
+        joined, real = (np.zeros((length, batch), bool) for _ in range(2))
+        for b, place in enumerate(rng.integers(0, stops[-1], batch)):
+            episode = int(stops.searchsorted(place, side="right"))
+            skipped, t = place - (stops - spans)[episode], 0
+            while t < length:
+                part = slice(t, min(length, t + spans[episode] - skipped))
+                row[part, b] = begin[episode] + skipped + np.arange(part.stop - t)
+                env[part, b] = stream[episode]
+                real[part, b] = row[part, b] <= end[episode]
+                joined[t, b] = True
+                episode, skipped, t = int(rng.integers(len(spans))), 0, part.stop
+        return Windows(self._rows(row, env, real), real, joined)
 
-    def newest(self, length: int) -> dict[str, NDArray[Any]]:
-        """The newest window of stream 0, fields (T, 1, ...) with T <= `length`, no random draw.
+    def _episodes(self) -> tuple[NDArray[np.int64], ...]:
+        """First row, last row and stream (N,) of all episodes, as far as they are kept."""
+        newest = self.written - 1
+        kept = self.arrays["last"][: min(self.written, self.rows)].copy()
+        kept[newest % self.rows] = True  # what goes on ends here for now
+        position, stream = kept.nonzero()
+        end = newest - (newest - position) % self.rows
+        return np.maximum(self._begin[position, stream], self.oldest), end, stream
 
-        Where an episode goes on and is younger than `length`, it is the end of the one before, if
-        that is there.
+    def _rows(
+        self, row: NDArray[np.int64], env: NDArray[np.int64], real: NDArray[np.bool_]
+    ) -> dict[str, NDArray[Any]]:
+        """Fields (T, B, ...) of rows of streams (T, B), zeros where they are not real."""
+        fields = {name: array[row % self.rows, env] for name, array in self.arrays.items()}
+        for array in fields.values():
+            array[~real] = 0
+        return fields
+
+    def newest(self, length: int) -> Windows:
+        """The newest rows of stream 0, one window of at most `length`, no random draw.
+
+        Where an episode goes on and is younger than `length`, they are the end of the one before,
+        if that is there.
         """
         assert self.written, "the replay is empty"
         row = self.written - 1
-        begin = max(self._begin[row % self.rows, 0], self.oldest)
-        young = self._end[row % self.rows, 0] < 0 and row - begin + 1 < length
+        begin = self._kept_begin(row)
+        young = not self.arrays["last"][row % self.rows, 0] and row - begin + 1 < length
         row = begin - 1 if young and begin > self.oldest else row
-        window, real = self._windows(np.array([row]), np.array([0]), length, tail=0)
-        return {name: array[real[:, 0]] for name, array in window.items()}
+        rows = np.arange(max(self._kept_begin(row), row - length + 1), row + 1)[:, None]
+        real, joined = np.ones(rows.shape, bool), rows == rows[0]
+        return Windows(self._rows(rows, np.zeros_like(rows), real), real, joined)
 
-    def _windows(
-        self, row: NDArray[np.int64], env: NDArray[np.int64], length: int, tail: int
-    ) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
-        """The windows of `sample` about rows (B,) of streams (B,)."""
-        start, real = self._place(row, env, length, tail)
-        batch = len(row)
-        window = {
-            name: np.zeros((length, batch, *array.shape[2:]), array.dtype)
-            for name, array in self.arrays.items()
-        }
-        for b, (row, count, e) in enumerate(zip(start % self.rows, real, env, strict=True)):
-            unwrapped = min(count, self.rows - row)
-            for name, array in self.arrays.items():
-                window[name][:unwrapped, b] = array[row : row + unwrapped, e]
-                window[name][unwrapped:count, b] = array[: count - unwrapped, e]
-        return window, np.arange(length)[:, None] < real  # (T, B)
+    def _kept_begin(self, row: int) -> int:
+        """The first row, of those kept, of the episode of stream 0 that a row is of."""
+        return max(int(self._begin[row % self.rows, 0]), self.oldest)
 
-    def _place(
-        self, row: NDArray[np.int64], env: NDArray[np.int64], length: int, tail: int
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """First row (B,) and number of real steps (B,) of each window."""
-        here = row % self.rows
-        ended = self._end[here, env]
-        stop = np.where(ended >= 0, ended, self.written - 1)
-        begin = np.maximum(self._begin[here, env], self.oldest)
-        free = np.where(self.arrays["terminal"][stop % self.rows, env], tail, 0)
-        start = np.minimum(row, np.maximum(begin, stop + free - length + 1))
-        return start, np.minimum(length, stop - start + 1)
+    def state_dict(self) -> ReplayBuffer:
+        """Give the rows, which are not copied."""
+        return ReplayBuffer(self.arrays, self.written)
 
-    def restore(self, arrays: Mapping[str, NDArray[Any]], written: int) -> None:
+    def load_state_dict(self, state: ReplayBuffer, /) -> None:
         """Take the rows of an equal replay."""
-        kept = min(written, self.rows)
+        self.written = state.written
+        kept = min(self.written, self.rows)
         for name, array in self.arrays.items():
-            array[:kept] = arrays[name][:kept]  # writing more would take memory for nothing
-        self.written = written
-        for k in range(self.oldest, written):
+            array[:kept] = state.arrays[name][:kept]  # writing more would take memory for nothing
+        for k in range(self.oldest, self.written):
             self._index(k)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
-import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from marlbench.errors import UserError
-from marlbench.store import SpecConflict, files
-from marlbench.store.folder import CHECKPOINTS, deciding
+from marlbench.store import SpecConflict, files, manifest
+from marlbench.store.folder import CHECKPOINTS, POLICIES, deciding
 from marlbench.training import own_pickles, saved_state
 from marlbench.training.replay_segments import (
     BufferPlace,
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from marlbench.config import RunSpec
     from marlbench.plugin import ReplayBuffer
     from marlbench.store import Journal
+    from marlbench.store.kept import Kept
 
 KEEP = 2
 """Checkpoints that stay: the newest, and one to fall back on."""
@@ -59,13 +59,17 @@ class Checkpoints:
         self._classes = {**classes, **BUFFERS}
         self._segments = Segments(self.folder)
 
-    def save(self, content: Mapping[str, Any], env_steps: int) -> None:
+    def save(
+        self, content: Mapping[str, Any], env_steps: int, policies: Sequence[Kept] = ()
+    ) -> None:
         """Write the next checkpoint of agent, position and copies; keep the newest two.
+
+        So with the files of kept policies: those stay that one of the two names.
 
         Replay buffers are looked for in `content["agent"]` alone.
         """
         self._journal.require_newest()
-        number = max(map(_number, self.folder.glob("*.json")), default=0) + 1
+        number = max(map(manifest.number_of, self.folder.iterdir()), default=0) + 1
         buffers: dict[str, ReplayBuffer] = {}
         agent = take_buffers(content["agent"], buffers)
         copies: bytes | None = content["copies"]
@@ -84,12 +88,11 @@ class Checkpoints:
             "extents": self._journal.extents(),
             "buffers": segments,
             "files": written,
+            "policies": [asdict(policy) for policy in policies],
             "signature": None if copies is None else own_pickles.sign(copies),
         }
         self._journal.require_newest()
-        files.replace_json(
-            self._manifest(number), {"crc": _document_crc(document), "checkpoint": document}
-        )
+        manifest.write(manifest.path_of(self.folder, number), document)
         self._collect_garbage()
         self._journal.append_event("checkpoint", env_steps=env_steps, number=number)
 
@@ -100,9 +103,9 @@ class Checkpoints:
         whole one of other settings, of an older version, or with a pickle of somebody else.
         """
         damages: list[str] = []
-        for number in reversed(_numbers(self.folder)):
+        for number in reversed(manifest.numbers(self.folder)):
             try:
-                document = read_manifest(self._manifest(number))
+                document = read_manifest(manifest.path_of(self.folder, number))
                 content = self._read(document)
             except Damaged as damage:
                 damages.append(f"checkpoint {number}: {damage}")
@@ -117,9 +120,9 @@ class Checkpoints:
     def _drop_newer(self, number: int) -> None:
         """Forget the damaged manifests above this number: the next save takes their place."""
         self._journal.require_newest()
-        for newer in _numbers(self.folder):
+        for newer in manifest.numbers(self.folder):
             if newer > number:
-                self._manifest(newer).unlink()
+                manifest.path_of(self.folder, newer).unlink()
 
     def _write_state(self, number: int, part: str, state: Any) -> dict[str, Any]:
         with files.replacing(self.folder / f"{number:06d}.{part}") as file:
@@ -169,27 +172,39 @@ class Checkpoints:
 
     def _collect_garbage(self) -> None:
         """Remove old manifests first, then every file of ours that no manifest names."""
-        for number in _numbers(self.folder)[:-KEEP]:
-            self._manifest(number).unlink()
-        used = {name for number in _numbers(self.folder) for name in self._names(number)}
+        for number in manifest.numbers(self.folder)[:-KEEP]:
+            manifest.path_of(self.folder, number).unlink()
+        used = {name for number in manifest.numbers(self.folder) for name in self._names(number)}
         for path in self.folder.iterdir():
             if path.name not in used and OURS.fullmatch(path.name) and not path.is_dir():
                 path.unlink()
+        self._drop_policies()
+
+    def _drop_policies(self) -> None:
+        """Remove the kept policies that no document names, but for what is not ours to remove."""
+        place = self.folder.parent / POLICIES
+        documents = map(self._document, manifest.numbers(self.folder))
+        kept = {each["file"] for document in documents for each in document.get("policies", ())}
+        for path in () if place.is_symlink() else place.glob("*.policy"):
+            if path.name not in kept and not path.is_dir():
+                path.unlink()
+
+    def _document(self, number: int) -> dict[str, Any]:
+        """Give a checkpoint's document; an empty one for one that is damaged."""
+        try:
+            return read_manifest(manifest.path_of(self.folder, number))
+        except Damaged:
+            return {}
 
     def _names(self, number: int) -> list[str]:
         """Give the files of a checkpoint: of one that is damaged, all that bear its number."""
-        try:
-            document = read_manifest(self._manifest(number))
-        except Damaged:
-            return [p.name for p in self.folder.iterdir() if _number(p) == number]
-        segments = [
-            s["file"] for buffer in document["buffers"].values() for s in buffer["segments"]
-        ]
+        document = self._document(number)
+        if not document:
+            return [path.name for path in self.folder.glob(f"{number:06d}.*")]
+        rings = document["buffers"].values()
+        segments = [segment["file"] for ring in rings for segment in ring["segments"]]
         states = [entry["file"] for entry in document["files"].values()]
-        return [self._manifest(number).name, *states, *segments]
-
-    def _manifest(self, number: int) -> Path:
-        return self.folder / f"{number:06d}.json"
+        return [manifest.path_of(self.folder, number).name, *states, *segments]
 
 
 BUFFERS: dict[str, type] = saved_state.classes_in(BufferPlace(""))
@@ -205,9 +220,9 @@ def newest_agent(folder: Path, classes: Classes | None = None) -> tuple[dict[str
     """
     place, damage = folder / CHECKPOINTS, Damaged("it has no checkpoint yet")
     known = {**(classes or {}), **BUFFERS}
-    for number in reversed(_numbers(place)):
+    for number in reversed(manifest.numbers(place)):
         try:
-            document = read_manifest(place / f"{number:06d}.json")
+            document = read_manifest(manifest.path_of(place, number))
             state = read_state(place, document, "agent", known, "cpu")
         except (Damaged, FileNotFoundError) as reason:  # a newer one may have replaced it
             damage = Damaged(f"its checkpoint {number:06d} cannot be used: {reason}")
@@ -217,22 +232,16 @@ def newest_agent(folder: Path, classes: Classes | None = None) -> tuple[dict[str
 
 
 def read_manifest(path: Path) -> dict[str, Any]:
-    """Give the document that names a checkpoint's files, as it was written; raises `Damaged`."""
-    try:
-        document = files.read_json(path)
-    except ValueError as error:
-        raise Damaged(str(error)) from error
-    if document is None:
-        raise Damaged(f"{path.name} is missing")
-    if "state" in document and "crc" not in document:
+    """Give a checkpoint's document; raises `Damaged`, or `Foreign` for an older version's."""
+    if manifest.is_older(path):
         raise Foreign(
             f"its checkpoint {path.name} is a pickle of an older marlbench: go on with that "
             "version, or move the run's folder away to begin anew"
         )
-    content = document.get("checkpoint")
-    if not isinstance(content, dict) or document.get("crc") != _document_crc(content):
-        raise Damaged(f"{path.name} is not what was written")
-    return content
+    try:
+        return manifest.read(path)
+    except ValueError as error:
+        raise Damaged(str(error)) from error
 
 
 def read_state(
@@ -247,20 +256,3 @@ def read_state(
             return saved_state.read(file, classes, device)
     except ValueError as error:
         raise Damaged(f"{path.name}: {error}") from error
-
-
-def _document_crc(document: Mapping[str, Any]) -> int:
-    """Give the CRC-32 of a document, however it is laid out."""
-    return zlib.crc32(json.dumps(files.finite(document), sort_keys=True).encode())
-
-
-def _number(path: Path) -> int:
-    """Give the number of the checkpoint that a file is of; 0 for what is none of ours."""
-    found = OURS.fullmatch(path.name)
-    return int(found[1]) if found and found[1] else 0
-
-
-def _numbers(folder: Path) -> list[int]:
-    """Give the numbers of all manifests, oldest first; folders and links of such names are none."""
-    paths = folder.glob("*.json") if folder.is_dir() else ()
-    return sorted(_number(p) for p in paths if _number(p) and p.is_file() and not p.is_symlink())

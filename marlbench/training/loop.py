@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
+from marlbench.store.kept import best
 from marlbench.training import evaluation
+from marlbench.training.divergence import check_parameters, finite
 from marlbench.training.evaluation import Occasion
+from marlbench.training.policies import kept_state
+from marlbench.training.saved_state import classes_in
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.checks import SpecViolation
 from marlbench.vecenv.seeding import step_rng
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from marlbench.store import Journal
     from marlbench.training.checkpoint import Checkpoints
     from marlbench.training.interrupt import Stop
+    from marlbench.training.policies import Policies
     from marlbench.training.position import Position
     from marlbench.training.progress import Progress
     from marlbench.vecenv.checks import CheckedVectorEnv
@@ -33,6 +37,8 @@ class Run:
 
     spec: RunSpec
     agent: Agent
+    build_agent: Callable[[], Agent]
+    """Builds such an agent anew."""
     env: CheckedVectorEnv
     evaluation_env: CheckedVectorEnv
     copyable: bool
@@ -43,6 +49,7 @@ class Run:
     """Env steps at which the run is evaluated."""
     journal: Journal
     checkpoints: Checkpoints
+    policies: Policies
     progress: Progress
     stop: Stop
     position: Position
@@ -91,23 +98,6 @@ def log(run: Run, metrics: Mapping[str, float]) -> None:
     run.progress.updated(now.env_steps)
 
 
-class Diverged(Exception):  # noqa: N818 - a result, not an error
-    """A number of the learner's is not finite: the run ends here, and the report says so."""
-
-    def __init__(self, env_steps: int, number: str) -> None:
-        """Keep where it was seen, and in which number."""
-        super().__init__(f"diverged at {env_steps:,} env steps: {number}")
-        self.env_steps, self.number = env_steps, number
-
-
-def finite(metrics: dict[str, float], env_steps: int) -> dict[str, float]:
-    """Give an update's metrics; raises `Diverged` for the first that is not finite."""
-    for name, value in metrics.items():
-        if not math.isfinite(value):
-            raise Diverged(env_steps, f"{name} is {value}")
-    return metrics
-
-
 def numbers(metrics: Any) -> dict[str, float]:
     """Give what an update gave as floats, though they be numpy's or torch's own.
 
@@ -145,11 +135,15 @@ def evaluate(run: Run, point: int) -> None:
     """
     now = run.position
 
-    check_parameters(run)
+    check_parameters(run.agent, run.position.env_steps)
     protocol = run.spec.run.evaluation
-    row = played(run, Occasion("curve", point, protocol.episodes))
+    row = played(run, run.agent, Occasion("curve", point, protocol.episodes))
     run.journal.append_evaluation({"kind": "curve", "step": point, **row})
     keep_pictures(run, point)
+    headline = run.env.spec.metrics[0]
+    score = row["metrics"][headline.name]
+    score = score if headline.higher_is_better else -score
+    run.policies.consider(run.agent, now, point, score)
     now.evaluations += 1
     run.progress.scores = {
         metric.name: metric.text(row["metrics"][metric.name]) for metric in run.env.spec.metrics
@@ -158,14 +152,25 @@ def evaluate(run: Run, point: int) -> None:
 
 
 def evaluate_finally(run: Run) -> None:
-    """Play the final evaluation: fresh episodes of the last policy, that no point has played."""
-    check_parameters(run)
-    occasion = Occasion("final", 0, run.spec.run.evaluation.final_episodes)
-    row = played(run, occasion)
-    run.journal.append_evaluation({"kind": "final", "step": run.spec.run.steps, **row})
+    """Play the final evaluation: fresh episodes of the last policy, that no point has played.
+
+    Where asked the best kept policy plays the same episodes. All rows are appended at the end, so
+    that a run which is stopped between them plays both again.
+    """
+    check_parameters(run.agent, run.position.env_steps)
+    protocol = run.spec.run.evaluation
+    occasion = Occasion("final", 0, protocol.final_episodes)
+    rows = [{"kind": "final", "step": run.spec.run.steps, **played(run, run.agent, occasion)}]
+    if protocol.final_of_best:
+        policy, agent = best(run.position.kept), run.build_agent()
+        agent.load(kept_state(run.policies.folder, policy, classes_in(run.agent.state())))
+        row = played(run, agent, occasion) | {"env_steps": policy.env_steps}
+        rows.append({"kind": "final of best", "step": policy.point, **row})
+    for row in rows:
+        run.journal.append_evaluation(row)
 
 
-def played(run: Run, occasion: Occasion) -> dict[str, Any]:
+def played(run: Run, agent: Agent, occasion: Occasion) -> dict[str, Any]:
     """Play an occasion, by the likeliest actions and, of a stochastic policy, sampled too."""
     now, spec = run.position, run.env.spec
 
@@ -176,10 +181,10 @@ def played(run: Run, occasion: Occasion) -> dict[str, Any]:
     def one(occasion: Occasion) -> dict[str, Any]:
         env, seed = run.evaluation_env, run.spec.seed
         return evaluation.score(
-            evaluation.evaluate(run.agent, env, occasion, seed, between_steps), spec
+            evaluation.evaluate(agent, env, occasion, seed, between_steps), spec
         )
 
-    row = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs}
+    row: dict[str, Any] = {"env_steps": now.env_steps, "num_envs": run.evaluation_env.num_envs}
     try:
         with run.progress.evaluating():
             row |= one(occasion)
@@ -188,27 +193,6 @@ def played(run: Run, occasion: Occasion) -> dict[str, Any]:
     finally:  # a crash that fails the run is noted, too
         note_crashes(run)
     return row | {"wall": run.journal.wall()}
-
-
-def check_parameters(run: Run) -> None:
-    """Raise `Diverged` for the first number of the agent's state that is not finite."""
-    for place, value in floats(run.agent.state()):
-        if not bool(np.isfinite(value).all()):
-            raise Diverged(run.position.env_steps, f"{place} is not finite")
-
-
-def floats(state: Any, place: str = "state") -> Iterator[tuple[str, Any]]:
-    """Give every float tensor or array of a nested state, less its replay, as arrays."""
-    if isinstance(state, Mapping):
-        for key, item in state.items():
-            yield from floats(item, f"{place}.{key}")
-    elif isinstance(state, list | tuple):
-        for index, item in enumerate(state):
-            yield from floats(item, f"{place}.{index}")
-    elif getattr(getattr(state, "dtype", None), "is_floating_point", False):  # torch
-        yield place, state.detach().float().cpu().numpy()
-    elif isinstance(state, np.ndarray) and state.dtype.kind == "f":
-        yield place, state
 
 
 def keep_pictures(run: Run, point: int) -> None:
@@ -234,10 +218,10 @@ def save_if_due(run: Run) -> None:
 def save(run: Run) -> None:
     """Take a checkpoint."""
     now = run.position
-    now.saved, now.seconds = now.env_steps, dict(run.journal.clock.seconds())
+    now.saved, now.seconds = now.env_steps, run.journal.clock.seconds()
     copies = synchronous.snapshot(run.env) if run.copyable else None
     content = {"agent": run.agent.state(), "position": now, "copies": copies}
-    run.checkpoints.save(content, now.env_steps)
+    run.checkpoints.save(content, now.env_steps, now.kept)
 
 
 def note_crashes(run: Run) -> None:

@@ -11,6 +11,7 @@ from marlbench.vecenv.statistics import crashed
 
 if TYPE_CHECKING:
     from marlbench.plugin import Step
+    from marlbench.store.kept import Kept
     from marlbench.vecenv.seeding import TrainingSeeds
     from marlbench.vecenv.statistics import EpisodeStatistics
 
@@ -34,6 +35,8 @@ class Position:
     """How many evaluations of the schedule are done."""
     returns: list[float] = field(default_factory=list)
     """Of the training episodes that ended since the last row of `train.jsonl`."""
+    kept: tuple[Kept, ...] = ()
+    """Policies that stay beside the newest, by point."""
     saved: int = 0
     """Env steps at the last checkpoint."""
     seconds: dict[str, float] = field(default_factory=dict)

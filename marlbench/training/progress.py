@@ -37,6 +37,7 @@ class Progress:
         self._memory = memory or {}
         self._run = run
         final = run.evaluation.final_episodes / run.evaluation.episodes
+        final *= 1 + run.evaluation.final_of_best
         self._evaluations = len(schedule(run)) + final
         self._write = write
         self._clock = clock or Clock()

@@ -59,8 +59,14 @@ def put_buffers(state: Any, buffers: Mapping[str, ReplayBuffer]) -> Any:
     return state
 
 
+def sizes_of(buffer: ReplayBuffer) -> dict[str, Any]:
+    """Give what `empty_buffers` needs of a buffer, as plain values."""
+    fields = {k: [list(a.shape[1:]), a.dtype.str] for k, a in buffer.arrays.items()}
+    return {"capacity": len(next(iter(buffer.arrays.values()))), "fields": fields}
+
+
 def empty_buffers(document: Mapping[str, Any]) -> dict[str, ReplayBuffer]:
-    """Give the buffers of what `Segments.save` gave, before their first row; reads no file."""
+    """Give buffers of these sizes before their first row; reads no file."""
     return {name: ReplayBuffer(_reserved(entry), written=0) for name, entry in document.items()}
 
 
@@ -104,10 +110,8 @@ class Segments:
         if start < buffer.written:
             kept.append(self._write(file, buffer, start, capacity))
         saved[name] = kept
-        fields = {k: [list(a.shape[1:]), a.dtype.str] for k, a in buffer.arrays.items()}
         segments = [asdict(segment) for segment in kept]
-        sizes = {"written": buffer.written, "capacity": capacity}
-        return {**sizes, "fields": fields, "segments": segments}
+        return {**sizes_of(buffer), "written": buffer.written, "segments": segments}
 
     def _write(self, file: str, buffer: ReplayBuffer, start: int, capacity: int) -> Segment:
         with replacing(self.folder / file) as out:

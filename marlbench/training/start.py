@@ -10,9 +10,11 @@ import numpy as np
 
 from marlbench.errors import one_line
 from marlbench.plugin import Step
+from marlbench.store.kept import Kept
 from marlbench.training import evaluation, memory_budget, saved_state
 from marlbench.training.checkpoint import Checkpoints
 from marlbench.training.loop import Run
+from marlbench.training.policies import Policies
 from marlbench.training.position import Position
 from marlbench.training.progress import Progress
 from marlbench.training.provenance import provenance
@@ -48,6 +50,7 @@ def start(
     run = Run(
         spec=spec,
         agent=agent,
+        build_agent=partial(algorithm.build, config, env.spec, agent_seed, device),
         env=env,
         evaluation_env=build(evaluation.num_envs(spec.run.evaluation)),
         copyable=suite.copyable,
@@ -55,6 +58,7 @@ def start(
         schedule=evaluation.schedule(spec.run),
         journal=journal,
         checkpoints=checkpoints,
+        policies=Policies(journal, spec.run.keep_checkpoints),
         progress=Progress(spec.run, journal.write_progress, journal.clock, planned),
         stop=stop,
         position=position,
@@ -69,7 +73,7 @@ def rebuildable(agent: Agent, env: CheckedVectorEnv) -> dict[str, type]:
     """Give the classes that a checkpoint may hold: the host's own, and those of a new agent."""
     example = EpisodeStatistics(env.spec, env.num_envs)
     found = saved_state.classes_in(agent.state(), agent.start(env.num_envs), example)
-    return found | saved_state.named(Position, Step, TrainingSeeds)
+    return found | saved_state.named(Position, Step, TrainingSeeds, Kept)
 
 
 def begins_alike(env: CheckedVectorEnv) -> bool:

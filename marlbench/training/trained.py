@@ -1,10 +1,11 @@
-"""A run's learner as its newest checkpoint has it: to film, or to play with by hand."""
+"""A run's learner as a checkpoint has it: to film, to evaluate, or to play with by hand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from marlbench.training.checkpoint import newest_agent
+from marlbench.store.kept import NEWEST
+from marlbench.training.policies import state_of
 from marlbench.training.saved_state import classes_in
 from marlbench.vecenv.seeding import purpose_seed, step_rng
 from marlbench.vecenv.synchronous import stack
@@ -22,12 +23,15 @@ __all__ = ["TrainedAgent", "trained"]
 
 
 def trained(
-    folder: Path, spec: RunSpec, algorithm: Algorithm, env_spec: EnvSpec
+    folder: Path, spec: RunSpec, algorithm: Algorithm, env_spec: EnvSpec, of: str = NEWEST
 ) -> tuple[Agent, int]:
-    """Give a run's learner on the CPU, only to act, and its env steps; raises `Damaged`."""
+    """Give a run's learner on the CPU, only to act, and its env steps; raises as `state_of`.
+
+    `of`: `newest`, `best` or the point of a policy that is kept.
+    """
     config = algorithm.config(**spec.algorithm_config)
     agent = algorithm.build(config, env_spec, purpose_seed(spec.seed, "agent"), "cpu")
-    state, env_steps = newest_agent(folder, classes_in(agent.state()))
+    state, env_steps = state_of(folder, of, classes_in(agent.state()))
     agent.load(state)
     return agent, env_steps
 

@@ -1,4 +1,4 @@
-"""The process that films a run: `python -m marlbench.training.watch FOLDER FILE EPISODES FPS`.
+"""The process that films a run: `python -m marlbench.training.watch FOLDER FILE EPISODES FPS OF`.
 
 It ends with an `ExitCode`; where the run cannot be filmed, a line says why.
 """
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from marlbench.training.playback import Frame
 
 
-def film(folder: Path, path: Path, episodes: int, fps: int) -> str:
-    """Film a run's newest agent on its evaluation episodes; give a line that says what it is."""
+def film(folder: Path, path: Path, episodes: int, fps: int, of: str) -> str:
+    """Film a run's agent on its evaluation episodes; give a line that says what it is.
+
+    `of`: its `newest` policy, the `best` that it keeps or that of a point.
+    """
     from marlbench.training import playback
     from marlbench.training.film import write
     from marlbench.training.trained import trained
@@ -31,7 +34,7 @@ def film(folder: Path, path: Path, episodes: int, fps: int) -> str:
     prepare_torch(spec.run.model_copy(update={"device": "cpu"}), spec.seed)
     env = playback.copies_of(spec, suite)
     try:
-        agent, env_steps = trained(folder, spec, algorithm, env.spec)
+        agent, env_steps = trained(folder, spec, algorithm, env.spec, of)
         evaluated = [row for row in read(folder).evaluations() if row["env_steps"] == env_steps]
         point = evaluated[-1]["step"] if evaluated else env_steps
         frames = playback.Playback(agent, env, suite, spec, point).frames(episodes)
@@ -52,12 +55,13 @@ def told(frames: Iterator[Frame]) -> Iterator[Frame]:
 
 def main(arguments: list[str]) -> int:
     """Film the run that the command line names."""
-    if len(arguments) != 4:
-        print("usage: python -m marlbench.training.watch FOLDER FILE EPISODES FPS", file=sys.stderr)
+    if len(arguments) != 5:
+        usage = "python -m marlbench.training.watch FOLDER FILE EPISODES FPS OF"
+        print(f"usage: {usage}", file=sys.stderr)
         return ExitCode.USAGE
     folder, path = Path(arguments[0]), Path(arguments[1])
     try:
-        print(film(folder, path, int(arguments[2]), int(arguments[3])))
+        print(film(folder, path, int(arguments[2]), int(arguments[3]), arguments[4]))
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything

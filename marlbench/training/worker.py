@@ -66,12 +66,14 @@ def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
     keep_freed_memory()
     journal.append_event("attempt", device=device, pid=os.getpid())
 
+    from marlbench.training.divergence import named
     from marlbench.training.loop import save, train
     from marlbench.training.start import start
 
     run = start(spec, found, journal, device, stop)
     try:
-        train(run)
+        with named(run):
+            train(run)
     except Interrupted:
         save(run)
         raise
@@ -107,15 +109,15 @@ def seed_global_generators(seed: int) -> None:
 
 def fail(journal: Journal, error: Exception) -> int:
     """Write `FAILED`, if the folder can be written, and one line for whoever started this."""
-    from marlbench.training.loop import Diverged
+    from marlbench.training.divergence import Diverged
 
-    why = one_line(error)
-    trace = "".join(traceback.format_exception(error))
-    print(f"marlbench: {journal.folder} failed: {why}", file=sys.stderr)
     try:
         if isinstance(error, Diverged):
+            print(f"marlbench: {journal.folder} {error}", file=sys.stderr)
             journal.write_diverged(error.env_steps, error.number)
         else:
+            why, trace = one_line(error), "".join(traceback.format_exception(error))
+            print(f"marlbench: {journal.folder} failed: {why}", file=sys.stderr)
             journal.write_failed(why, trace)
     except Superseded:
         return ExitCode.SUPERSEDED

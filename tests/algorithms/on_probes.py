@@ -39,10 +39,10 @@ def learn(agent: Agent, env: type[Env], updates: int) -> None:
     """Play `COPIES` copies until the learner has learnt so many times."""
     copies = SyncVectorEnv(env, COPIES)
     seeds = np.zeros(COPIES, np.int64)
-    step, memory = copies.reset(seeds), agent.start(COPIES)
+    step, policy_state = copies.reset(seeds), agent.start(COPIES)
     rng = np.random.default_rng(0)
     while updates:
-        actions, memory = agent.act(step, memory, rng, explore=True)
+        actions, policy_state = agent.act(step, policy_state, rng, explore=True)
         agent.observe(step, actions)
         step = copies.step(actions, seeds)
         updates -= agent.update() is not None
@@ -51,9 +51,11 @@ def learn(agent: Agent, env: type[Env], updates: int) -> None:
 def greedy_return(agent: Agent, env: type[Env]) -> float:
     """The team's return of one greedy episode."""
     copies, seeds = SyncVectorEnv(env, 1), np.zeros(1, np.int64)
-    step, memory, total = copies.reset(seeds), agent.start(1), 0.0
+    step, policy_state, total = copies.reset(seeds), agent.start(1), 0.0
     while not step.last.all():
-        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=False)
+        actions, policy_state = agent.act(
+            step, policy_state, np.random.default_rng(0), explore=False
+        )
         step = copies.step(actions, seeds)
         total += float(step.reward[0, 0])
     return total

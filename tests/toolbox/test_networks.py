@@ -13,7 +13,7 @@ def test_the_gru_follows_its_formula() -> None:
     both = torch.cat([gru.weight_x, gru.weight_h], 1)  # (3D, inputs + D)
     parts = F.layer_norm(torch.cat([x, h], -1) @ both.T, (12,), eps=1e-3)
     reset, candidate, update = parts[:, :4], parts[:, 4:8], parts[:, 8:]
-    gate = 1 / (1 + (1 - update).exp())  # sigmoid(update - 1)
+    gate = 1 / (1 + (-update).exp())
     expected = gate * torch.tanh(reset.sigmoid() * candidate) + (1 - gate) * h
     torch.testing.assert_close(gru(x, h), expected)
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def small_spec(steps: int = 300, seed: int = 1, **settings: Any) -> RunSpec:
 
 def spec_of(  # noqa: PLR0913 - what a run is
     algorithm: Algorithm,
-    settings: dict[str, Any],
+    settings: Mapping[str, Any],
     suite: Suite,
     task: str,
     run: RunConfig,

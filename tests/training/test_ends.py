@@ -76,7 +76,7 @@ def test_a_stochastic_policy_is_evaluated_by_sampling_too(tmp_path: Path) -> Non
     entry = replace(linear.algorithm, stochastic=True)
     assert worker.run(small_spec(), folder, entry, synthetic.suite) == ExitCode.OK
     (record,) = store.runs(tmp_path)
-    rows = [*record.evaluations(), record.final()]
+    rows: list[Any] = [*record.evaluations(), record.final()]
     for row in rows:
         assert row["sampled"]["seeds"] == row["seeds"]  # the same start states: paired
         assert row["sampled"].keys() >= {"metrics", "values", "lengths"}

@@ -128,7 +128,7 @@ def test_what_cannot_be_filmed_ends_in_a_line(
 ) -> None:
     create(tmp_path / "results", battle_spec())
     folder = run_folder(tmp_path / "results", battle_spec())
-    assert watch.main([str(folder), str(tmp_path / "a.gif"), "1", "8"]) == 1
+    assert watch.main([str(folder), str(tmp_path / "a.gif"), "1", "8", "newest"]) == 1
     said = capsys.readouterr()
     assert said.err.startswith(
         f"marlbench: {folder} cannot be filmed: UnknownNameError: no plugin "

@@ -117,5 +117,5 @@ def test_vectors_leave_no_picture_and_no_folder(name: str, tmp_path: Path) -> No
     spec = spec_of(name, task="3v3", steps=120)
     assert play(spec, tmp_path) == 0
     folder = store.run_folder(tmp_path, spec)
-    assert len(rows(folder / "eval.jsonl")) == 3
+    assert len(rows(folder / "eval.jsonl")) == 3 + 1  # the curve, and the final evaluation
     assert not (folder / "pictures").exists()

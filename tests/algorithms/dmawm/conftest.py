@@ -24,6 +24,7 @@ def config() -> Config:
         latents=3,
         classes=4,
         units=12,
+        policy_units=12,
         layers=2,
         heads=4,
         feedforward=2,
@@ -41,15 +42,17 @@ def config() -> Config:
 
 @pytest.fixture
 def batch(spec: EnvSpec, config: Config) -> Batch:
-    """Random float64 windows; the second is absorbed behind its fifth step."""
+    """Random float64 windows: one has a row to leave out, one is joined of two episodes."""
     rng = np.random.default_rng(0)
     shape = (config.length, config.batch, spec.num_agents)
     avail = rng.random((*shape, spec.num_actions)) < 0.6
     avail[..., 1] = True
-    weight, cont = np.ones(shape[:2]), (rng.random(shape) < 0.9).astype(float)
-    weight[6, 1], cont[4:, 1] = 0, 0
-    first = np.zeros(shape[:2], bool)
-    first[0, 0] = True
+    cont = (rng.random(shape) < 0.9).astype(float)
+    cont[4:, 1] = 0
+    seen, told, joined = np.ones(shape), np.ones(shape), np.zeros(shape[:2], bool)
+    joined[0], joined[3, 2] = True, True
+    told[0, 1:] = 0  # the first window alone begins where its episode does
+    seen[6, 1], told[6, 1] = 0, 0
     return Batch(
         obs=torch.from_numpy(3 * rng.standard_normal((*shape, *spec.obs_shape))),
         avail=torch.from_numpy(avail),
@@ -57,8 +60,10 @@ def batch(spec: EnvSpec, config: Config) -> Batch:
         cont=torch.from_numpy(cont),
         present=torch.from_numpy(cont),
         action=torch.from_numpy(rng.integers(0, spec.num_actions, shape)),
-        weight=torch.from_numpy(weight),
-        first=torch.from_numpy(first),
+        seen=torch.from_numpy(seen),
+        told=torch.from_numpy(told),
+        among=torch.ones(shape, dtype=torch.bool),
+        joined=torch.from_numpy(joined),
     )
 
 

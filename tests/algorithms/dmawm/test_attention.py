@@ -47,6 +47,18 @@ def test_agents_see_each_other_and_are_told_apart() -> None:
     torch.testing.assert_close(encoder(x)[1, 2], encoder(x[1:, 2:])[0, 0])  # rows are independent
 
 
+def test_without_a_number_agents_are_a_set_and_the_absent_are_seen_by_themselves_alone() -> None:
+    torch.manual_seed(0)
+    encoder = AgentTransformer(None, width=8, layers=2, heads=2, feedforward=16).double()
+    x = torch.randn(5, 4, 8).double()
+    torch.testing.assert_close(encoder(x[:, [3, 1, 0, 2]]), encoder(x)[:, [3, 1, 0, 2]])
+    present = torch.tensor([True, True, False, True]).expand(5, -1)
+    left = encoder(x, present)
+    torch.testing.assert_close(left[:, [0, 1, 3]], encoder(x[:, [0, 1, 3]]))
+    everyone = torch.ones_like(present)
+    torch.testing.assert_close(encoder(x, everyone), encoder(x))
+
+
 def test_a_width_that_heads_do_not_divide_is_refused() -> None:
     with pytest.raises(ValueError, match="multiple of the 3 attention heads"):
         AgentTransformer(agents=2, width=8, layers=1, heads=3, feedforward=8)

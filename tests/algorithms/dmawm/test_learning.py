@@ -20,12 +20,13 @@ SMALL = {
     "latents": 8,
     "classes": 8,
     "units": 64,
+    "policy_units": 64,
     "decoder_units": 64,
     "rollouts": 64,
     "horizon": 4,
     "minibatch": 128,
     "actor_lr": 3e-4,
-    "entropy": 0.03,  # at 0.01 one seed of three of `deaths` stays at 8 of 10
+    "entropy_coef": 0.03,  # at 0.01 one seed of three of `deaths` stays at 8 of 10
 }
 
 
@@ -81,6 +82,6 @@ def test_items_are_drawn_and_rewards_known_from_pictures() -> None:
         agent.observe(step, action)
         step = env.step(action, copies + k * config.num_envs)
     agent.pretrain()
-    lessons = [agent.train_model(agent.sample_batch())[1] for _ in range(100)]
+    lessons = [agent.train_model(agent.sample_batch()) for _ in range(100)]
     assert np.mean([float(each["model_obs"]) for each in lessons]) < 32
     assert np.mean([float(each["model_reward"]) for each in lessons]) < 0.08

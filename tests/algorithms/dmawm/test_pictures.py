@@ -39,14 +39,12 @@ def images(spec: EnvSpec) -> EnvSpec:
 @torch.no_grad()
 def followed(agent: Dmawm, window: dict[str, Any]) -> Iterator[torch.Tensor]:
     """What the likeliest latents decode to, step by step: pixels (A, *O)."""
-    module, h = agent.model.agent, torch.zeros(3, agent.config.deter)
-    read = torch.zeros(3, agent.config.units)
+    module = agent.model.agent
+    h = module.first_state().expand(3, -1)
     for obs, action in zip(window["obs"][:, 0], window["action"][:, 0], strict=True):
-        h = module.recurrent(h, read)
-        log_q = module.posterior(module.read_state(h) + module.embed(torch.from_numpy(obs)))
-        z = log_q.argmax(-1)
-        read = module.read_latent(z) + module.read_action(torch.from_numpy(action).long())
+        z = module.infer(h, module.embed(torch.from_numpy(obs))).argmax(-1)
         yield agent.model.environment.decode(h, z) + module.mean_image
+        h = module.next(h, z, torch.from_numpy(action).long())
 
 
 def test_pictures_show_the_newest_window_and_what_is_decoded_of_it(
@@ -54,7 +52,7 @@ def test_pictures_show_the_newest_window_and_what_is_decoded_of_it(
 ) -> None:
     agent = trained(config, images, steps)
     (picture,) = agent.pictures().values()
-    window = agent.replay.newest(config.length)
+    window = agent.replay.newest(config.length).fields
     columns = len(window["obs"])
     assert 2 <= columns <= config.length
     assert picture.shape == (3 * (2 * TILE + GAP) - GAP, columns * (TILE + GAP) - GAP, 3)

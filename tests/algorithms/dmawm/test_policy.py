@@ -1,19 +1,21 @@
 """PPO on made-up decisions: the losses by hand, what carries no weight, what is clipped."""
 
+import pytest
 import torch
 
 from marlbench.plugin import EnvSpec
+from marlbench.toolbox.ppo import PPOBatch
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.networks import Actor, Critic
-from marlbench_dmawm.policy import Decisions, PolicyLearner
+from marlbench_dmawm.policy import PolicyLearner
 
 
-def decisions(config: Config, spec: EnvSpec, n: int = 40) -> Decisions:
+def decisions(config: Config, spec: EnvSpec, n: int = 40) -> PPOBatch:
     generator = torch.Generator().manual_seed(0)
     agents = (n, spec.num_agents)
     avail = torch.rand(*agents, spec.num_actions, generator=generator) < 0.6
     avail[..., 1] = True
-    return Decisions(
+    return PPOBatch(
         h=torch.randn(*agents, config.deter, generator=generator),
         z=torch.randint(0, config.classes, (*agents, config.latents), generator=generator),
         avail=avail,
@@ -40,15 +42,18 @@ def test_losses_equal_their_equations(config: Config, spec: EnvSpec) -> None:
             ratio * data.advantage, ratio.clamp(1 - config.clip, 1 + config.clip) * data.advantage
         )
         entropy = -torch.special.xlogy(probs, probs).sum(-1)
-        critic_loss = policy.critic.twohot.loss(policy.critic(data.h), data.target).mean()
+        critic_loss = policy.critic.twohot.loss(policy.critic(data.h, data.z), data.target).mean()
     metrics = policy.step(data)
-    torch.testing.assert_close(metrics["actor_loss"], -(gain + config.entropy * entropy).mean())
+    torch.testing.assert_close(
+        metrics["actor_loss"], -(gain + config.entropy_coef * entropy).mean()
+    )
     torch.testing.assert_close(metrics["critic_loss"], critic_loss)
 
 
 def test_decisions_without_weight_teach_nothing(config: Config, spec: EnvSpec) -> None:
     """Absent agents change neither actor nor, but for what the critic sees of them, critic."""
     data = decisions(config, spec)
+    assert data.weight is not None
     data.weight[:, 2] = 0
     after = []
     for poison in (0.0, 1e3):
@@ -71,23 +76,26 @@ def test_good_actions_become_likelier_and_values_approach_their_targets(
     data.target.fill_(3.0)
     with torch.no_grad():
         data.log_prob.copy_(policy.actor(data.h, data.z, data.avail)[..., 1])
-        before = policy.critic.value(data.h)
+        before = policy.critic.value(data.h, data.z)
     for _ in range(100):  # after 30, processors of other vector units differ by half of the way
         policy.learn(data, torch.Generator().manual_seed(0))
     with torch.no_grad():
         ratio = (policy.actor(data.h, data.z, data.avail)[..., 1] - data.log_prob).exp()
-        after = policy.critic.value(data.h)
+        after = policy.critic.value(data.h, data.z)
     choice = data.avail.sum(-1) > 1
     assert ratio[choice].mean() > 1.15  # it stops being pushed at 1 + clip
     assert (after - 3).abs().mean() < 0.3 * (before - 3).abs().mean()
 
 
-def test_the_whole_batch_is_seen_once_per_epoch(config: Config, spec: EnvSpec) -> None:
+@pytest.mark.parametrize(("minibatch", "sizes"), [(20, [20, 20, 5]), (0, [45]), (45, [45])])
+def test_the_whole_batch_is_seen_once_per_epoch(
+    config: Config, spec: EnvSpec, minibatch: int, sizes: list[int]
+) -> None:
+    config = config.model_copy(update={"minibatch": minibatch})
     policy, data = learner(config, spec), decisions(config, spec, n=45)
     seen: list[torch.Tensor] = []
     policy.step = lambda data: seen.append(data.h[:, 0, 0]) or {}  # type: ignore[method-assign,func-returns-value]
     policy.learn(data, torch.Generator().manual_seed(0))
-    sizes = [len(rows) for rows in seen]
-    assert sizes == [20, 20, 5] * config.epochs
-    for epoch in (torch.cat(seen[:3]), torch.cat(seen[3:])):
+    assert [len(rows) for rows in seen] == sizes * config.epochs
+    for epoch in torch.cat(seen).split(45):
         torch.testing.assert_close(epoch.sort().values, data.h[:, 0, 0].sort().values)

@@ -10,19 +10,21 @@ from torch import Tensor, nn
 from torch.distributions import Categorical, Independent, kl_divergence
 
 from marlbench.plugin import EnvSpec
+from marlbench.toolbox.latents import sample_classes
 from marlbench_dmawm.absorbing import Batch
 from marlbench_dmawm.attention import AgentTransformer, Block
 from marlbench_dmawm.config import Config
-from marlbench_dmawm.networks import AgentModule, StateReader
+from marlbench_dmawm.networks import AgentModule, ClassReader, StateReader
 from marlbench_dmawm.world_model import States, WorldModel
 
 Nested = list[list[list[Tensor]]]
 """By window, step and agent."""
 
 
-def attend(encoder: AgentTransformer, h: Tensor) -> Tensor:
+def attend(encoder: AgentTransformer | None, h: Tensor) -> Tensor:
     """The transformer on one joint state (A, D), heads one at a time."""
-    x = h + encoder.position
+    assert encoder is not None
+    x = h if encoder.position is None else h + encoder.position
     for block in cast("list[Block]", list(encoder.blocks)):
         y = F.layer_norm(x, x.shape[-1:], block.norm_attention.weight, block.norm_attention.bias)
         query, key, value = (y @ block.qkv.weight.T + block.qkv.bias).chunk(3, -1)
@@ -43,16 +45,21 @@ def mixed(logits: Tensor, config: Config) -> Tensor:
     return (1 - config.unimix) * probs + config.unimix / config.classes
 
 
+def read(reader: ClassReader, onehots: Tensor) -> Tensor:
+    """Features (F,) of one-hots, zeros included, by a dense product."""
+    x = onehots.flatten() @ reader.linear.weight
+    norm = reader.norm.norm
+    return F.silu(F.layer_norm(x, x.shape, norm.weight, norm.bias, 1e-3))
+
+
 def next_state(agent: AgentModule, h: Tensor, onehots: Tensor, action: Tensor) -> Tensor:
-    """One agent's h (D,) by the definition: one linear map of the concatenated [z, a] [Eq. 1]."""
-    weight = torch.cat([agent.read_latent.weight, agent.read_action.weight])  # (K C + U, F)
-    x = torch.cat([onehots.flatten(), action]) @ weight
-    x = F.silu(F.layer_norm(x, x.shape, agent.input.norm.weight, agent.input.norm.bias, 1e-3))
+    """One agent's h (D,) by the definition: z and a read apart, side by side [Eq. 1]."""
+    x = torch.cat([read(agent.read_latent, onehots), read(agent.read_action, action)])
     both = torch.cat([agent.gru.weight_x, agent.gru.weight_h], 1)
     norm = agent.gru.norm
     parts = F.layer_norm(both @ torch.cat([x, h]), (3 * len(h),), norm.weight, norm.bias, 1e-3)
     reset, candidate, update = parts.split(len(h))
-    update = torch.sigmoid(update - 1)
+    update = torch.sigmoid(update)
     return update * torch.tanh(torch.sigmoid(reset) * candidate) + (1 - update) * h
 
 
@@ -65,40 +72,36 @@ def draw(probs: Tensor, uniform: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
-def tempered(probs: Tensor, temperature: float) -> Tensor:
-    """The distribution (..., C) that samples are drawn from."""
-    powers = probs ** (1 / temperature)
-    return powers / powers.sum(-1, keepdim=True)
-
-
 def naive_states(model: WorldModel, batch: Batch, uniform: Tensor) -> tuple[Nested, Nested, Nested]:
     """h, z, q of every window, step and agent by itself: everything inside the loops."""
     agent, config = model.agent, model.config
     hs: Nested = []
     zs: Nested = []
     qs: Nested = []
-    for b in range(batch.weight.shape[1]):
+    actions = agent.read_action.linear.weight.shape[0]
+    for b in range(batch.joined.shape[1]):
         hs.append([])
         zs.append([])
         qs.append([])
-        for t in range(batch.weight.shape[0]):
+        for t in range(batch.joined.shape[0]):
             row: tuple[list[Tensor], ...] = ([], [], [])
             for i in range(batch.reward.shape[-1]):
-                if t == 0:
+                if batch.joined[t, b]:
                     h = torch.zeros(config.deter, dtype=torch.float64)
                     z = torch.zeros(config.latents, config.classes, dtype=torch.float64)
-                    action = torch.zeros(agent.read_action.num_embeddings, dtype=torch.float64)
+                    action = torch.zeros(actions, dtype=torch.float64)
                 else:
                     h, z = hs[b][t - 1][i], zs[b][t - 1][i]
                     taken = batch.action[t - 1, b, i]
-                    action = F.one_hot(taken, agent.read_action.num_embeddings).double()
+                    action = F.one_hot(taken, actions).double()
                 h = next_state(agent, h, z, action)
                 obs = batch.obs[t, b, i]
-                embed = agent.encoder(obs.sign() * (1 + obs.abs()).log())
+                squashed = obs.sign() * (1 + obs.abs()).log()
+                embed = agent.encoder(squashed if config.symlog_input else obs)
                 joint = torch.cat([agent.read_state.weight, agent.read_obs.weight], 1)
                 hidden = agent.posterior_hidden(joint @ torch.cat([h, embed]))
                 q = mixed(agent.posterior_out(hidden), config)
-                sample = draw(tempered(q, config.latent_temperature), uniform[t, b, i])
+                sample = draw(q, uniform[t, b, i])
                 for part, value in zip(row, (h, sample + q - q.detach(), q), strict=True):
                     part.append(value)
             for nested, agents in zip((hs, zs, qs), row, strict=True):
@@ -131,15 +134,13 @@ def naive_loss(model: WorldModel, batch: Batch, uniform: Tensor) -> Tensor:
     hs, zs, qs = naive_states(model, batch, uniform)
     length, windows, agents = batch.reward.shape
     total = torch.zeros((), dtype=torch.float64)
-    rows = batch.weight.sum() * agents
-    informed = (batch.weight.sum() - (batch.weight[0] * ~batch.first[0]).sum()) * agents
+    rows, told = batch.seen.sum(), batch.told.sum()
+    masks = (batch.told * batch.seen).sum()
     for b in range(windows):
         for t in range(length):
-            if batch.weight[t, b] == 0:
-                continue
             h = torch.stack(hs[b][t])  # (A, D)
             prior_logits = env.predictor_out(attend(env.predictor, h))
-            context = attend(env.context, h)
+            context = attend(env.contextualise, h)
             for i in range(agents):
                 q, p = qs[b][t][i], mixed(prior_logits[i], c)
                 dyn = kl(q.detach(), p).clamp(min=c.free_nats)
@@ -148,20 +149,20 @@ def naive_loss(model: WorldModel, batch: Batch, uniform: Tensor) -> Tensor:
                 obs = batch.obs[t, b, i]
                 squashed = obs.sign() * (1 + obs.abs()).log()
                 error = ((env.decoder_out(hidden) - squashed) ** 2).sum()
-                total = total + (c.beta_dyn * dyn + c.beta_rep * rep + error) / rows
-                if t > 0 or batch.first[t, b]:
-                    reward_log_probs = env.reward(context[i]).log_softmax(-1)
-                    target = twohot_target(batch.reward[t, b, i], model.twohot.bins)
-                    cont = nn.functional.binary_cross_entropy(
-                        env.cont(context[i]).sigmoid().squeeze(), batch.cont[t, b, i]
-                    )
-                    avail = nn.functional.binary_cross_entropy(
-                        env.avail(context[i]).sigmoid(),
-                        batch.avail[t, b, i].double(),
-                        reduction="sum",
-                    )
-                    heads = -(target * reward_log_probs).sum() + cont + avail
-                    total = total + heads / informed
+                reward_log_probs = env.reward(context[i]).log_softmax(-1)
+                target = twohot_target(batch.reward[t, b, i], model.twohot.bins)
+                cont = nn.functional.binary_cross_entropy(
+                    env.cont(context[i]).sigmoid().squeeze(), batch.cont[t, b, i]
+                )
+                avail = nn.functional.binary_cross_entropy(
+                    env.avail(context[i]).sigmoid(),
+                    batch.avail[t, b, i].double(),
+                    reduction="sum",
+                )
+                seen, knows = batch.seen[t, b, i], batch.told[t, b, i]
+                total = total + seen * (c.beta_dyn * dyn + c.beta_rep * rep + error) / rows
+                total = total + knows * (-(target * reward_log_probs).sum() + cont) / told
+                total = total + knows * seen * avail / masks
     return total
 
 
@@ -170,10 +171,10 @@ def last_weight(network: nn.Module) -> Tensor:
     return list(network.parameters())[-2]
 
 
-@pytest.fixture(params=[1.0, 0.3])
+@pytest.fixture(params=[False, True])
 def model(config: Config, spec: EnvSpec, request: pytest.FixtureRequest) -> WorldModel:
     torch.manual_seed(0)
-    changed = {"free_nats": 0.05, "latent_temperature": request.param}
+    changed = {"free_nats": 0.05, "symlog_input": request.param, "agent_index": request.param}
     model = WorldModel(config.model_copy(update=changed), spec).double()
     torch.nn.init.normal_(last_weight(model.environment.reward), std=0.3)  # it starts at zero
     return model
@@ -198,6 +199,24 @@ def test_states_equal_the_plain_loops(model: WorldModel, batch: Batch, uniform: 
     torch.testing.assert_close(states.log_q.exp(), qs)
 
 
+def test_the_fused_scan_is_the_two_verbs_in_turn(
+    model: WorldModel, batch: Batch, uniform: Tensor
+) -> None:
+    """States, samples and posteriors of `unroll` are those of `next` and `infer`."""
+    module, states = model.agent, model.observe(batch, uniform)
+    embedding = module.embed(batch.obs)
+    h = first = module.first_state().expand_as(states.h[0])
+    for t, action in enumerate(batch.action):
+        h = torch.where(batch.joined[t, :, None, None], first, h)
+        log_q = module.infer(h, embedding[t])
+        z = sample_classes(log_q.exp(), uniform[t])
+        # float64 and products summed in another order
+        torch.testing.assert_close(states.h[t], h, rtol=1e-12, atol=1e-12)
+        torch.testing.assert_close(states.log_q[t], log_q, rtol=1e-12, atol=1e-12)
+        assert torch.equal(states.z[t], z)
+        h = module.next(h, z, action)
+
+
 def test_loss_and_every_gradient_equal_the_plain_loops(
     model: WorldModel, batch: Batch, uniform: Tensor
 ) -> None:
@@ -217,7 +236,7 @@ def test_the_dynamics_loss_reaches_the_agent_module_through_h(
     model: WorldModel, batch: Batch, uniform: Tensor
 ) -> None:
     """Detaching h in the predictor would drop the mirroring gradient into psi [Eq. 4]."""
-    dyn = model.latent_terms(model.observe(batch, uniform))["dyn"]
+    dyn = model.latent_terms(model.observe(batch, uniform), present=None)["dyn"]
     (to_cell,) = torch.autograd.grad(dyn.sum(), model.agent.gru.weight_h)
     assert to_cell.abs().sum() > 0
 

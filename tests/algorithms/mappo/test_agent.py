@@ -29,14 +29,14 @@ def build(env: type[Env], **settings: Any) -> tuple[Mappo, SyncVectorEnv]:
 def play(
     agent: Mappo, copies: SyncVectorEnv, steps: int
 ) -> list[tuple[Step, Tensor, NDArray[np.int64]]]:
-    """Show so many rows; each with the memory before it and the actions taken."""
+    """Show so many rows; each with the policy's state before it and the actions taken."""
     seeds = np.arange(copies.num_envs)
-    step, memory, shown = copies.reset(seeds), agent.start(copies.num_envs), []
+    step, policy_state, shown = copies.reset(seeds), agent.start(copies.num_envs), []
     for index in range(steps):
-        actions, after = agent.act(step, memory, np.random.default_rng(0), explore=True)
+        actions, after = agent.act(step, policy_state, np.random.default_rng(0), explore=True)
         agent.observe(step, actions)
-        shown.append((step, memory, actions))
-        step, memory = copies.step(actions, seeds + index), after
+        shown.append((step, policy_state, actions))
+        step, policy_state = copies.step(actions, seeds + index), after
     return shown
 
 
@@ -73,24 +73,26 @@ def test_behaviour_is_what_acting_knew(settings: dict[str, Any]) -> None:
     notes = agent.behaviour({name: rows[:9] for name, rows in before.items()})
     later = agent.behaviour({name: rows[9:] for name, rows in before.items()})
     notes = {name: np.concatenate([notes[name], later[name]]) for name in notes}
-    for index, (step, memory, actions) in enumerate(shown):
+    for index, (step, policy_state, actions) in enumerate(shown):
         keep = torch.from_numpy(~step.first)
-        logits, _ = agent.policy(torch.from_numpy(step.obs)[None], keep[None], memory)
+        logits, _ = agent.policy(torch.from_numpy(step.obs)[None], keep[None], policy_state)
         masked = logits[0].masked_fill(~torch.from_numpy(step.avail), -torch.inf)
         log_prob = masked.log_softmax(-1).gather(-1, torch.from_numpy(actions)[..., None])
         # one pass over many rows sums in another order than many passes: float32 rounding
         np.testing.assert_allclose(notes["log_prob"][index], log_prob[..., 0].detach(), atol=1e-6)
-        state = notes["actor_state"][index].reshape(memory.shape)
-        np.testing.assert_allclose(state, memory, atol=1e-6)
+        state = notes["actor_state"][index].reshape(policy_state.shape)
+        np.testing.assert_allclose(state, policy_state, atol=1e-6)
 
 
 def test_sampled_actions_are_decided_by_what_is_passed() -> None:
     agent, copies = build(Deaths)
-    for step, memory, actions in play(agent, copies, 12):
+    for step, policy_state, actions in play(agent, copies, 12):
         assert np.array_equal(
-            agent.act(step, memory, np.random.default_rng(0), explore=True)[0], actions
+            agent.act(step, policy_state, np.random.default_rng(0), explore=True)[0], actions
         )
-    again = [agent.act(step, memory, np.random.default_rng(k), explore=True)[0] for k in range(50)]
+    again = [
+        agent.act(step, policy_state, np.random.default_rng(k), explore=True)[0] for k in range(50)
+    ]
     assert len(np.unique(np.stack(again), axis=0)) > 1
 
 

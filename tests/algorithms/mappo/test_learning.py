@@ -22,6 +22,6 @@ def test_the_best_return_is_found(name: str, env: type[Env], best: float, seed: 
 @pytest.mark.parametrize("bootstrap", [False, True])
 @pytest.mark.parametrize("name", ENTRIES)
 def test_a_time_out_is_worth_what_the_setting_says(name: str, bootstrap: bool) -> None:
-    # without memory, as with one, time can be told
+    # without a GRU, as with one, time can be told
     settings = {"bootstrap_timeouts": bootstrap, "recurrent": False}
     insist_on_the_worth_of_a_time_out(ENTRIES[name], **settings)

@@ -25,9 +25,11 @@ def build(env: type[Env], **settings: Any) -> tuple[Mat, SyncVectorEnv]:
 def play(agent: Mat, copies: SyncVectorEnv, steps: int) -> None:
     """Show so many rows."""
     seeds = np.arange(copies.num_envs)
-    step, memory = copies.reset(seeds), agent.start(copies.num_envs)
+    step, policy_state = copies.reset(seeds), agent.start(copies.num_envs)
     for index in range(steps):
-        actions, memory = agent.act(step, memory, np.random.default_rng(0), explore=True)
+        actions, policy_state = agent.act(
+            step, policy_state, np.random.default_rng(0), explore=True
+        )
         agent.observe(step, actions)
         step = copies.step(actions, seeds + index)
 

@@ -97,9 +97,11 @@ def flat(oracle: Oracle, key: str) -> Tensor:
 
 
 def test_likeliest_actions_agent_by_agent_are_the_references(oracle: Oracle) -> None:
-    actions, memory = build(oracle).act(rows(oracle), None, np.random.default_rng(0), explore=False)
+    actions, policy_state = build(oracle).act(
+        rows(oracle), None, np.random.default_rng(0), explore=False
+    )
     assert np.array_equal(actions, oracle["greedy/actions"].reshape(16, 3))
-    assert memory is None
+    assert policy_state is None
 
 
 @pytest.mark.parametrize("kind", ["greedy", "sampled"])

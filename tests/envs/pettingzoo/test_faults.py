@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from marlbench.config import Evaluation
 from marlbench.errors import SpecViolation
 from marlbench.plugin import Env, Step
-from marlbench.training.evaluation import evaluate
+from marlbench.training.evaluation import Occasion, evaluate
 from marlbench.vecenv.checks import CheckedVectorEnv, check_step
 from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_pettingzoo import build, marlbench_suites
@@ -78,9 +77,10 @@ class Idle:
 
 def test_wins_that_nobody_observes_are_scored() -> None:
     door = CheckedVectorEnv(SyncVectorEnv(lambda: game("BlindWinners", reward="sum"), 4))
-    protocol = Evaluation(episodes=40, num_envs=4)
-    episodes, crashes = evaluate(Idle(), door, protocol, np.random.default_rng)
-    assert crashes == 0
+    agent: Any = Idle()
+    quota = evaluate(agent, door, Occasion("final", 0, episodes=40), seed=1)
+    assert quota.crashed == 0
+    episodes = quota.episodes()
     assert {(each.total, each.length) for each in episodes} == {(10.0, 3), (0.0, 5)}
     # half of the episodes by seed; five standard deviations of a share of 40 are 0.4
     assert 0.1 < np.mean([each.total == 10.0 for each in episodes]) < 0.9

@@ -104,7 +104,8 @@ class Compiled:
         import jax
         import jaxmarl
 
-        self.jax, self.env = jax, jaxmarl.make(task.partition(":")[2], **kwargs)
+        made: Any = jaxmarl.make(task.partition(":")[2], **kwargs)
+        self.jax, self.env = jax, made
         self.names = self.env.agents
 
     def reset(self, seed: int) -> Played:
@@ -180,7 +181,7 @@ def _compare(step: Step, played: Played, beside: Any, env: Any) -> None:
             if step.obs.dtype == np.uint8:
                 assert np.array_equal(step.obs[i], seen[name])
             else:
-                flat = np.float32(spaces.flatten(plain, seen[name]))
+                flat = np.asarray(spaces.flatten(plain, seen[name]), np.float32)
                 assert np.array_equal(step.obs[i, : len(flat)], flat)
         if not over and "action_mask" in masks.get(name, {}):
             mask = masks[name]["action_mask"]
@@ -207,7 +208,7 @@ def test_a_real_environment_is_drawn(task: str) -> None:
         step = env.step(np.where(step.avail, draws.random(step.avail.shape), -1.0).argmax(-1))
     pictures.append(render(env))
     assert pictures[0].shape == pictures[1].shape
-    assert not np.array_equal(*pictures)
+    assert not np.array_equal(pictures[0], pictures[1])
     env.close()
 
 
