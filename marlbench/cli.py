@@ -40,6 +40,7 @@ env = typer.Typer(
 app.add_typer(env, name="env")
 
 Of = Annotated[str, typer.Option("--of", metavar="newest|best|STEP", help="Which of its policies.")]
+ARun = Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")]
 Only = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="These alone: a,b or one each.")
 ]
@@ -141,10 +142,14 @@ def run(  # noqa: PLR0913 - one parameter per option
         int, typer.Option(metavar="N", min=1, help="Runs that share a GPU.")
     ] = 1,
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Go on with pickles of others: runs what they say.")
+    ] = False,
 ) -> int:
     """Train algorithms on tasks; the same command again goes on where it stopped."""
     from marlbench.commands.run import requested, run_grid
     from marlbench.overrides import parse_set
+    from marlbench.store.folder import TRUST
 
     request = requested(
         algo=algo,
@@ -158,6 +163,8 @@ def run(  # noqa: PLR0913 - one parameter per option
         config=config,
         label=label,
     )
+    if trust:
+        os.environ[TRUST] = "1"
     return run_grid(request, results, executor, workers, runs_per_gpu)
 
 
@@ -236,12 +243,8 @@ def report(  # noqa: PLR0913 - one parameter per option
     task: Only = None,
     algo: Only = None,
     label: Only = None,
-    metric: Annotated[
-        str, typer.Option(metavar="NAME", help="What tables show; else a task's first metric.")
-    ] = "",
-    name: Annotated[
-        list[str] | None, typer.Option(metavar="LABEL=TEXT", help="What to call a label.")
-    ] = None,
+    metric: Annotated[str, typer.Option(metavar="NAME", help="What tables show.")] = "",
+    name: Annotated[list[str] | None, typer.Option(metavar="LABEL=TEXT")] = None,
     include_unfinished: Annotated[
         bool, typer.Option("--include-unfinished", help="Count unfinished runs too, as they are.")
     ] = False,
@@ -249,34 +252,22 @@ def report(  # noqa: PLR0913 - one parameter per option
         list[str] | None,
         typer.Option(metavar="paper|published", help="Whose numbers to put beside these."),
     ] = None,
-    watch: Annotated[
-        bool, typer.Option("--watch", help="Write it again while runs are running.")
-    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again while runs run.")] = False,
 ) -> None:
     """Turn results into tables, figures and one page."""
-    from marlbench.commands.report import renamed, reported, watched
+    from marlbench.commands.report import asked, reported, watched
     from marlbench.commands.run import names
     from marlbench.host import load_catalogue
 
-    lines = (watched if watch else reported)(
-        load_catalogue(),
-        results or [RESULTS],
-        out,
-        names("--against", against or []),
-        suites=tuple(names("--suite", suite or [])),
-        tasks=tuple(names("--task", task or [])),
-        algorithms=tuple(names("--algo", algo or [])),
-        labels=tuple(names("--label", label or [])),
-        metric=metric,
-        names=renamed(name or []),
-        include_unfinished=include_unfinished,
-    )
-    _print(lines)
+    only = {"--suite": suite, "--task": task, "--algo": algo, "--label": label}
+    wanted = asked(only, metric, name or [], include_unfinished)
+    write, beside = watched if watch else reported, names("--against", against or [])
+    _print(write(load_catalogue(), results or [RESULTS], out, wanted, beside))
 
 
 @app.command()
 def exclude(
-    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
+    run: ARun,
     why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, shown in reports.")] = "",
     back: Annotated[bool, typer.Option("--back", help="Take it back into reports.")] = False,
     results: Results = RESULTS,
@@ -289,7 +280,7 @@ def exclude(
 
 @app.command()
 def diff(
-    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
+    run: ARun,
     other: Annotated[str, typer.Argument(help="Another one.")],
     results: Results = RESULTS,
 ) -> None:
@@ -301,7 +292,7 @@ def diff(
 
 @app.command()
 def watch(  # noqa: PLR0913 - one parameter per option
-    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
+    run: ARun,
     episodes: Annotated[int, typer.Option(metavar="N", min=1, help="Episodes to film.")] = 3,
     out: Annotated[
         Path | None,
@@ -320,7 +311,7 @@ def watch(  # noqa: PLR0913 - one parameter per option
 
 @app.command()
 def evaluate(  # noqa: PLR0913 - one parameter per option
-    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
+    run: ARun,
     episodes: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="How many; else as many as its final evaluation."),

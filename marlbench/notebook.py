@@ -17,7 +17,7 @@ from marlbench.host import Catalogue, load_catalogue
 from marlbench.overrides import Override
 from marlbench.store import load as load_evaluations
 from marlbench.store import load_training, runs
-from marlbench.store.folder import COMMAND
+from marlbench.store.folder import COMMAND, TRUST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,13 +60,15 @@ def run(  # noqa: PLR0913 - the command's options
     workers: int | None = None,
     runs_per_gpu: int = 1,
     executor: str = "local",
+    trust: bool = False,
 ) -> Frames:
     """Train algorithms on tasks as `marlbench run` does, and give the frames of these runs.
 
     The arguments are the command's options: `marlbench run --help`. `set` is a mapping such as
     `{"qmix.gamma": 0.95}`. The same call again goes on where it stopped, or gives what is there.
     Raises UserError for what cannot be played, RuntimeError if a run failed and KeyboardInterrupt
-    if it was interrupted; `load(results)` then gives what the others measured.
+    if it was interrupted; `load(results)` then gives what the others measured. One that diverged
+    is a result: its rows say so under `status`.
     """
     typed = _call(locals())
     request = requested(
@@ -81,12 +83,14 @@ def run(  # noqa: PLR0913 - the command's options
         config=None if config is None else Path(config),
         label=label,
     )
-    with _told_to_workers(typed):
+    with _told_to_workers({COMMAND: typed} | ({TRUST: "1"} if trust else {})):
         grid, outcome = play_grid(request, Path(results), executor, workers, runs_per_gpu)
     if outcome.interrupted:
         raise KeyboardInterrupt
-    for folder, reason in outcome.failures.items():
-        number = f"{len(outcome.failures)} of {len(grid.folders)} runs failed"
+    diverged = {each.folder for each in runs(Path(results)) if each.status == "diverged"}
+    failures = {at: why for at, why in outcome.failures.items() if at not in diverged}
+    for folder, reason in failures.items():
+        number = f"{len(failures)} of {len(grid.folders)} runs failed"
         raise RuntimeError(f"{number}, {folder}: {reason}")
     folders = {str(folder) for folder in grid.folders}
     return Frames(*(frame[frame["folder"].isin(folders)] for frame in load(results)))
@@ -150,13 +154,14 @@ def _call(arguments: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _told_to_workers(typed: str) -> Iterator[None]:
-    """Let the runs note this as the command that they came from."""
-    before = os.environ.get(COMMAND)
-    os.environ[COMMAND] = typed
+def _told_to_workers(variables: Mapping[str, str]) -> Iterator[None]:
+    """Let the runs find these environment variables: the command that they came from."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        os.environ.pop(COMMAND)
-        if before is not None:
-            os.environ[COMMAND] = before
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value

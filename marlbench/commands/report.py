@@ -5,12 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
+from marlbench.commands.run import names
 from marlbench.errors import UserError
 from marlbench.host import Catalogue
 
-__all__ = ["renamed", "reported", "watched"]
+if TYPE_CHECKING:
+    from marlbench.report import Wanted
+
+__all__ = ["asked", "renamed", "reported", "watched"]
 
 EVERY = 30
 """Seconds between two looks at a grid that is running."""
@@ -20,20 +24,17 @@ def reported(
     catalogue: Catalogue,
     results: Sequence[Path],
     out: Path | None,
+    wanted: Wanted,
     published: Sequence[str] = (),
     refresh: int = 0,
-    **wanted: Any,
 ) -> Iterator[str]:
-    """Write the report, against what is `published`, and say where it is; raises UserError.
-
-    `wanted`: the fields of `marlbench.report.Wanted`.
-    """
-    from marlbench.report import ReportError, Wanted, against, write
+    """Write the report, against what is `published`, and say where it is; raises UserError."""
+    from marlbench.report import ReportError, against, write
 
     try:
         sections = [*against(published), *catalogue.report_sections]
         place = out or results[0] / "report"
-        paths = write(results, place, sections, Wanted(**wanted), refresh)
+        paths = write(results, place, sections, wanted, refresh)
     except ReportError as error:
         raise UserError(str(error)) from error
     yield f"report: {paths.page}"
@@ -44,8 +45,8 @@ def watched(
     catalogue: Catalogue,
     results: Sequence[Path],
     out: Path | None,
+    wanted: Wanted,
     published: Sequence[str] = (),
-    **wanted: Any,
 ) -> Iterator[str]:
     """Write the report again and again for as long as a run is running, then a last time."""
     from marlbench.store import runs
@@ -54,10 +55,27 @@ def watched(
         return any(record.status == "running" for folder in results for record in runs(folder))
 
     while running():
-        first, *_ = reported(catalogue, results, out, published, refresh=EVERY, **wanted)
+        first, *_ = reported(catalogue, results, out, wanted, published, EVERY)
         yield f"{first} (again in {EVERY} s; Ctrl-C ends)"
         time.sleep(EVERY)
-    yield from reported(catalogue, results, out, published, **wanted)
+    yield from reported(catalogue, results, out, wanted, published)
+
+
+def asked(
+    only: Mapping[str, Sequence[str] | None],
+    metric: str,
+    called: Sequence[str],
+    include_unfinished: bool,
+) -> Wanted:
+    """Give what options ask for: `only` holds what `--suite`, `--task`, ... name."""
+    from marlbench.report import Wanted
+
+    suites, tasks, algorithms, labels = (
+        tuple(names(option, only[option] or []))
+        for option in ("--suite", "--task", "--algo", "--label")
+    )
+    called_so = renamed(called)
+    return Wanted(suites, tasks, algorithms, labels, metric, called_so, include_unfinished)
 
 
 def renamed(given: Sequence[str]) -> Mapping[str, str]:

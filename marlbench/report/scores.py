@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -17,7 +17,7 @@ from marlbench.appearance import Appearance, appearance_of
 from marlbench.metrics import Metric
 from marlbench.report.evaluations import EMPTY, Curve, Value, curve, value
 from marlbench.report.statistics import DDOF, Bounds, CellStatistics, cell_statistics, thresholds
-from marlbench.store import History, RunRecord, histories
+from marlbench.store import RunRecord, each_run
 
 MEASURED = {
     True: "the mean of the final evaluation: fresh episodes that no point of the curve has played",
@@ -176,7 +176,7 @@ def mean_std(values: Iterable[float]) -> Summary:
 
 def read_runs(*results: Path) -> list[Run]:
     """Give every run below these folders; a run that several of them hold is given once each."""
-    return [read(history) for folder in results for history in histories(folder)]
+    return [read(record) for folder in results for record in each_run(folder)]
 
 
 def cells(runs: Iterable[Run], metric: str = "") -> tuple[Cell, ...]:
@@ -243,21 +243,24 @@ def recorded(record: RunRecord, key: str) -> Any:
     return (record.provenance or {}).get(key)
 
 
-def read(history: History) -> Run:
-    """A run with its evaluations; of a row without a scored episode only the count is kept."""
-    record, points = history.record, history.curve()
-    last = history.final() or (points[-1] if points else None)
+def read(record: RunRecord) -> Run:
+    """A run with its evaluations; of a row without a scored episode only the count is kept.
+
+    The rows themselves are not kept, so that thousands of runs fit into memory.
+    """
+    points, final = record.evaluations(), record.final()
+    last = final or (points[-1] if points else None)
     values = {metric.name: value(last, metric) for metric in record.metrics} if last else {}
-    rows = [*points, *filter(None, [history.final()])]
+    rows = [*points, *filter(None, [final])]
     main = record.metrics[0].name
     return Run(
-        record=record,
+        record=replace(record),  # without the rows that it has read
         curves={metric.name: curve(points, metric) for metric in record.metrics},
         values={name: each for name, each in values.items() if each is not None},
         crashed=sum(row.get("crashed", 0) for row in rows),
-        cut=history.crashes()["training"],
+        cut=record.crashes()["training"],
         unscored=sum(row["metrics"].get(main) is None for row in rows),
         evaluated=points[-1]["step"] if points else 0,
         scored=sum(row.get("episodes", 0) for row in rows),
-        remarks=tuple(history.remarks()),
+        remarks=tuple(record.remarks()),
     )

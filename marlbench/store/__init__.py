@@ -9,9 +9,8 @@ from marlbench.store.folder import (
     run_folder,
 )
 from marlbench.store.reading import (
-    History,
     RunRecord,
-    histories,
+    each_run,
     load,
     load_training,
     read,
@@ -20,14 +19,13 @@ from marlbench.store.reading import (
 from marlbench.store.writing import Journal, Superseded
 
 __all__ = [
-    "History",
     "Journal",
     "RunRecord",
     "SpecConflict",
     "Superseded",
     "create",
+    "each_run",
     "exclude",
-    "histories",
     "learner_difference",
     "load",
     "load_training",

@@ -15,7 +15,7 @@ from marlbench.training.interrupt import Interrupted
 
 if TYPE_CHECKING:
     from marlbench.plugin import Agent
-    from marlbench.training.loop import Run
+    from marlbench.training.position import Position
 
 HUGE = 1e18
 """Products of two such numbers, summed over a layer, leave the range of float32 (3.4e38)."""
@@ -46,7 +46,7 @@ def check_parameters(agent: Agent, env_steps: int) -> None:
 
 
 @contextmanager
-def named(run: Run) -> Iterator[None]:
+def named(agent: Agent, now: Position) -> Iterator[None]:
     """Raise `Diverged` for what a learner raises once its numbers leave no room to compute with.
 
     After one huge step a policy's logits are NaN though each of its parameters is finite: it then
@@ -57,10 +57,10 @@ def named(run: Run) -> Iterator[None]:
     except (Diverged, Interrupted, Superseded):
         raise
     except Exception as error:
-        for place, value in floats(run.agent.state()):
+        for place, value in floats(agent.state()):
             if not bool((np.abs(value) < HUGE).all()):
                 number = f"{place} is beyond {HUGE:g} ({one_line(error)})"
-                raise Diverged(run.position.env_steps, number) from error
+                raise Diverged(now.env_steps, number) from error
         raise
 
 

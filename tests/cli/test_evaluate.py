@@ -37,23 +37,21 @@ def test_a_run_is_evaluated_and_filmed_by_its_best_policy(call: Call, played: Pa
     assert out.rstrip().endswith(f"the first of the evaluation at {int(kept.stem)}")
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        (["--of", "7"], "keeps no policy '7': kept are "),
-        (["--of", "last"], "keeps no policy 'last': kept are "),
-        (["--task", "2v3"], "has no task '2v3'; did you mean"),
-        (["--task", "5v5"], "--task 5v5 has num_agents = 5, the agent was trained on 2v2 with 2"),
-        (["--episodes", "0"], "--episodes"),
-        (["--seed", "-1"], "--seed"),
-    ],
-)
-def test_mistakes_are_told_in_a_line(
-    call: Call, played: Path, arguments: list[str], said: str
-) -> None:
-    code, _, err = call("evaluate", played, *arguments)
-    assert (code, err.count("\n")) == (2, 1)
-    assert said in err
+MISTAKES = [
+    (["--of", "7"], "keeps no policy '7': kept are "),
+    (["--of", "last"], "keeps no policy 'last': kept are "),
+    (["--task", "2v3"], "has no task '2v3'; did you mean"),
+    (["--task", "5v5"], "--task 5v5 has num_agents = 5, the agent was trained on 2v2 with 2"),
+    (["--episodes", "0"], "--episodes"),
+    (["--seed", "-1"], "--seed"),
+]
+
+
+def test_mistakes_are_told_in_a_line(call: Call, played: Path) -> None:
+    for arguments, said in MISTAKES:
+        code, _, err = call("evaluate", played, *arguments)
+        assert (code, err.count("\n")) == (2, 1), arguments
+        assert said in err
     assert not (played / "evaluations.jsonl").exists()
 
 

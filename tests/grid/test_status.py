@@ -29,7 +29,7 @@ def test_crashes_of_the_environment_are_counted(
     folder = store.create(tmp_path, spec)
     events = [{"event": "attempt"}, *({"event": "env_crash", "during": when} for when in during)]
     (folder / "events.jsonl").write_text("".join(json.dumps(row) + "\n" for row in events))
-    row = {"metrics": {"win": 0.25, "return": 3.2}}
+    row = {"step": 0, "metrics": {"win": 0.25, "return": 3.2}}
     env = {"metrics": [asdict(win_rate()), asdict(episode_return())]}
     (folder / "provenance.json").write_text(json.dumps({"env": env}))
     (folder / "eval.jsonl").write_text(json.dumps(row) + "\n")
@@ -46,3 +46,15 @@ def test_a_running_run_says_to_what_its_replay_grows(tmp_path: Path, gib: float,
     (_, line, _) = overview(tmp_path)
     journal.close()
     assert line.endswith(f"seed 0  2k of 400k steps, 60 s to go{said}")
+
+
+def test_a_run_that_diverged_says_where_and_in_which_number(tmp_path: Path) -> None:
+    spec = RunSpec(suite="smacv2", task="protoss_5_vs_5", algorithm="qmix", label="qmix", seed=0)
+    journal = store.Journal(store.create(tmp_path, spec))
+    journal.write_diverged(1200, "loss is nan")
+    journal.close()
+    (_, line, total) = overview(tmp_path)
+    assert line == (
+        "  diverged   protoss_5_vs_5 qmix seed 0  diverged at 1,200 env steps: loss is nan"
+    )
+    assert total == "1 run: 1 diverged"

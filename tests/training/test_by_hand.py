@@ -26,8 +26,8 @@ from tests.training.small_runs import small_spec
 
 def build(task: str, config: Any) -> Env:
     """Build the task `random`, a longer one, or one of more agents."""
-    sizes = {"random": {}, "long": {"limit": 20}, "crowd": {"agents": 3}}[task]
-    return Synthetic(Sizes(**sizes))
+    sizes = {"random": Sizes(), "long": Sizes(limit=20), "crowd": Sizes(agents=3)}
+    return Synthetic(sizes[task])
 
 
 SUITE = replace(synthetic.suite, tasks=("random", "long", "crowd"), build=build)
@@ -101,7 +101,7 @@ def test_what_cannot_be_evaluated_ends_in_a_line(
 ) -> None:
     crowd = '{"episodes": 1, "seed": 0, "task": "crowd", "of": "newest"}'
     assert by_hand.main([str(folder), crowd]) == ExitCode.USAGE
-    for file in (folder / "checkpoint").glob("*.pt"):
+    for file in (folder / "checkpoint").glob("*.agent"):
         file.write_bytes(b"")
     here = crowd.replace("crowd", "random")
     assert by_hand.main([str(folder), here]) == ExitCode.FAILED

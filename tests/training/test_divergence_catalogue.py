@@ -28,22 +28,29 @@ def rates(algorithm: Algorithm) -> list[str]:
     return [name for name in names if name.endswith(("_lr", "learning_rate"))]
 
 
-CASES = [(each, name, {}) for each in CATALOGUE.algorithms.values() for name in rates(each)]
 ONE_STEP = {"epochs": 1, "minibatches": 1}
 """Then an update's metrics are those before the huge step, and the next action meets it."""
-CASES += [(CATALOGUE.algorithm("mappo"), "actor_lr", ONE_STEP)]
-CASES += [(CATALOGUE.algorithm("mat"), "learning_rate", ONE_STEP)]
+CASES: list[tuple[Algorithm, str, dict[str, Any]]] = [
+    *((each, name, {}) for each in CATALOGUE.algorithms.values() for name in rates(each)),
+    (CATALOGUE.algorithm("mappo"), "actor_lr", ONE_STEP),
+    (CATALOGUE.algorithm("mat"), "learning_rate", ONE_STEP),
+]
+QUICK = ("learning_rate", "actor_lr")
+"""One rate of each algorithm is tried in seconds, the others among the slow tests."""
+
+
+def case(algorithm: Algorithm, rate: str, more: dict[str, Any]) -> Any:
+    """Name a case, and say whether it is for the slow tests."""
+    name = f"{algorithm.name}-{rate}{'-one-step' if more else ''}"
+    marks = [] if rate in QUICK else [pytest.mark.slow]
+    return pytest.param(algorithm, rate, more, id=name, marks=marks)
 
 
 def test_every_algorithm_has_a_learning_rate() -> None:
     assert {algorithm.name for algorithm, _, _ in CASES} == set(CATALOGUE.algorithms)
 
 
-@pytest.mark.parametrize(
-    ("algorithm", "rate", "more"),
-    CASES,
-    ids=[f"{each.name}-{rate}{'-one step' if more else ''}" for each, rate, more in CASES],
-)
+@pytest.mark.parametrize(("algorithm", "rate", "more"), [case(*each) for each in CASES])
 def test_an_absurd_learning_rate_ends_as_diverged_or_with_finite_numbers(
     algorithm: Algorithm, rate: str, more: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -92,7 +92,7 @@ def test_the_best_policy_is_there_at_the_end_and_plays_its_row_again(tmp_path: P
 def test_one_policy_every_so_many_steps_is_kept(tmp_path: Path) -> None:
     folder = run(spec_that_keeps("every=120"), tmp_path)
     assert [policy.point for policy in kept(folder)] == [150, 250]  # the first at or past each
-    assert names(folder) == {"000000150.pt", "000000250.pt"}
+    assert names(folder) == {"000000150.policy", "000000250.policy"}
     assert chosen(folder, "best") == best(kept(folder))
     with pytest.raises(ValueError, match="keeps no policy '100': kept are 150, 250; newest is al"):
         chosen(folder, "100")
@@ -101,7 +101,7 @@ def test_one_policy_every_so_many_steps_is_kept(tmp_path: Path) -> None:
 def test_nothing_more_is_kept_where_nobody_asks(tmp_path: Path) -> None:
     folder = run(spec_that_keeps("newest"), tmp_path)
     assert (kept(folder), names(folder), chosen(folder, "newest")) == ((), set(), None)
-    with pytest.raises(ValueError, match="keeps no policy 'best': run.keep_checkpoints=best"):
+    with pytest.raises(ValueError, match=r"keeps no policy 'best': run\.keep_checkpoints=best"):
         state_of(folder, "best")
 
 
@@ -186,6 +186,6 @@ def test_what_cannot_be_kept_is_refused(wrong: str) -> None:
 
 def test_a_final_evaluation_of_the_best_needs_one_that_is_kept() -> None:
     protocol = Evaluation(final_of_best=True)
-    with pytest.raises(ValidationError, match="needs run.keep_checkpoints=best"):
+    with pytest.raises(ValidationError, match=r"needs run\.keep_checkpoints=best"):
         RunConfig(evaluation=protocol)
     assert RunConfig(evaluation=protocol, keep_checkpoints="every=5").evaluation.final_of_best
