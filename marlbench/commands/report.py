@@ -20,7 +20,7 @@ EVERY = 30
 """Seconds between two looks at a grid that is running."""
 
 
-def reported(
+def reported(  # noqa: PLR0913 - the command's options
     catalogue: Catalogue,
     results: Sequence[Path],
     out: Path | None,

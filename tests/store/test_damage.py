@@ -15,7 +15,7 @@ from marlbench import store
 from marlbench.grid.status import overview
 from marlbench.report import tables
 from marlbench.report.page import write
-from marlbench.report.scores import cells
+from marlbench.report.scores import cells, read
 from marlbench.report.sections import Material
 from tests.training.small_runs import play, small_spec
 
@@ -137,7 +137,7 @@ def test_one_damaged_file_never_hides_another_run_nor_changes_rows_in_silence(
             assert facts(store.load_training(results)) == updates, kind
             out = tmp_path / f"{number}-out"
             out.mkdir()
-            tables.render(Material(results, cells(records)), out)
+            tables.render(Material(results, cells(map(read, records))), out)
         shutil.rmtree(results)
 
 
