@@ -118,7 +118,7 @@ def _legend(
     cells: Sequence[Cell], shown: Sequence[Column], rows: Sequence[Row], same: bool
 ) -> Iterator[str]:
     said = " or ".join(measured(cells)) or MEASURED[False]
-    seeds = f"n = {len(cells[0].runs)} seeds everywhere" if same else "then finished/all seeds"
+    seeds = f"n = {len(cells[0].runs)} everywhere" if same else "then finished/all seeds"
     yield f"Mean (standard deviation, divisor n - {DDOF}) over seeds; {seeds}."
     yield (
         f"A run's value is {said}; its actions are the likeliest ones. Only finished runs count, "

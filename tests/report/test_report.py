@@ -41,7 +41,7 @@ def test_a_cell_is_mean_and_sample_std_over_seeds_of_the_last_evaluation(
     assert row["ddof"] == "1"
     assert row["value"] == "the mean of the last evaluation, a point of the curve like any other"
     assert "| 5.00 (2.00) |" in paths.markdown.read_text()
-    assert "n = 3 seeds everywhere" in paths.markdown.read_text()
+    assert "n = 3 everywhere" in paths.markdown.read_text()
     assert "& 5.00 (2.00)" in (results / "report" / "table.tex").read_text()
     # Student's t with two degrees of freedom, 4.3027, times 2 / sqrt(3)
     assert float(row["high"]) - 5.0 == pytest.approx(4.9683, rel=1e-4)
