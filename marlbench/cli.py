@@ -138,10 +138,14 @@ def run(  # noqa: PLR0913 - one parameter per option
         int, typer.Option(metavar="N", min=1, help="Runs that share a GPU.")
     ] = 1,
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Go on with pickles of others: runs what they say.")
+    ] = False,
 ) -> int:
     """Train algorithms on tasks; the same command again goes on where it stopped."""
     from marlbench.commands.run import requested, run_grid
     from marlbench.overrides import parse_set
+    from marlbench.store.folder import TRUST
 
     request = requested(
         algo=algo,
@@ -155,6 +159,8 @@ def run(  # noqa: PLR0913 - one parameter per option
         config=config,
         label=label,
     )
+    if trust:
+        os.environ[TRUST] = "1"
     return run_grid(request, results, executor, workers, runs_per_gpu)
 
 

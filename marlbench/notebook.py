@@ -17,7 +17,7 @@ from marlbench.host import Catalogue, load_catalogue
 from marlbench.overrides import Override
 from marlbench.store import load as load_evaluations
 from marlbench.store import load_training, runs
-from marlbench.store.folder import COMMAND
+from marlbench.store.folder import COMMAND, TRUST
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +60,7 @@ def run(  # noqa: PLR0913 - the command's options
     workers: int | None = None,
     runs_per_gpu: int = 1,
     executor: str = "local",
+    trust: bool = False,
 ) -> Frames:
     """Train algorithms on tasks as `marlbench run` does, and give the frames of these runs.
 
@@ -82,7 +83,7 @@ def run(  # noqa: PLR0913 - the command's options
         config=None if config is None else Path(config),
         label=label,
     )
-    with _told_to_workers(typed):
+    with _told_to_workers({COMMAND: typed} | ({TRUST: "1"} if trust else {})):
         grid, outcome = play_grid(request, Path(results), executor, workers, runs_per_gpu)
     if outcome.interrupted:
         raise KeyboardInterrupt
@@ -153,13 +154,14 @@ def _call(arguments: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def _told_to_workers(typed: str) -> Iterator[None]:
-    """Let the runs note this as the command that they came from."""
-    before = os.environ.get(COMMAND)
-    os.environ[COMMAND] = typed
+def _told_to_workers(variables: Mapping[str, str]) -> Iterator[None]:
+    """Let the runs find these environment variables: the command that they came from."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
     try:
         yield
     finally:
-        os.environ.pop(COMMAND)
-        if before is not None:
-            os.environ[COMMAND] = before
+        for name, value in before.items():
+            os.environ.pop(name)
+            if value is not None:
+                os.environ[name] = value

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 # Read by torch when it loads, here and in children: tests share the cores with the runs they start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# The key of pickled copies: tests leave nothing in the home of whoever runs them.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="marlbench-state-")
 sys.path.insert(0, str(Path(__file__).parent / "host"))  # where `distributions` is
 # For what tests share, `tests.linear`. Last, so that an installed marlbench is the one tested.
 sys.path.append(str(Path(__file__).parents[1]))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.memory_budget import step_fields
 from marlbench.toolbox.sequence_replay import Windows
 from marlbench_dmawm.config import Config
 
@@ -54,15 +55,7 @@ class Batch:
 
 def fields(spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], str]]:
     """What a replay row holds besides its flags, as (shape, dtype)."""
-    agents = (spec.num_agents,)
-    return {
-        "obs": ((*agents, *spec.obs_shape), spec.obs_dtype),
-        "avail": ((*agents, spec.num_actions), "bool"),
-        "reward": (agents, "float32"),
-        "present": (agents, "bool"),
-        "action": (agents, "int64" if spec.num_actions > 255 else "uint8"),
-        "crashed": ((), "bool"),
-    }
+    return {**step_fields(spec), "present": ((spec.num_agents,), "bool"), "crashed": ((), "bool")}
 
 
 def null_action(spec: EnvSpec) -> int:

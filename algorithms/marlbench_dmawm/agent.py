@@ -19,14 +19,14 @@ from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import COLUMNS, strip
 from marlbench.toolbox.policies import gumbel_noise, sample
-from marlbench.toolbox.saving import Attributes, Part, restore, seeded, state_of
+from marlbench.toolbox.saving import Part, parts_of, restore, seeded, state_of
 from marlbench.toolbox.sequence_replay import SequenceReplay
 from marlbench.toolbox.training import descend, to_floats
 from marlbench_dmawm.absorbing import Batch, absorbed, ends, fields, relabel
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.imagination import Start, advantages, imagine
 from marlbench_dmawm.networks import Actor, Critic
-from marlbench_dmawm.policy import PolicyLearner, decisions
+from marlbench_dmawm.policy import PolicyLearner
 from marlbench_dmawm.world_model import States, WorldModel
 
 
@@ -135,7 +135,7 @@ class Dmawm:
         start = self.imagination_start(batch)
         rollout = imagine(self.model, self.policy.actor, start, self.config.horizon, self.generator)
         advantage, target = advantages(self.policy.critic, rollout, self.config, self.spec)
-        metrics = self.policy.learn(decisions(rollout, advantage, target), self.generator)
+        metrics = self.policy.learn(rollout.batch(advantage, target), self.generator)
         imagined = {"imagined_reward": rollout.reward.mean(), "imagined_value": target.mean()}
         return model_metrics | metrics | imagined
 
@@ -202,10 +202,8 @@ class Dmawm:
 
     def parts(self) -> dict[str, Part]:
         """What a checkpoint holds."""
-        names = ("model", "optimiser", "replay", "rng", "generator")
-        counts = Attributes(self, "env_steps", "updates")
-        own = {name: getattr(self, name) for name in names}
-        return {**own, **self.policy.parts(), "counts": counts}
+        own = ("model", "optimiser", "replay", "rng", "generator")
+        return parts_of(self, *own, counts=("env_steps", "updates")) | self.policy.parts()
 
     def state(self) -> dict[str, Any]:
         """Everything to go on exactly."""

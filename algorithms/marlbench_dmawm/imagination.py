@@ -13,6 +13,7 @@ from torch import Tensor
 from marlbench.plugin import EnvSpec
 from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.policies import gumbel, log_prob, sample
+from marlbench.toolbox.ppo import ImaginedRollout
 from marlbench.toolbox.returns import gae
 from marlbench_dmawm.absorbing import ends
 from marlbench_dmawm.config import Config
@@ -34,32 +35,10 @@ class Start:
     """(R, A), 0 for what is not to be learnt from."""
 
 
-@dataclass(frozen=True)
-class Rollout:
-    """R imagined trajectories of H transitions."""
-
-    h: Tensor
-    """(H+1, R, A, D)."""
-    z: Tensor
-    """(H+1, R, A, K) uint8 class indices."""
-    avail: Tensor
-    """(H, R, A, U) bool, the very mask that the action was drawn under."""
-    action: Tensor
-    """(H, R, A)."""
-    log_prob: Tensor
-    """(H, R, A) of the action, under the policy that took it."""
-    reward: Tensor
-    """(H, R, A) of the transition from t to t+1."""
-    cont: Tensor
-    """(H, R, A) probability that the agent's return goes on at t+1."""
-    weight: Tensor
-    """(H, R, A) of what was decided at t."""
-
-
 @torch.no_grad()
 def imagine(
     model: WorldModel, actor: Actor, start: Start, horizon: int, generator: torch.Generator
-) -> Rollout:
+) -> ImaginedRollout:
     """Roll the policy out in the model; decentralised agents, coupled by the predictor alone."""
     agent, env = model.agent, model.environment
     h, z, avail = start.h, start.z, start.avail
@@ -89,7 +68,7 @@ def imagine(
         rewards.append(model.twohot.mean(env.reward(context)))
         conts.append(cont)
     cont = torch.stack(conts)  # (H, R, A)
-    return Rollout(
+    return ImaginedRollout(
         h=torch.stack(states),
         z=torch.stack(latents),
         avail=torch.stack(masks),
@@ -123,7 +102,7 @@ def sampled_mask(logits: Tensor, uniform: Tensor) -> Tensor:
 
 @torch.no_grad()
 def advantages(
-    critic: Critic, rollout: Rollout, config: Config, spec: EnvSpec
+    critic: Critic, rollout: ImaginedRollout, config: Config, spec: EnvSpec
 ) -> tuple[Tensor, Tensor]:
     """Advantages, standardised for each agent, and value targets (H, R, A) [Eqs. 7, 9].
 

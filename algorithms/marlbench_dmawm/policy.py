@@ -8,23 +8,7 @@ from marlbench.toolbox.ppo import PPOBatch, minibatches, ppo_clip
 from marlbench.toolbox.saving import Part
 from marlbench.toolbox.training import descend
 from marlbench_dmawm.config import Config
-from marlbench_dmawm.imagination import Rollout
 from marlbench_dmawm.networks import Actor, Critic
-
-
-def decisions(rollout: Rollout, advantage: Tensor, target: Tensor) -> PPOBatch:
-    """All joint states of a rollout but the last, where nothing was decided."""
-    r = rollout
-    return PPOBatch.flattened(
-        h=r.h[:-1],
-        z=r.z[:-1],
-        avail=r.avail,
-        action=r.action,
-        log_prob=r.log_prob,
-        advantage=advantage,
-        target=target,
-        weight=r.weight / r.weight.mean().clamp(min=1e-8),
-    )
 
 
 class PolicyLearner:

@@ -18,7 +18,7 @@ from marlbench.toolbox.latents import LatentState, sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import strip
 from marlbench.toolbox.policies import gumbel_noise
-from marlbench.toolbox.saving import Attributes, Part, restore, seeded, state_of
+from marlbench.toolbox.saving import Part, parts_of, restore, seeded, state_of
 from marlbench.toolbox.training import descend, to_floats
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.imagination import advantages, imagine
@@ -152,10 +152,8 @@ class Mamba:
 
     def parts(self) -> dict[str, Part]:
         """What a checkpoint holds."""
-        names = ("model", "optimiser", "replay", "rng", "generator")
-        counts = Attributes(self, "waiting", "updates")
-        own = {name: getattr(self, name) for name in names}
-        return {**own, **self.policy.parts(), "counts": counts}
+        own = ("model", "optimiser", "replay", "rng", "generator")
+        return parts_of(self, *own, counts=("waiting", "updates")) | self.policy.parts()
 
     def state(self) -> dict[str, Any]:
         """Everything to go on exactly."""

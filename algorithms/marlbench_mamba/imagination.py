@@ -6,51 +6,17 @@ just given that h, and it is used; nothing is run twice.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from marlbench.toolbox.latents import sample_classes
 from marlbench.toolbox.normalise import standardise
 from marlbench.toolbox.policies import gumbel, log_prob, sample
-from marlbench.toolbox.ppo import PPOBatch
+from marlbench.toolbox.ppo import ImaginedRollout
 from marlbench.toolbox.returns import gae
 from marlbench_mamba.config import MambaConfig
 from marlbench_mamba.networks import Actor, Critic
 from marlbench_mamba.world_model import WorldModel
-
-
-@dataclass(frozen=True)
-class Rollout:
-    """R imagined trajectories of H states, with an action at all but the last."""
-
-    h: Tensor
-    """(H, R, A, D)."""
-    z: Tensor
-    """(H, R, A, K) uint8 class indices."""
-    avail: Tensor
-    """(H-1, R, A, U) bool: drawn; where none is, all are equally likely."""
-    action: Tensor
-    """(H-1, R, A)."""
-    log_prob: Tensor
-    """(H-1, R, A) of the action, under the policy that took it."""
-    reward: Tensor
-    """(H-1, R, A) of the action."""
-    cont: Tensor
-    """(H-1, R, A) probability that it goes on after it."""
-
-    def batch(self, advantage: Tensor, target: Tensor) -> PPOBatch:
-        """All joint states but the last, where nothing was decided; (H-1, R, A) of each."""
-        return PPOBatch.flattened(
-            h=self.h[:-1],
-            z=self.z[:-1],
-            avail=self.avail,
-            action=self.action,
-            log_prob=self.log_prob,
-            advantage=advantage,
-            target=target,
-        )
 
 
 @torch.no_grad()
@@ -60,7 +26,7 @@ def imagine(
     start: tuple[Tensor, Tensor],
     horizon: int,
     generator: torch.Generator,
-) -> Rollout:
+) -> ImaginedRollout:
     """Play the policy in the model, from states h (R, A, D), z (R, A, K)."""
     h, z = start
     actions = actor.out.out_features
@@ -82,11 +48,13 @@ def imagine(
         states.append(h)
         latents.append(z.to(torch.uint8))
     fields = (torch.stack(field) for field in zip(*rows, strict=True))
-    return Rollout(torch.stack(states), torch.stack(latents), *fields)
+    return ImaginedRollout(torch.stack(states), torch.stack(latents), *fields)
 
 
 @torch.no_grad()
-def advantages(critic: Critic, rollout: Rollout, config: MambaConfig) -> tuple[Tensor, Tensor]:
+def advantages(
+    critic: Critic, rollout: ImaginedRollout, config: MambaConfig
+) -> tuple[Tensor, Tensor]:
     """Advantages, standardised over everything, and lambda-returns (H-1, R, A).
 
     The reward is the mean of what the agents' heads predict.

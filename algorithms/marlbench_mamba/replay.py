@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from marlbench.plugin import EnvSpec, ReplayBuffer, Step
+from marlbench.toolbox.memory_budget import step_fields
 
 ABSORBING = 2
 """Rows that follow a true end [code: agent/workers/DreamerWorker.py]."""
@@ -66,16 +67,7 @@ class Batch:
 
 def fields(spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], str]]:
     """What a row holds, as (shape, dtype)."""
-    agents = (spec.num_agents,)
-    return {
-        "obs": ((*agents, *spec.obs_shape), spec.obs_dtype),
-        "avail": ((*agents, spec.num_actions), "bool"),
-        "action": (agents, "uint8" if spec.num_actions <= 256 else "int64"),
-        "reward": (agents, "float32"),
-        "done": ((), "bool"),
-        "fake": ((), "bool"),
-        "last": ((), "bool"),
-    }
+    return step_fields(spec) | dict.fromkeys(("done", "fake", "last"), ((), "bool"))
 
 
 class ChainedReplay:

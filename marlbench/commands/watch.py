@@ -38,7 +38,7 @@ def watched(  # noqa: PLR0913 - one parameter per option
     check_drawable(catalogue, folder)
     check_playable(catalogue, folder, of)
     print(f"filming {folder}", flush=True)
-    command = [sys.executable, "-m", "marlbench.training.watch"]
+    command = [sys.executable, "-P", "-m", "marlbench.training.watch"]
     command += [str(folder), str(path), str(episodes), str(fps), of]
     # a film needs one copy and no learning: one thread, no GPU
     return subprocess.run(command, env=Slot("film", "", 1).environment(), check=False).returncode

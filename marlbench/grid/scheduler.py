@@ -25,7 +25,7 @@ from marlbench.store.reading import read
 
 __all__ = ["LOG", "Scheduler"]
 
-WORKER = (sys.executable, "-m", "marlbench.training.worker")
+WORKER = (sys.executable, "-P", "-m", "marlbench.training.worker")
 """The program of a run; its argument is the run's folder."""
 LOG = "worker.log"
 """What a worker wrote to its standard output and error."""

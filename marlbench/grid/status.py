@@ -55,7 +55,8 @@ def _standing(record: RunRecord) -> str:
     """Say how far a run is, how fast, how long to go, how good it was last, or why it failed."""
     progress, said = record.progress or {}, []
     if record.status in ("failed", "diverged"):
-        said.append(str((record.failure or {}).get("reason", "no reason was left")))
+        reason = str((record.failure or {}).get("reason", "no reason was left"))
+        said.append(" ".join(reason.split()))
     if record.status in ("running", "unfinished"):
         steps = progress.get("env_steps", 0)
         said.append(f"{count(steps)} of {count(record.spec.run.steps)} steps")
@@ -67,8 +68,10 @@ def _standing(record: RunRecord) -> str:
     evaluations = record.evaluations()
     if evaluations:
         means = evaluations[-1]["metrics"]
-        told = [metric for metric in record.metrics if metric.name in means]
+        told = [metric for metric in record.metrics if means.get(metric.name) is not None]
         said.append(score({metric.name: metric.text(means[metric.name]) for metric in told}))
+    if damages := record.damages():
+        said.append(f"went on without {'; '.join(damages)}")
     if crashes := record.crashes().total():
         said.append(f"{crashes} crash{'es' if crashes > 1 else ''} of the environment")
     said += record.remarks()

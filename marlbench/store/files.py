@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
+import re
+import stat
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +18,12 @@ from typing import IO, TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters that move a cursor, colour a terminal or turn the direction of a text."""
 
 
 @contextmanager
@@ -57,9 +67,12 @@ def replace_png(path: Path, picture: NDArray[np.uint8]) -> None:
 
 
 def append_row(path: Path, row: dict[str, Any], sync: bool = False) -> None:
-    """Append one JSON line in a single write; with `sync` it is on the disk afterwards."""
+    """Append one JSON line in a single write; with `sync` it is on the disk afterwards.
+
+    Raises OSError for a link, which may lead out of the run's folder.
+    """
     line = json.dumps(finite(row), allow_nan=False).encode() + b"\n"
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     try:
         if os.write(handle, line) != len(line):
             raise OSError(f"{path}: only part of a row was written; is the disk full?")
@@ -74,31 +87,76 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
     Raises ValueError naming file and row for one that is damaged.
     """
-    try:
-        lines = path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return []
+    lines = (content(path) or b"").split(b"\n")
     whole = lines[:-1]  # what follows the last newline is torn
     return [_parsed(line, f"{path.name}, row {number}") for number, line in enumerate(whole, 1)]
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
     """Give a document, None if there is none; raises ValueError naming a file that is damaged."""
+    text = content(path)
+    return None if text is None else _parsed(text, path.name)
+
+
+def content(path: Path) -> bytes | None:
+    """Give the bytes of a file, None if there is none; ValueError as `opened` raises it."""
     try:
-        text = path.read_bytes()
+        with opened(path) as file:
+            return file.read()
     except FileNotFoundError:
         return None
-    return _parsed(text, path.name)
+
+
+def opened(path: Path) -> IO[bytes]:
+    """Open a file to read it; FileNotFoundError where there is none.
+
+    Raises ValueError for what is no file (a folder, a pipe that would never end) or is closed to
+    us. A link is followed: reading changes nothing.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise ValueError(f"{path.name} is a link to nothing") from None
+        raise
+    except OSError as error:
+        raise ValueError(f"{path.name}: {error.strerror}") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ValueError(f"{path.name} is not a file")
+    return open(handle, "rb")
+
+
+def own_folder(path: Path) -> Path:
+    """Make a folder within a run's; OSError for a link, which may lead out of it."""
+    path.mkdir(exist_ok=True)
+    if path.is_symlink():
+        raise OSError(errno.ELOOP, "a link, which nothing is written through", str(path))
+    return path
+
+
+def printable(value: Any) -> Any:
+    r"""Give a nested value whose texts can be shown: control characters are spelt out.
+
+    >>> print(printable({"reason": "a" + chr(27) + "[2J"})["reason"])
+    a\x1b[2J
+    """
+    if isinstance(value, str):
+        return CONTROL.sub(lambda found: ascii(found[0])[1:-1], value)
+    if isinstance(value, dict):
+        return {printable(key): printable(item) for key, item in value.items()}
+    return [printable(item) for item in value] if isinstance(value, list) else value
 
 
 def _parsed(text: bytes, place: str) -> dict[str, Any]:
     try:
         document: dict[str, Any] = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{place}: {error}") from error
     if not isinstance(document, dict):
         raise ValueError(f"{place}: a document of names and values was expected")
-    return document
+    # JSON allows control characters as \uXXXX alone, and what is beyond ASCII as it is
+    return document if text.isascii() and b"\\u" not in text else printable(document)
 
 
 def truncate(path: Path, size: int) -> None:
@@ -106,9 +164,12 @@ def truncate(path: Path, size: int) -> None:
     if size == 0:
         path.unlink(missing_ok=True)
         return
-    with path.open("r+b") as file:
-        file.truncate(size)
-        os.fsync(file.fileno())
+    handle = os.open(path, os.O_RDWR | os.O_NOFOLLOW)
+    try:
+        os.ftruncate(handle, size)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def drop_torn_row(path: Path) -> None:
@@ -120,17 +181,21 @@ def drop_torn_row(path: Path) -> None:
             truncate(path, whole)
 
 
-def size(path: Path) -> int:
-    """Bytes of a file that are on the disk, 0 if there is none."""
+def extent(path: Path) -> tuple[int, int]:
+    """Give bytes and CRC-32 of a file whose bytes are on the disk, (0, 0) if there is none."""
     try:
         handle = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
-        return 0
-    try:
+        return 0, 0
+    with open(handle, "rb") as file:
         os.fsync(handle)
-        return os.fstat(handle).st_size
-    finally:
-        os.close(handle)
+        return os.fstat(handle).st_size, zlib.crc32(file.read())
+
+
+def begins_with(path: Path, size: int, crc: int) -> bool:
+    """Say whether the first `size` bytes of a file are those of `extent`."""
+    begun = (content(path) or b"")[:size]
+    return len(begun) == size and zlib.crc32(begun) == crc
 
 
 def sync_folder(folder: Path) -> None:

@@ -33,6 +33,9 @@ PICTURES = "pictures"
 COMMAND = "MARLBENCH_COMMAND"
 """Environment variable in which whoever starts a worker says what the user typed."""
 
+TRUST = "MARLBENCH_TRUST"
+"""Environment variable: `1` lets a worker read pickles that somebody else wrote."""
+
 MACHINE = ("run.device", "run.threads")
 """Settings that say where a run computes, not what."""
 
@@ -106,12 +109,17 @@ def read_spec(folder: Path) -> RunSpec:
     if document is None:
         raise FileNotFoundError(errno.ENOENT, "No such file", str(folder / SPEC))
     try:
-        return RunSpec.model_validate(upgraded(document))
+        spec = RunSpec.model_validate(upgraded(document))
+    except (AttributeError, TypeError) as error:  # of a format that only looks like an older one
+        raise ValueError(f"{SPEC}: {error}") from error
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         said = ": ".join(filter(None, [SPEC, key, first["msg"]]))
         raise ValueError(said) from error
+    if any(not name.isprintable() for name in (spec.suite, spec.task, spec.algorithm, spec.label)):
+        raise ValueError(f"{SPEC}: a name in it cannot be shown in a line")
+    return spec
 
 
 def learner_difference(there: RunSpec, asked: RunSpec) -> tuple[str, Any, Any] | None:
@@ -124,6 +132,11 @@ def learner_difference(there: RunSpec, asked: RunSpec) -> tuple[str, Any, Any] |
     old, new = (flatten((), each.algorithm_config) for each in (there, asked))
     both = sorted(old.keys() & new.keys())
     return next(((key, old[key], new[key]) for key in both if old[key] != new[key]), None)
+
+
+def deciding(spec: RunSpec) -> dict[str, Any]:
+    """Give what decides a run's rows, by dotted key: all settings but those of the machine."""
+    return {key: value for key, value in _settings(spec).items() if key not in MACHINE}
 
 
 def _refuse_difference(folder: Path, there: RunSpec, asked: RunSpec) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from marlbench.store import manifest
 from marlbench.store.folder import CHECKPOINTS
 
 NEWEST = "newest"
@@ -29,10 +29,11 @@ class Kept:
 
 def kept(folder: Path) -> tuple[Kept, ...]:
     """Give the kept policies of a run by point, as its newest readable checkpoint names them."""
-    for manifest in sorted((folder / CHECKPOINTS).glob("*.json"), reverse=True):
+    place = folder / CHECKPOINTS
+    for number in reversed(manifest.numbers(place)):
         with suppress(OSError, ValueError):  # damaged, or a newer one has replaced it
-            document = json.loads(manifest.read_bytes())
-            return tuple(Kept(**each) for each in document.get("policies", ()))
+            document = manifest.read(manifest.path_of(place, number))
+            return tuple(Kept(**each) for each in document["policies"])
     return ()
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from marlbench.config import RunSpec
 from marlbench.metrics import Metric, recorded
-from marlbench.store import files
+from marlbench.store import checked, files
 from marlbench.store.folder import (
+    ATTEMPTS,
     BY_HAND,
     DONE,
     EVALUATIONS,
@@ -27,6 +30,7 @@ from marlbench.store.folder import (
     place_of,
     read_spec,
 )
+from marlbench.store.rows import todays, without_superseded
 from marlbench.store.writing import alive, attempted
 
 if TYPE_CHECKING:
@@ -66,22 +70,25 @@ class RunRecord:
 
     def evaluations(self) -> list[dict[str, Any]]:
         """Give the curve's rows of `eval.jsonl`, those of older runs in today's form."""
-        return [row for row in self._evaluated() if row.get("kind", "curve") == "curve"]
+        return [row for row in self._evaluated if row.get("kind", "curve") == "curve"]
 
     def final(self) -> dict[str, Any] | None:
         """Give the row of the final evaluation; None before the end, and under protocol 1."""
-        return next((row for row in self._evaluated() if row.get("kind") == "final"), None)
+        return next((row for row in self._evaluated if row.get("kind") == "final"), None)
 
     def final_of_best(self) -> dict[str, Any] | None:
         """Give the row of the best kept policy's final evaluation; None where none was asked."""
-        return next((r for r in self._evaluated() if r.get("kind") == "final of best"), None)
+        return next((r for r in self._evaluated if r.get("kind") == "final of best"), None)
 
     def by_hand(self) -> list[dict[str, Any]]:
         """Give the rows that `marlbench evaluate` kept, which are no part of the curve."""
         return files.read_rows(self.folder / BY_HAND)
 
+    @cached_property
     def _evaluated(self) -> list[dict[str, Any]]:
-        return [_todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]
+        rows = [todays(row) for row in files.read_rows(self.folder / EVALUATIONS)]
+        checked.check_rows(checked.Evaluation, rows, EVALUATIONS)
+        return without_superseded(rows, _place)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -89,12 +96,26 @@ class RunRecord:
         return recorded((self.provenance or {}).get("env") or {})
 
     def training(self) -> list[dict[str, Any]]:
-        """Give the rows of `train.jsonl`."""
-        return files.read_rows(self.folder / TRAINING)
+        """Give the rows of `train.jsonl`; raises ValueError for a damaged one."""
+        _require_whole(self.folder, TRAINING)
+        rows = files.read_rows(self.folder / TRAINING)
+        checked.check_rows(checked.Update, rows, TRAINING)
+        return without_superseded(rows, lambda row: row["update"])
 
     def events(self) -> list[dict[str, Any]]:
         """Give the rows of `events.jsonl`."""
-        return files.read_rows(self.folder / EVENTS)
+        return self._events
+
+    @cached_property
+    def _events(self) -> list[dict[str, Any]]:
+        rows = files.read_rows(self.folder / EVENTS)
+        checked.check_rows(checked.Event, rows, EVENTS)
+        return rows
+
+    def damages(self) -> list[str]:
+        """Say which checkpoints its newest resumed attempt passed over, and why."""
+        resumed = [row for row in self.events() if row["event"] == "resumed"]
+        return list(resumed[-1].get("damaged", ())) if resumed else []
 
     def crashes(self) -> Counter[str]:
         """Count the crashes of the environment in `training` and in `evaluation`.
@@ -125,18 +146,11 @@ class RunRecord:
         return said
 
 
-def _todays(row: dict[str, Any]) -> dict[str, Any]:
-    """Give an evaluation's row with `metrics` and `values`, once columns of their own."""
-    if "metrics" in row:
-        return row
-    means = {name: row.get(name) for name in ("return", "win")}
-    values = {"return": row.get("returns"), "win": row.get("wins")}
-    kept = {key: value for key, value in row.items() if key not in {*means, "returns", "wins"}}
-    there = [name for name, mean in means.items() if mean is not None]
-    return kept | {
-        "metrics": {name: means[name] for name in there},
-        "values": {name: [float(v) for v in values[name] or ()] for name in there},
-    }
+def _place(row: dict[str, Any]) -> tuple[int, int]:
+    """Give where an evaluation stands in a run: final ones come last."""
+    kinds = ("curve", "final", "final of best")
+    kind = row.get("kind", "curve")
+    return kinds.index(kind) if kind in kinds else len(kinds), row["step"]
 
 
 def runs(results: Path) -> list[RunRecord]:
@@ -145,25 +159,64 @@ def runs(results: Path) -> list[RunRecord]:
     A folder that is not where its settings belong is left out: moved aside, it would count twice.
     """
     results = Path(results)
-    found = (_record(results, path.parent) for path in results.glob(f"*/*/*/seed_*/{SPEC}"))
+    found = (_record(results, folder) for folder in results.glob("*/*/*/seed_*") if _begun(folder))
     return sorted((record for record in found if record), key=_order)
 
 
+def _begun(folder: Path) -> bool:
+    """Say whether a folder is a run's, though its document be missing."""
+    names = (SPEC, ATTEMPTS, EVALUATIONS, EVENTS, DONE)
+    try:
+        return any(os.path.lexists(folder / name) for name in names)
+    except OSError:
+        return True
+
+
 def read(folder: Path) -> RunRecord:
-    """Give the run in this folder."""
-    progress = _progress(folder)
-    failure = files.read_json(folder / FAILED)
-    provenance = files.read_json(folder / PROVENANCE)
-    status = _status(folder, progress, provenance, failure)
-    return RunRecord(folder, read_spec(folder), status, progress, failure, provenance)
+    """Give the run in this folder, the one way to it; raises ValueError saying what is damaged.
+
+    What was read is checked and kept, so that nobody meets a damaged row later; `training` alone,
+    which is long, is read when it is asked for.
+    """
+    try:
+        spec = read_spec(folder)
+        progress = _progress(folder)
+        failure = _document(folder, FAILED, checked.Failure)
+        provenance = _document(folder, PROVENANCE, checked.Provenance)
+        checked.check_metrics(provenance or {}, PROVENANCE)
+        status = _status(folder, progress, provenance, failure)
+        record = RunRecord(folder, spec, status, progress, failure, provenance)
+        record.evaluations()
+        record.events()
+        _require_whole(folder, EVALUATIONS)
+    except OSError as error:
+        name = Path(str(error.filename or folder)).name
+        raise ValueError(f"{name}: {error.strerror}") from error
+    return record
+
+
+def _document(folder: Path, name: str, kind: Any) -> dict[str, Any] | None:
+    """Give a document that is as its kind says, None if there is none."""
+    document = files.read_json(folder / name)
+    if document is not None:
+        checked.check(kind, document, name)
+    return document
 
 
 def _progress(folder: Path) -> dict[str, Any] | None:
     """Give `progress.json`; it is no result and not durable: what a power cut tore is none."""
     try:
-        return files.read_json(folder / PROGRESS)
+        return _document(folder, PROGRESS, checked.Progress)
     except ValueError:
         return None
+
+
+def _require_whole(folder: Path, name: str) -> None:
+    """Raise ValueError where a run that is done has not the rows that it ended with."""
+    done = _document(folder, DONE, checked.Done) or {}
+    size, crc = done.get("files", {}).get(name, (0, 0))
+    if not files.begins_with(folder / name, size, crc):
+        raise ValueError(f"{name} is not as it was when the run was done")
 
 
 def load(results: Path) -> pd.DataFrame:
@@ -195,9 +248,18 @@ def load_training(results: Path) -> pd.DataFrame:
     rows = [
         _whose(record) | row.pop("metrics") | row | {"wall": row["wall"]["seconds"]}
         for record in runs(results)
-        for row in record.training()
+        for row in _trained(record)
     ]
     return pd.DataFrame(rows, columns=None if rows else list(TRAINING_COLUMNS))
+
+
+def _trained(record: RunRecord) -> list[dict[str, Any]]:
+    """Give the rows of `train.jsonl`, none with a warning where they are damaged."""
+    try:
+        return record.training()
+    except ValueError as error:
+        _leave_out(f"{record.folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
+        return []
 
 
 def _whose(record: RunRecord) -> dict[str, Any]:
@@ -224,19 +286,17 @@ def _table_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
         "simulator": provenance.get("env", {}).get("simulator"),
     }
     for row in record.evaluations():
-        yield row | constant | {"wall": row["wall"]["seconds"]}
+        yield row | constant | {"wall": (row.get("wall") or {}).get("seconds")}
 
 
 def _record(results: Path, folder: Path) -> RunRecord | None:
     """Read a run, warning of one that is damaged, misplaced or of another version."""
     try:
         record = read(folder)
-        record.evaluations()  # one with damaged rows would count for what it is not
-        record.crashes()
+        place = place_of(results, folder, record.spec)
     except ValueError as error:
         _leave_out(f"{folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
         return None
-    place = place_of(results, folder, record.spec)
     if folder != place:
         _leave_out(f"{folder} is left out, its settings belong in {place}: {AWAY}, or back")
         return None
@@ -244,7 +304,7 @@ def _record(results: Path, folder: Path) -> RunRecord | None:
 
 
 def _leave_out(said: str) -> None:
-    warnings.warn(said, stacklevel=4)
+    warnings.warn(" ".join(files.printable(said).split()), stacklevel=4)
 
 
 def _status(

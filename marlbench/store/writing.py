@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,7 @@ class Journal:
         """Replace the picture (height, width, 3) of this name and evaluation in `pictures/`."""
         self.require_newest()
         path = picture_file(self.folder, name, step)
-        path.parent.mkdir(exist_ok=True)
+        files.own_folder(path.parent)
         files.replace_png(path, picture)
 
     def append_update(self, row: dict[str, Any]) -> None:
@@ -84,9 +85,9 @@ class Journal:
         files.replace_json(self.folder / PROVENANCE, document)
 
     def write_done(self, document: dict[str, Any]) -> None:
-        """Write `DONE`."""
+        """Write `DONE`, with what the metric files are from now on."""
         self.append_event("done", **document)
-        files.replace_json(self.folder / DONE, document)
+        files.replace_json(self.folder / DONE, document | {"files": self.extents()})
 
     def write_failed(self, reason: str, traceback: str) -> None:
         """Write `FAILED`: trying again unchanged is no use."""
@@ -101,19 +102,19 @@ class Journal:
         document = {"reason": reason, "traceback": "", "diverged": facts}
         files.replace_json(self.folder / FAILED, document)
 
-    def offsets(self) -> dict[str, int]:
-        """Bytes of each metric file, all of them on the disk."""
-        return {name: files.size(self.folder / name) for name in METRICS}
+    def extents(self) -> dict[str, tuple[int, int]]:
+        """Give bytes and CRC-32 of each metric file, all of it on the disk."""
+        return {name: files.extent(self.folder / name) for name in METRICS}
 
-    def reaches(self, offsets: dict[str, int]) -> bool:
-        """Say whether the metric files still hold as many bytes as `offsets`."""
-        return all(files.size(self.folder / name) >= offsets[name] for name in METRICS)
+    def reaches(self, extents: Mapping[str, tuple[int, int]]) -> bool:
+        """Say whether the metric files still begin as `extents` says."""
+        return all(files.begins_with(self.folder / name, *extents[name]) for name in METRICS)
 
-    def rewind(self, offsets: dict[str, int] | None) -> None:
-        """Cut the metric files to `offsets`; None: to nothing."""
+    def rewind(self, extents: Mapping[str, tuple[int, int]] | None) -> None:
+        """Cut the metric files to `extents`; None: to nothing."""
         self.require_newest()
         for name in METRICS:
-            files.truncate(self.folder / name, offsets[name] if offsets else 0)
+            files.truncate(self.folder / name, extents[name][0] if extents else 0)
 
     def require_newest(self) -> None:
         """Raise `Superseded` if a newer attempt has begun."""
@@ -121,11 +122,11 @@ class Journal:
             raise Superseded(f"{self.folder}: attempt {self.attempt} was superseded")
 
     def wall(self) -> dict[str, Any]:
-        """Give the time of day and the seconds spent on the run: what may differ between runs."""
+        """Give attempt, time of day and seconds spent on the run: what may differ between runs."""
         phases = {phase: round(seconds, 3) for phase, seconds in self.clock.seconds().items()}
         seconds = round(sum(phases.values()), 3)
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return {"time": now, "seconds": seconds, **phases}
+        return {"attempt": self.attempt, "time": now, "seconds": seconds, **phases}
 
     def close(self) -> None:
         """Give the folder up."""
@@ -155,7 +156,7 @@ def attempted(folder: Path) -> bool:
 
 def _claim(attempts: Path) -> tuple[int, int]:
     """Take the next attempt number, which no two workers can both do, and lock its file."""
-    attempts.mkdir(parents=True, exist_ok=True)
+    files.own_folder(attempts)
     while True:
         number = max(_numbers(attempts), default=0) + 1
         try:

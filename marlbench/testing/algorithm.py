@@ -165,13 +165,14 @@ def acting_is_a_function(subject: Subject) -> str:
     return ""
 
 
-def policy_state_is_picklable(subject: Subject) -> str:
-    """The policy's state comes back from a file."""
-    trial = subject.trial()
+def policy_state_is_data(subject: Subject) -> str:
+    """The policy's state comes back from a file, of classes that a new agent's state has."""
+    trial, new = subject.trial(), subject.trial().agent
     trial.play(4)
     steps = episode(Sizes(), 3, seed=5)
     one = trial.watch(steps, True, trial.policy_state)
-    same = trial.watch(steps, True, through_disk(trial.policy_state))
+    loaded = through_disk(trial.policy_state, new.start(1), new.state())
+    same = trial.watch(steps, True, loaded)
     require(
         difference(one, same) is None, "a policy state that was saved and loaded acts differently"
     )
@@ -226,7 +227,7 @@ CHECKS = {
     "acts without its replay": acts_without_its_replay,
     "evaluating disturbs nothing": evaluating_disturbs_nothing,
     "acting is a function": acting_is_a_function,
-    "policy state is picklable": policy_state_is_picklable,
+    "policy state is data": policy_state_is_data,
     "episodes are apart": episodes_are_apart,
     "global generators rest": global_generators_rest,
     "execution is as declared": execution_is_true,

@@ -50,14 +50,17 @@ def leaves(state: Any, place: str = "state") -> Iterator[tuple[str, Any]]:
         yield place, _leaf(state)
 
 
-def through_disk(value: Any) -> Any:
-    """Give what comes back when a value is saved and loaded as the host does it."""
-    import torch
+def through_disk(value: Any, *examples: Any) -> Any:
+    """Give what comes back when a value is saved and loaded as the host does it.
 
-    file = io.BytesIO()
-    torch.save(value, file)
+    The dataclasses and NamedTuples in `examples` can be rebuilt, without any those in the value.
+    """
+    from marlbench.training import saved_state
+
+    file, classes = io.BytesIO(), saved_state.classes_in(*(examples or (value,)))
+    saved_state.write(file, value, classes)
     file.seek(0)
-    return torch.load(file, weights_only=False)
+    return saved_state.read(file, classes, "cpu")
 
 
 def _fields(value: Any) -> dict[str, Any]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-__all__ = ["row_bytes", "rows_within"]
+from marlbench.plugin import EnvSpec
 
-Fields = Mapping[str, tuple[tuple[int, ...], str]]
+__all__ = ["row_bytes", "rows_within", "step_fields"]
+
+Fields = dict[str, tuple[tuple[int, ...], str]]
 """What a row holds: (shape, dtype) by name."""
 
 
@@ -19,6 +19,17 @@ def row_bytes(fields: Fields) -> int:
     5812
     """
     return sum(int(np.prod(shape)) * np.dtype(kind).itemsize for shape, kind in fields.values())
+
+
+def step_fields(spec: EnvSpec) -> Fields:
+    """Give what every replay of single steps keeps of one: (shape, dtype) by name."""
+    agents = (spec.num_agents,)
+    return {
+        "obs": ((*agents, *spec.obs_shape), spec.obs_dtype),
+        "avail": ((*agents, spec.num_actions), "bool"),
+        "action": (agents, "uint8" if spec.num_actions <= 256 else "int64"),
+        "reward": (agents, "float32"),
+    }
 
 
 def rows_within(gib: float, fields: Fields, wanted: int, least: int) -> int:

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-__all__ = ["PPOBatch", "clipped_huber", "equal_parts", "minibatches", "ppo_clip"]
+__all__ = ["ImaginedRollout", "PPOBatch", "clipped_huber", "equal_parts", "minibatches", "ppo_clip"]
 
 
 def ppo_clip(log_prob: Tensor, old_log_prob: Tensor, advantage: Tensor, clip: float) -> Tensor:
@@ -82,6 +82,44 @@ class PPOBatch:
         """Give some of the joint states, by their numbers (M,)."""
         present = {name: field for name, field in vars(self).items() if field is not None}
         return type(self)(**{name: field[index] for name, field in present.items()})
+
+
+@dataclass(frozen=True)
+class ImaginedRollout:
+    """R trajectories of H decisions that a world model imagined, and the states they led to."""
+
+    h: Tensor
+    """(H+1, R, A, D) deterministic states, those behind the last decision too."""
+    z: Tensor
+    """(H or H+1, R, A, K) uint8 class indices of the stochastic ones."""
+    avail: Tensor
+    """(H, R, A, U) bool, the very mask that the action was drawn under."""
+    action: Tensor
+    """(H, R, A)."""
+    log_prob: Tensor
+    """(H, R, A) of the action, under the policy that took it."""
+    reward: Tensor
+    """(H, R, A) of the transition from t to t+1."""
+    cont: Tensor
+    """(H, R, A) probability that the agent's return goes on at t+1."""
+    weight: Tensor | None = None
+    """(H, R, A) of what was decided at t; None: all count alike."""
+
+    def batch(self, advantage: Tensor, target: Tensor) -> PPOBatch:
+        """Lay out all states in which something was decided, with (H, R, A) of each."""
+        weight = self.weight
+        weighed = {} if weight is None else {"weight": weight / weight.mean().clamp(min=1e-8)}
+        horizon = len(self.action)
+        return PPOBatch.flattened(
+            h=self.h[:horizon],
+            z=self.z[:horizon],
+            avail=self.avail,
+            action=self.action,
+            log_prob=self.log_prob,
+            advantage=advantage,
+            target=target,
+            **weighed,
+        )
 
 
 def minibatches(count: int, epochs: int, size: int, generator: torch.Generator) -> Iterator[Tensor]:

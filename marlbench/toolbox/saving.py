@@ -26,6 +26,7 @@ __all__ = [
     "Part",
     "SavedGenerator",
     "Stateful",
+    "parts_of",
     "restore",
     "restore_generator",
     "saved_generator",
@@ -48,6 +49,13 @@ class Stateful(Protocol):
 
 Part = Stateful | torch.Generator | np.random.Generator
 """What a checkpoint can hold."""
+
+
+def parts_of(learner: Any, *names: str, counts: tuple[str, ...] = ()) -> dict[str, Part]:
+    """Give a learner's attributes of these names as parts, and its numbers as one more."""
+    return {name: getattr(learner, name) for name in names} | {
+        "counts": Attributes(learner, *counts)
+    }
 
 
 def state_of(parts: Mapping[str, Part]) -> dict[str, Any]:

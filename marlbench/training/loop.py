@@ -14,6 +14,7 @@ from marlbench.training import evaluation
 from marlbench.training.divergence import check_parameters, finite
 from marlbench.training.evaluation import Occasion
 from marlbench.training.policies import kept_state
+from marlbench.training.saved_state import classes_in
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.checks import SpecViolation
 from marlbench.vecenv.seeding import step_rng
@@ -162,7 +163,7 @@ def evaluate_finally(run: Run) -> None:
     rows = [{"kind": "final", "step": run.spec.run.steps, **played(run, run.agent, occasion)}]
     if protocol.final_of_best:
         policy, agent = best(run.position.kept), run.build_agent()
-        agent.load(kept_state(run.policies.folder, policy))
+        agent.load(kept_state(run.policies.folder, policy, classes_in(run.agent.state())))
         row = played(run, agent, occasion) | {"env_steps": policy.env_steps}
         rows.append({"kind": "final of best", "step": policy.point, **row})
     for row in rows:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from marlbench.store import files
 from marlbench.store.folder import POLICIES
 from marlbench.store.kept import BEST, NEWEST, Kept, best, chosen
-from marlbench.training.checkpoint import newest_agent
+from marlbench.training import saved_state
+from marlbench.training.checkpoint import BUFFERS, newest_agent
 from marlbench.training.replay_segments import (
+    Damaged,
     checksum,
     empty_buffers,
     put_buffers,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from marlbench.plugin import Agent, ReplayBuffer
     from marlbench.store import Journal
     from marlbench.training.position import Position
+    from marlbench.training.saved_state import Classes
 
 
 class Policies:
@@ -62,23 +63,30 @@ class Policies:
         buffers: dict[str, ReplayBuffer] = {}
         state = take_buffers(agent.state(), buffers)
         sizes = {name: sizes_of(buffer) for name, buffer in buffers.items()}
-        path = self.folder / POLICIES / f"{point:09d}.pt"
-        path.parent.mkdir(exist_ok=True)
+        path = files.own_folder(self.folder / POLICIES) / f"{point:09d}.policy"
+        classes = {**saved_state.classes_in(state), **BUFFERS}
         with files.replacing(path) as file:
-            torch.save({"agent": state, "buffers": sizes}, file)
+            saved_state.write(file, {"agent": state, "buffers": sizes}, classes)
         return Kept(point, env_steps, score, path.name, checksum(path))
 
 
-def kept_state(folder: Path, policy: Kept) -> dict[str, Any]:
-    """Give an agent's state as it was kept, for the CPU, its replay empty; raises `Damaged`."""
+def kept_state(folder: Path, policy: Kept, classes: Classes | None) -> dict[str, Any]:
+    """Give an agent's state as it was kept, for the CPU, its replay empty; raises `Damaged`.
+
+    `classes` are the dataclasses and NamedTuples that the learner's state holds.
+    """
     path = folder / POLICIES / policy.file
     verify(path, policy.crc)
-    content = torch.load(path, map_location="cpu", weights_only=False)  # the file is our own
+    try:
+        with files.opened(path) as file:
+            content = saved_state.read(file, {**(classes or {}), **BUFFERS}, "cpu")
+    except ValueError as error:
+        raise Damaged(f"{path.name}: {error}") from error
     state: dict[str, Any] = put_buffers(content["agent"], empty_buffers(content["buffers"]))
     return state
 
 
-def state_of(folder: Path, of: str) -> tuple[dict[str, Any], int]:
+def state_of(folder: Path, of: str, classes: Classes | None = None) -> tuple[dict[str, Any], int]:
     """Give the agent's state of a run's `newest`, `best` or a kept point's policy; its env steps.
 
     For the CPU, and only to act. Raises `Damaged` for one that cannot be read, ValueError for one
@@ -86,5 +94,5 @@ def state_of(folder: Path, of: str) -> tuple[dict[str, Any], int]:
     """
     policy = chosen(folder, of)
     if policy is None:
-        return newest_agent(folder)
-    return kept_state(folder, policy), policy.env_steps
+        return newest_agent(folder, classes)
+    return kept_state(folder, policy, classes), policy.env_steps

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from marlbench.plugin import ReplayBuffer
-from marlbench.store.files import replacing
+from marlbench.store.files import opened, replacing
 
 
 class Damaged(Exception):  # noqa: N818 - leads to the checkpoint before
@@ -71,37 +71,45 @@ def empty_buffers(document: Mapping[str, Any]) -> dict[str, ReplayBuffer]:
 
 
 class Segments:
-    """The segment files of every buffer in a checkpoint folder."""
+    """The segment files of every buffer in a checkpoint folder.
+
+    Two chains of them take turns, each going on from its own last save: two checkpoints in a row
+    share no file, so none that is lost costs both.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Begin with nothing saved."""
         self.folder = folder
-        self._saved: dict[str, list[Segment]] = {}
+        self._chains: list[dict[str, list[Segment]]] = [{}, {}]  # the one that is next first
 
     def save(self, buffers: Mapping[str, ReplayBuffer], number: int) -> dict[str, Any]:
-        """Write what is new since the last save; give what `load` needs, as plain values."""
+        """Write what is new since the save before the last; give what `load` needs, as JSON."""
+        chain, last = self._chains
+        self._chains = [last, chain]
         return {
-            name: self._save(f"{number:06d}.{index}.ring", name, buffer)
+            name: self._save(f"{number:06d}.{index}.ring", chain, name, buffer)
             for index, (name, buffer) in enumerate(buffers.items())
         }
 
     def load(self, document: Mapping[str, Any]) -> dict[str, ReplayBuffer]:
-        """Give the buffers as they were saved; the next save goes on from here."""
+        """Give the buffers as they were saved; the save after the next goes on from here."""
         saved = {n: [Segment(**s) for s in entry["segments"]] for n, entry in document.items()}
         buffers = {name: self._load(entry, saved[name]) for name, entry in document.items()}
-        self._saved = saved
+        self._chains = [{}, saved]
         return buffers
 
-    def _save(self, file: str, name: str, buffer: ReplayBuffer) -> dict[str, Any]:
+    def _save(
+        self, file: str, saved: dict[str, list[Segment]], name: str, buffer: ReplayBuffer
+    ) -> dict[str, Any]:
         capacity = len(next(iter(buffer.arrays.values())))
         oldest = max(0, buffer.written - capacity)
-        kept = [s for s in self._saved.get(name, []) if s.end > oldest]
+        kept = [s for s in saved.get(name, []) if s.end > oldest]
         if kept and kept[-1].end > buffer.written:
             kept = []  # this buffer has begun anew
         start = max(oldest, kept[-1].end if kept else 0)
         if start < buffer.written:
             kept.append(self._write(file, buffer, start, capacity))
-        self._saved[name] = kept
+        saved[name] = kept
         segments = [asdict(segment) for segment in kept]
         return {**sizes_of(buffer), "written": buffer.written, "segments": segments}
 
@@ -121,10 +129,10 @@ class Segments:
     def _read(self, segment: Segment, arrays: dict[str, NDArray[Any]], capacity: int) -> None:
         """Put a segment's rows where they stood; later segments overwrite what they replaced."""
         verify(self.folder / segment.file, segment.crc)
-        with (self.folder / segment.file).open("rb") as file:
+        with opened(self.folder / segment.file) as file:
             for array in arrays.values():
                 for first, end in _runs(segment.start, segment.end, capacity):
-                    array[first:end] = np.lib.format.read_array(file)
+                    array[first:end] = np.lib.format.read_array(file, allow_pickle=False)
 
 
 def _reserved(entry: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
@@ -138,7 +146,7 @@ def _reserved(entry: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
 def checksum(path: Path) -> int:
     """Give the CRC-32 of a file."""
     crc = 0
-    with path.open("rb") as file:
+    with opened(path) as file:
         while block := file.read(1 << 20):
             crc = zlib.crc32(block, crc)
     return crc
@@ -150,6 +158,8 @@ def verify(path: Path, crc: int) -> None:
         found = checksum(path)
     except FileNotFoundError:
         raise Damaged(f"{path.name} is missing") from None
+    except ValueError as error:
+        raise Damaged(str(error)) from error
     if found != crc:
         raise Damaged(f"{path.name} has checksum {found}, {crc} was written")
 

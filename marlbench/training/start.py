@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marlbench.errors import one_line
-from marlbench.training import evaluation, memory_budget
+from marlbench.plugin import Step
+from marlbench.store.kept import Kept
+from marlbench.training import evaluation, memory_budget, saved_state
 from marlbench.training.checkpoint import Checkpoints
 from marlbench.training.loop import Run
 from marlbench.training.policies import Policies
@@ -22,7 +24,7 @@ from marlbench.vecenv.statistics import EpisodeStatistics, crashed
 
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
-    from marlbench.plugin import Agent, Algorithm, Step, Suite
+    from marlbench.plugin import Agent, Algorithm, Suite
     from marlbench.store import Journal
     from marlbench.training.interrupt import Stop
     from marlbench.vecenv.checks import CheckedVectorEnv
@@ -41,7 +43,7 @@ def start(
     journal.write_provenance(provenance(algorithm, suite, env.spec, device))
     planned = memory_budget.plan(agent.state(), env.spec, spec.run.steps)
     journal.append_event("memory", **planned)
-    checkpoints = Checkpoints(journal, device)
+    checkpoints = Checkpoints(journal, spec, device, rebuildable(agent, env))
     position = resume(spec, agent, env, journal, checkpoints) or begin(spec, agent, env)
     journal.clock.add(position.seconds)
     journal.clock.enter("training")
@@ -65,6 +67,13 @@ def start(
         journal.append_event("not_reproducible")
     run.progress.show(position, "starting")
     return run
+
+
+def rebuildable(agent: Agent, env: CheckedVectorEnv) -> dict[str, type]:
+    """Give the classes that a checkpoint may hold: the host's own, and those of a new agent."""
+    example = EpisodeStatistics(env.spec, env.num_envs)
+    found = saved_state.classes_in(agent.state(), agent.start(env.num_envs), example)
+    return found | saved_state.named(Position, Step, TrainingSeeds, Kept)
 
 
 def begins_alike(env: CheckedVectorEnv) -> bool:

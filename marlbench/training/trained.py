@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from marlbench.store.kept import NEWEST
 from marlbench.training.policies import state_of
+from marlbench.training.saved_state import classes_in
 from marlbench.vecenv.seeding import purpose_seed, step_rng
 from marlbench.vecenv.synchronous import stack
 
@@ -28,9 +29,9 @@ def trained(
 
     `of`: `newest`, `best` or the point of a policy that is kept.
     """
-    state, env_steps = state_of(folder, of)
     config = algorithm.config(**spec.algorithm_config)
     agent = algorithm.build(config, env_spec, purpose_seed(spec.seed, "agent"), "cpu")
+    state, env_steps = state_of(folder, of, classes_in(agent.state()))
     agent.load(state)
     return agent, env_steps
 

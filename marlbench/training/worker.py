@@ -40,7 +40,11 @@ def attempt(spec: RunSpec, folder: Path, entries: Entries, stop: Stop) -> int:
     """Make one attempt at a run, whatever happens in it; give the exit code."""
     if (folder / DONE).exists():
         return ExitCode.OK
-    journal = Journal(folder)
+    try:
+        journal = Journal(folder)
+    except OSError as error:
+        print(f"marlbench: {folder} cannot be written: {one_line(error)}", file=sys.stderr)
+        return ExitCode.UNWRITABLE
     try:
         work(spec, journal, entries, stop)
     except Interrupted:

@@ -24,7 +24,7 @@ BEST = [("two_step", 8.0), ("matrix", 8.0), ("deaths", 10.0)]
 def learned(
     folder: Path, name: str, task: str, steps: int, seed: int, **settings: object
 ) -> dict[str, Any]:
-    """Run to the end; give the last evaluation and `metrics`, with settings over `quick`."""
+    """Run to the end; give the last evaluation, and `training`'s metrics, settings over `quick`."""
     catalogue = load_catalogue()
     algorithm, suite = catalogue.algorithm(name), catalogue.suite("probe")
     evaluation = Evaluation(every=steps, episodes=32, num_envs=32, final_episodes=32)
@@ -32,7 +32,7 @@ def learned(
     spec = spec_of(algorithm, {**algorithm.presets["quick"], **settings}, suite, task, run, seed)
     assert worker.run(spec, create(folder, spec), algorithm, suite) == ExitCode.OK
     (record,) = runs(folder)
-    return record.evaluations()[-1] | {"metrics": record.training()[-1]["metrics"]}
+    return record.evaluations()[-1] | {"training": record.training()[-1]["metrics"]}
 
 
 def learn(agent: Agent, env: type[Env], updates: int) -> None:

@@ -29,7 +29,7 @@ def test_crashes_of_the_environment_are_counted(
     folder = store.create(tmp_path, spec)
     events = [{"event": "attempt"}, *({"event": "env_crash", "during": when} for when in during)]
     (folder / "events.jsonl").write_text("".join(json.dumps(row) + "\n" for row in events))
-    row = {"metrics": {"win": 0.25, "return": 3.2}}
+    row = {"step": 0, "metrics": {"win": 0.25, "return": 3.2}}
     env = {"metrics": [asdict(win_rate()), asdict(episode_return())]}
     (folder / "provenance.json").write_text(json.dumps({"env": env}))
     (folder / "eval.jsonl").write_text(json.dumps(row) + "\n")

@@ -171,18 +171,18 @@ def test_rewinding_leaves_the_rows_of_the_checkpoint(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     journal.append_evaluation({"step": 0})
     journal.append_update({"update": 1})
-    offsets = journal.offsets()
+    extents = journal.extents()
     journal.append_evaluation({"step": 10})
     journal.append_update({"update": 2})
     with (tmp_path / "train.jsonl").open("a") as file:
         file.write('{"update": 3, "met')
-    assert journal.reaches(offsets)
-    journal.rewind(offsets)
+    assert journal.reaches(extents)
+    journal.rewind(extents)
     assert files.read_rows(tmp_path / "eval.jsonl") == [{"step": 0}]
     assert files.read_rows(tmp_path / "train.jsonl") == [{"update": 1}]
     journal.rewind(None)
-    assert journal.offsets() == {"eval.jsonl": 0, "train.jsonl": 0}
-    assert not journal.reaches(offsets)
+    assert journal.extents() == {"eval.jsonl": (0, 0), "train.jsonl": (0, 0)}
+    assert not journal.reaches(extents)
 
 
 def test_a_torn_event_does_not_swallow_the_next_one(tmp_path: Path) -> None:
@@ -405,3 +405,20 @@ def test_reading_needs_neither_torch_nor_pandas(tmp_path: Path) -> None:
     code = "import sys; from pathlib import Path; from marlbench.store import runs; "
     code += "assert runs(Path(sys.argv[1])); assert not {'torch', 'pandas'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+
+
+def test_a_row_that_a_superseded_worker_writes_late_is_dropped(tmp_path: Path) -> None:
+    folder = store.create(tmp_path, a_spec())
+    late = Journal(folder)
+    late.append_evaluation(evaluation_row(0) | {"wall": late.wall()})
+    late.append_evaluation(evaluation_row(100) | {"wall": late.wall()})
+    held = evaluation_row(200) | {"wall": late.wall()}  # it has looked, and is about to write
+    newer = Journal(folder)
+    newer.rewind(newer.extents())
+    for step in (200, 300):
+        newer.append_evaluation(evaluation_row(step) | {"wall": newer.wall()})
+    files.append_row(folder / "eval.jsonl", held | {"length": 99.0})
+    newer.append_evaluation(evaluation_row(400) | {"wall": newer.wall()})
+    rows = reading.read(folder).evaluations()
+    assert [row["step"] for row in rows] == [0, 100, 200, 300, 400]
+    assert all(row["length"] == 3.0 for row in rows)

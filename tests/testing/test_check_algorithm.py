@@ -292,7 +292,7 @@ class Clockwork(Linear):
         (Forgetful, "acts without its replay", "with empty buffers it acts differently"),
         (Keeper, "evaluating disturbs nothing", "act changes state['trace']"),
         (Overwriter, "acting is a function", "policy_state"),
-        (Closure, "policy state is picklable", "pickle"),
+        (Closure, "policy state is data", "which a checkpoint cannot hold"),
         (Nostalgic, "episodes are apart", "the episode before"),
         (Diverged, "metrics are finite floats", "loss is nan"),
         (TensorMetrics, "metrics are finite floats", "loss is a Tensor"),

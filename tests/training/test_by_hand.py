@@ -101,7 +101,7 @@ def test_what_cannot_be_evaluated_ends_in_a_line(
 ) -> None:
     crowd = '{"episodes": 1, "seed": 0, "task": "crowd", "of": "newest"}'
     assert by_hand.main([str(folder), crowd]) == ExitCode.USAGE
-    for file in (folder / "checkpoint").glob("*.pt"):
+    for file in (folder / "checkpoint").glob("*.agent"):
         file.write_bytes(b"")
     here = crowd.replace("crowd", "random")
     assert by_hand.main([str(folder), here]) == ExitCode.FAILED

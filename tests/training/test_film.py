@@ -107,7 +107,7 @@ def test_a_newest_checkpoint_that_is_damaged_is_passed_over_and_nothing_is_chang
     place.mkdir()
     for file in (battle / "checkpoint").iterdir():
         (place / file.name).write_bytes(file.read_bytes())
-    newest = max(place.glob("*.pt"))
+    newest = max(place.glob("*.agent"))
     newest.write_bytes(newest.read_bytes()[:-5])
     before = {file.name: file.read_bytes() for file in place.iterdir()}
     assert newest_agent(tmp_path)[1] < 300

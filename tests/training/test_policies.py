@@ -92,7 +92,7 @@ def test_the_best_policy_is_there_at_the_end_and_plays_its_row_again(tmp_path: P
 def test_one_policy_every_so_many_steps_is_kept(tmp_path: Path) -> None:
     folder = run(spec_that_keeps("every=120"), tmp_path)
     assert [policy.point for policy in kept(folder)] == [150, 250]  # the first at or past each
-    assert names(folder) == {"000000150.pt", "000000250.pt"}
+    assert names(folder) == {"000000150.policy", "000000250.policy"}
     assert chosen(folder, "best") == best(kept(folder))
     with pytest.raises(ValueError, match="keeps no policy '100': kept are 150, 250; newest is al"):
         chosen(folder, "100")

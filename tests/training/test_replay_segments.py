@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -37,22 +39,33 @@ def test_a_ring_comes_back_as_it_was(tmp_path: Path, history: list[int]) -> None
         assert loaded.arrays[name].dtype == array.dtype
 
 
-def test_only_new_rows_are_written_also_after_a_resume(tmp_path: Path) -> None:
-    document = Segments(tmp_path).save({"r": ring_with(4)}, 1)
+def spans(document: dict[str, Any]) -> list[tuple[int, int]]:
+    """The rows that each segment of the buffer holds."""
+    return [(s["start"], s["end"]) for s in document["r"]["segments"]]
+
+
+def test_only_rows_that_are_new_since_the_save_before_the_last_are_written(tmp_path: Path) -> None:
+    first = Segments(tmp_path).save({"r": ring_with(4)}, 1)
     resumed = Segments(tmp_path)
-    resumed.load(document)
-    document = resumed.save({"r": ring_with(7)}, 2)
-    spans = [(s["start"], s["end"]) for s in document["r"]["segments"]]
-    assert spans == [(0, 4), (4, 7)]
-    document = resumed.save({"r": ring_with(15)}, 3)
-    assert [(s["start"], s["end"]) for s in document["r"]["segments"]] == [(4, 7), (7, 15)]
+    resumed.load(first)
+    assert spans(resumed.save({"r": ring_with(6)}, 2)) == [(0, 6)]  # a chain of its own
+    assert spans(resumed.save({"r": ring_with(7)}, 3)) == [(0, 4), (4, 7)]
+    assert spans(resumed.save({"r": ring_with(9)}, 4)) == [(0, 6), (6, 9)]
+    assert spans(resumed.save({"r": ring_with(15)}, 5)) == [(4, 7), (7, 15)]
+
+
+def test_two_saves_in_a_row_share_no_file(tmp_path: Path) -> None:
+    segments = Segments(tmp_path)
+    saves = [segments.save({"r": ring_with(2 * k)}, k) for k in range(1, 9)]
+    names = [{s["file"] for s in each["r"]["segments"]} for each in saves]
+    assert all(one.isdisjoint(next_one) for one, next_one in pairwise(names))
 
 
 def test_a_ring_that_began_anew_is_written_whole(tmp_path: Path) -> None:
     segments = Segments(tmp_path)
-    segments.save({"r": ring_with(8)}, 1)
-    document = segments.save({"r": ring_with(2)}, 2)
-    assert [(s["start"], s["end"]) for s in document["r"]["segments"]] == [(0, 2)]
+    for number, written in enumerate((8, 8, 2), 1):
+        document = segments.save({"r": ring_with(written)}, number)
+    assert spans(document) == [(0, 2)]
 
 
 def test_a_flipped_bit_is_noticed(tmp_path: Path) -> None:

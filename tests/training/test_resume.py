@@ -112,7 +112,7 @@ def test_a_stop_at_any_look_even_within_an_evaluation_resumes_exactly(
         assert rows(tmp_path / name) == rows(undisturbed / name)
 
 
-@pytest.mark.parametrize("victim", ["pt", "json", "ring"])
+@pytest.mark.parametrize("victim", ["agent", "position", "copies", "json", "ring"])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
     undisturbed: Path, tmp_path: Path, victim: str
 ) -> None:

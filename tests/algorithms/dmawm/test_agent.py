@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.ppo import ImaginedRollout
 from marlbench_dmawm.agent import Dmawm
 from marlbench_dmawm.config import Config
-from marlbench_dmawm.imagination import Rollout, Start, imagine
+from marlbench_dmawm.imagination import Start, imagine
 from marlbench_dmawm.networks import Actor
 from marlbench_dmawm.world_model import WorldModel
 
@@ -195,7 +196,7 @@ def test_rollouts_begin_at_what_the_trained_model_makes_of_the_batch(
     agent, _ = trained(config.model_copy(update={"rollouts": rows}), spec, steps, moments=25)
     starts: list[Start] = []
 
-    def watched(model: WorldModel, actor: Actor, start: Start, *rest: Any) -> Rollout:
+    def watched(model: WorldModel, actor: Actor, start: Start, *rest: Any) -> ImaginedRollout:
         starts.append(start)
         return imagine(model, actor, start, *rest)
 

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from marlbench.plugin import EnvSpec
+from marlbench.toolbox.ppo import ImaginedRollout
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.imagination import (
-    Rollout,
     Start,
     advantages,
     imagine,
@@ -48,7 +48,9 @@ def start(config: Config, spec: EnvSpec) -> Start:
     )
 
 
-def rollout_of(networks: tuple[WorldModel, Actor, Critic], start: Start, config: Config) -> Rollout:
+def rollout_of(
+    networks: tuple[WorldModel, Actor, Critic], start: Start, config: Config
+) -> ImaginedRollout:
     return imagine(*networks[:2], start, config.horizon, torch.Generator().manual_seed(3))
 
 
@@ -82,7 +84,9 @@ def test_heads_read_the_state_behind_the_action(
 
 
 @pytest.fixture
-def one_state(networks: tuple[WorldModel, Actor, Critic], config: Config, spec: EnvSpec) -> Rollout:
+def one_state(
+    networks: tuple[WorldModel, Actor, Critic], config: Config, spec: EnvSpec
+) -> ImaginedRollout:
     """4000 rollouts that reach the same h: one state, one action."""
     many = 4000
     generator = torch.Generator().manual_seed(4)
@@ -100,7 +104,7 @@ DRAWN = 0.032
 
 
 def test_latents_are_drawn_from_the_predictor(
-    networks: tuple[WorldModel, Actor, Critic], one_state: Rollout, config: Config
+    networks: tuple[WorldModel, Actor, Critic], one_state: ImaginedRollout, config: Config
 ) -> None:
     """Over many rollouts from one state, classes come as often as p(z | h^{1:n}) says."""
     frequency = F.one_hot(one_state.z[1].long(), config.classes).double().mean(0)  # (A, K, C)
@@ -109,7 +113,7 @@ def test_latents_are_drawn_from_the_predictor(
 
 
 def test_masks_are_drawn_action_by_action(
-    networks: tuple[WorldModel, Actor, Critic], one_state: Rollout
+    networks: tuple[WorldModel, Actor, Critic], one_state: ImaginedRollout
 ) -> None:
     """As often as the head says; the likeliest action is always there, lest there be none."""
     env = networks[0].environment
@@ -135,12 +139,12 @@ def test_weight_is_the_rollouts_own_or_the_chance_to_be_there_still(
     assert (rollout.weight[:, 1, 2] == 0).all()
 
 
-def made_up(reward: Tensor, cont: Tensor, config: Config, agents: int) -> Rollout:
+def made_up(reward: Tensor, cont: Tensor, config: Config, agents: int) -> ImaginedRollout:
     """A rollout of one trajectory with given rewards and continuations (H,)."""
     horizon = len(reward)
     spread = (horizon, 1, agents)
     nothing = torch.zeros(spread)
-    return Rollout(
+    return ImaginedRollout(
         h=torch.zeros(horizon + 1, 1, agents, config.deter),
         z=torch.zeros(horizon + 1, 1, agents, config.latents, dtype=torch.uint8),
         avail=torch.ones(*spread, 2, dtype=torch.bool),

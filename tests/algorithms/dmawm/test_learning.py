@@ -49,13 +49,13 @@ def test_a_time_out_is_bootstrapped(tmp_path: Path) -> None:
     Taken for an end, the time-out would give the mean of (1 - 0.9^(10 - t)) / 0.1, which is 4.1.
     """
     row = learned(tmp_path, "dmawm", "timeout", 6000, 0, **SMALL, gamma=0.9)
-    assert 9 < row["metrics"]["imagined_value"] < 11
+    assert 9 < row["training"]["imagined_value"] < 11
 
 
 @pytest.mark.slow
 def test_counting_is_predicted(tmp_path: Path) -> None:
     """The reward is the episode's own clock: from its history an agent can tell it."""
-    metrics = learned(tmp_path, "dmawm", "counting", 6000, 0, **SMALL)["metrics"]
+    metrics = learned(tmp_path, "dmawm", "counting", 6000, 0, **SMALL)["training"]
     # the two-hot code of a number between two bins costs up to ln 2; knowing nothing costs 1.5
     assert metrics["model_reward"] < 0.8
 

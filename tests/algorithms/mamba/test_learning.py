@@ -31,5 +31,5 @@ def test_a_time_out_ends_no_imagined_episode(tmp_path: Path, bootstrap: bool) ->
     imagination never reaches. Foreseen, it would leave 4.1, the mean of (1 - 0.9^(10 - t)) / 0.1.
     """
     settings = {"gamma": 0.9, "bootstrap_timeouts": bootstrap, "update_steps": 100}
-    value = learned(tmp_path, "mamba", "timeout", 6000, 0, **settings)["metrics"]["imagined_value"]
+    value = learned(tmp_path, "mamba", "timeout", 6000, 0, **settings)["training"]["imagined_value"]
     assert 9 < value < 11

@@ -17,11 +17,12 @@ import torch
 from torch import Tensor
 
 from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.ppo import ImaginedRollout
 from marlbench_mamba import agent as agent_module
 from marlbench_mamba import imagination, world_model
 from marlbench_mamba.agent import Mamba, starts
 from marlbench_mamba.config import MambaConfig
-from marlbench_mamba.imagination import Rollout, advantages, imagine
+from marlbench_mamba.imagination import advantages, imagine
 from marlbench_mamba.replay import Batch, ChainedReplay
 from marlbench_mamba.world_model import States
 from tests.algorithms.recorded import Oracle, close
@@ -285,7 +286,7 @@ def test_a_model_update_gives_the_references_weights(
     compare_weights(agent.model, weights(oracle, "after1", "model"))
 
 
-def imagined(agent: Mamba, oracle: Oracle, patch: pytest.MonkeyPatch) -> Rollout:
+def imagined(agent: Mamba, oracle: Oracle, patch: pytest.MonkeyPatch) -> ImaginedRollout:
     """A rollout from the reference's starts with its draws of latents, masks and actions."""
     states = observed(agent, oracle, "imagine_draws/posterior", patch)
     patch.setattr(imagination, "sample_classes", replayed(theirs(oracle, "imagine_draws/latent")))
