@@ -1,4 +1,4 @@
-"""Every check of the project by name: `nox -s lint types tests slow real starcraft wheel bench`."""
+"""Every check by name: `nox -s lint types tests slow page real starcraft wheel bench`."""
 
 from __future__ import annotations
 
@@ -65,6 +65,13 @@ def starcraft(session: nox.Session) -> None:
     install(session, ".[sc2,test]")
     session.install("--no-deps", *(str(Path(folder).resolve()) for folder in session.posargs))
     session.run("pytest", "-n", "2", "-rs", "tests/envs/starcraft")
+
+
+@nox.session
+def page(session: nox.Session) -> None:
+    """The report's page in a real browser: Debian's package `chromium` has to be installed."""
+    install(session, ".[test]")
+    session.run("pytest", "-m", "slow", "tests/page")
 
 
 @nox.session

@@ -40,6 +40,10 @@ env = typer.Typer(
 app.add_typer(env, name="env")
 
 Of = Annotated[str, typer.Option("--of", metavar="newest|best|STEP", help="Which of its policies.")]
+ARun = Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")]
+Only = Annotated[
+    list[str] | None, typer.Option(metavar="NAME", help="These alone: a,b or one each.")
+]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
 
 
@@ -229,25 +233,66 @@ def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 
 
 @app.command()
-def report(
-    results: Results = RESULTS,
+def report(  # noqa: PLR0913 - one parameter per option
+    results: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="DIR", help="Folder of runs; may be repeated.  [default: results]"),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the pages.")] = None,
+    suite: Only = None,
+    task: Only = None,
+    algo: Only = None,
+    label: Only = None,
+    metric: Annotated[str, typer.Option(metavar="NAME", help="What tables show.")] = "",
+    name: Annotated[list[str] | None, typer.Option(metavar="LABEL=TEXT")] = None,
+    include_unfinished: Annotated[
+        bool, typer.Option("--include-unfinished", help="Count unfinished runs too, as they are.")
+    ] = False,
     against: Annotated[
         list[str] | None,
         typer.Option(metavar="paper|published", help="Whose numbers to put beside these."),
     ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Again while runs run.")] = False,
 ) -> None:
     """Turn results into tables, figures and one page."""
-    from marlbench.commands.report import reported
+    from marlbench.commands.report import asked, reported, watched
     from marlbench.commands.run import names
     from marlbench.host import load_catalogue
 
-    _print(reported(load_catalogue(), results, out, names("--against", against or [])))
+    only = {"--suite": suite, "--task": task, "--algo": algo, "--label": label}
+    wanted = asked(only, metric, name or [], include_unfinished)
+    write, beside = watched if watch else reported, names("--against", against or [])
+    _print(write(load_catalogue(), results or [RESULTS], out, wanted, beside))
+
+
+@app.command()
+def exclude(
+    run: ARun,
+    why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, shown in reports.")] = "",
+    back: Annotated[bool, typer.Option("--back", help="Take it back into reports.")] = False,
+    results: Results = RESULTS,
+) -> None:
+    """Leave a run out of every report, which show it with the reason."""
+    from marlbench.commands.exclude import excluded
+
+    _print(excluded(run, results, why, back))
+
+
+@app.command()
+def diff(
+    run: ARun,
+    other: Annotated[str, typer.Argument(help="Another one.")],
+    results: Results = RESULTS,
+) -> None:
+    """Show in what two runs differ: settings, packages, machine and code."""
+    from marlbench.commands.diff import differences
+
+    _print(differences(run, other, results))
 
 
 @app.command()
 def watch(  # noqa: PLR0913 - one parameter per option
-    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
+    run: ARun,
     episodes: Annotated[int, typer.Option(metavar="N", min=1, help="Episodes to film.")] = 3,
     out: Annotated[
         Path | None,
@@ -266,7 +311,7 @@ def watch(  # noqa: PLR0913 - one parameter per option
 
 @app.command()
 def evaluate(  # noqa: PLR0913 - one parameter per option
-    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
+    run: ARun,
     episodes: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="How many; else as many as its final evaluation."),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pluggy
 
+from marlbench.appearance import Appearance
 from marlbench.metrics import Metric, episode_return, win_rate
 from marlbench.plugin_config import AlgorithmConfig, Config
 
@@ -25,6 +26,7 @@ __all__ = [
     "Agent",
     "Algorithm",
     "AlgorithmConfig",
+    "Appearance",
     "Config",
     "DrawingAgent",
     "Env",
@@ -263,6 +265,8 @@ class Algorithm:
     """Whether exploring play samples the policy itself; then evaluations play it sampled too."""
     actions: tuple[Literal["discrete"], ...] = ("discrete",)
     """Kinds of actions that it can choose (`EnvSpec.actions`); the host refuses other tasks."""
+    appearance: Appearance = field(default_factory=Appearance)
+    """Its name for readers, its place in tables and its look in figures."""
     wants_gpu: bool = False
     """Whether the paper's settings take days without a GPU, so that the host can say so."""
 

@@ -12,7 +12,7 @@ import pytest
 
 from marlbench import store
 from marlbench.host import load_catalogue
-from marlbench.report.scores import cells
+from marlbench.report.scores import cells, read_runs
 from marlbench.report.sections import Material
 from marlbench.report.tables import render
 
@@ -27,7 +27,7 @@ def test_tables_are_published() -> None:
 def test_a_report_of_the_published_runs_shows_the_published_table(
     table: Path, tmp_path: Path
 ) -> None:
-    render(Material(table.parent, cells(store.runs(table.parent))), tmp_path)
+    render(Material(table.parent, cells(read_runs(table.parent))), tmp_path)
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "table.csv"), pd.read_csv(table))
     assert (tmp_path / "table.md").read_text() == table.with_suffix(".md").read_text()
 

@@ -5,7 +5,7 @@ Equations, tables and appendices are cited by the numbers of the anonymous revie
 
 from collections.abc import Iterable
 
-from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
+from marlbench.plugin import Agent, Algorithm, Appearance, EnvSpec, hookimpl
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.presets import PRESETS
 
@@ -30,6 +30,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             execution="decentralised",
             stochastic=True,
             paper="Learning Disentangled Multi-Agent World Model for Decentralized Control, 2026",
+            appearance=Appearance("DMAWM", True, 30, "#B2182B", "solid", "circle"),
             presets=PRESETS,
             wants_gpu=True,
         )

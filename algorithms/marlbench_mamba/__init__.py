@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from marlbench.plugin import Algorithm, hookimpl
+from marlbench.plugin import Algorithm, Appearance, hookimpl
 from marlbench_mamba.config import PRESETS, MambaConfig
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             execution="communicating",
             stochastic=True,
             paper="Egorov & Shpilman 2022, arXiv:2205.15023v1",
+            appearance=Appearance("MAMBA", True, 10, "#D988B6", "dashed", "square"),
             presets=PRESETS,
             wants_gpu=True,
         )

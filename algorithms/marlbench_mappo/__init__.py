@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
+from marlbench.plugin import Agent, Algorithm, Appearance, EnvSpec, hookimpl
 from marlbench_mappo.config import MappoConfig
 
 marlbench_api = 2
@@ -32,13 +32,19 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
         "presets": PRESETS,
     }
     mappo = Algorithm(
-        "mappo", MappoConfig, build, paper="Yu et al. 2022, arXiv:2103.01955v4", **shared
+        "mappo",
+        MappoConfig,
+        build,
+        paper="Yu et al. 2022, arXiv:2103.01955v4",
+        appearance=Appearance("MAPPO", False, 20, "#E69F00", "dotted", "square"),
+        **shared,
     )
     ippo = Algorithm(
         "ippo",
         MappoConfig,
         build,
         paper="de Witt et al. 2020, arXiv:2011.09533v1",
+        appearance=Appearance("IPPO", False, 22, "#A6761D", "dashed", "pentagon"),
         defaults={"central_value": False},
         **shared,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from marlbench.plugin import Agent, Algorithm, EnvSpec, hookimpl
+from marlbench.plugin import Agent, Algorithm, Appearance, EnvSpec, hookimpl
 from marlbench_mat.config import MatConfig
 
 marlbench_api = 2
@@ -32,6 +32,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             execution="centralised",
             stochastic=True,
             paper="Wen et al. 2022, arXiv:2205.14953v3",
+            appearance=Appearance("MAT", False, 30, "#3B2E83", "dashdotdot", "down"),
             presets={"smoke": SMOKE, "quick": QUICK, "reference": REFERENCE},
         )
     ]

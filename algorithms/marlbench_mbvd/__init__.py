@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from marlbench.plugin import Algorithm, hookimpl
+from marlbench.plugin import Algorithm, Appearance, hookimpl
 from marlbench_mbvd.config import PRESETS, MbvdConfig
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             build,
             execution="decentralised",
             paper="Xu et al. 2022, arXiv:2204.09418",
+            appearance=Appearance("MBVD", True, 20, "#0072B2", "dashdot", "up"),
             presets=PRESETS,
         )
     ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from marlbench.plugin import Algorithm, hookimpl
+from marlbench.plugin import Algorithm, Appearance, hookimpl
 from marlbench_qmix.config import PRESETS, QmixConfig
 
 if TYPE_CHECKING:
@@ -35,6 +35,11 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
         "vdn": ("sum", "Sunehag et al. 2017, arXiv:1706.05296v1"),
         "iql": ("none", "Tan 1993; Tampuu et al. 2015, arXiv:1511.08779v1"),
     }
+    shown = {
+        "qmix": Appearance("QMIX", False, 10, "#009E73", "longdash", "diamond"),
+        "vdn": Appearance("VDN", False, 12, "#66A61E", "dotted", "cross"),
+        "iql": Appearance("IQL", False, 14, "#555555", "dashdot", "plus"),
+    }
     return [
         Algorithm(
             name,
@@ -42,6 +47,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             build,
             execution="decentralised",
             paper=paper,
+            appearance=shown[name],
             defaults={"mixer": mixer} if name != "qmix" else {},
             presets=PRESETS,
         )

@@ -3,5 +3,15 @@
 from marlbench.report.against import against
 from marlbench.report.page import write
 from marlbench.report.sections import Material, Part, ReportError, ReportPaths, Section
+from marlbench.report.selection import Wanted
 
-__all__ = ["Material", "Part", "ReportError", "ReportPaths", "Section", "against", "write"]
+__all__ = [
+    "Material",
+    "Part",
+    "ReportError",
+    "ReportPaths",
+    "Section",
+    "Wanted",
+    "against",
+    "write",
+]

@@ -20,7 +20,7 @@ from marlbench.report.comparisons import (
     welch_of_summaries,
 )
 from marlbench.report.published import GROUPS, Published, Source, published, sources
-from marlbench.report.scores import EMPTY, Cell, recorded
+from marlbench.report.scores import Cell, recorded
 from marlbench.report.sections import Material, Part, ReportError, Section
 
 __all__ = ["Beside", "against", "beside"]
@@ -122,7 +122,8 @@ def _rows(number: Published, cells: Sequence[Cell]) -> Iterator[Beside]:
         why = "it was not run here" if number.ours else "there is no such algorithm here"
         yield Beside(number, None, None, why, None)
     for cell in own:
-        values = np.array([run.curves.get(number.task.metric, EMPTY).value for run in cell.counted])
+        worth = [run.values.get(number.task.metric) for run in cell.counted]
+        values = np.array([each.mean if each else None for each in worth])
         ours = summary(values) if len(values) and None not in values.tolist() else None
         why = "; ".join(reasons(number, cell, ours))
         yield Beside(number, cell, ours, why, None if why or not ours else compared(number, ours))

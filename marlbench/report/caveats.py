@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from marlbench.fields import flatten
-from marlbench.report.scores import AVERAGED, CRASHED, Cell, Run, recorded
+from marlbench.report.scores import CRASHED, Cell, Run, recorded
 from marlbench.store import RunRecord
 
 MACHINE = ("device", "threads", "checkpoint_every", "keep_checkpoints")
@@ -100,15 +100,13 @@ def spans(seeds: Sequence[int]) -> str:
 
 
 def missing(cell: Cell) -> list[str]:
-    """Sentences on the seeds of a cell that are not counted, are short or have crashed."""
+    """Sentences on the seeds of a cell that are not counted, or have crashed."""
     where = f"{cell.suite}/{cell.task}, {cell.label}"
     said = [f"{where}: {unfinished(run)}" for run in cell.runs if run not in cell.counted]
-    short = [run.seed for run in cell.counted if len(run.curve(cell.metric).steps) < AVERAGED]
-    if short:
-        said.append(f"{where}: {spans(short)} with fewer than {AVERAGED} evaluations, all averaged")
     broken = {
         "crashed episodes that are not scored": {run.seed: run.crashed for run in cell.runs},
         "crashes of the environment in training": {run.seed: run.cut for run in cell.runs},
+        "evaluations without a scored episode": {run.seed: run.unscored for run in cell.runs},
     }
     for what, numbers in broken.items():
         if total := sum(numbers.values()):
@@ -116,7 +114,7 @@ def missing(cell: Cell) -> list[str]:
             said.append(f"{where}: {spans(seeds)} with {total} {what}")
     remarks: dict[str, list[int]] = {}
     for run in cell.runs:
-        for remark in run.record.remarks():
+        for remark in run.remarks:
             remarks.setdefault(remark, []).append(run.seed)
     return said + [f"{where}: {spans(seeds)}: {remark}" for remark, seeds in remarks.items()]
 
@@ -132,7 +130,7 @@ def unfinished(run: Run) -> str:
             "its events.jsonl"
         )
     if run.finished:
-        return f"seed {run.seed} finished without a scored evaluation"
+        return f"seed {run.seed} finished without a scored last evaluation"
     if record.status == "done":
         ends = f"{run.evaluated} of {record.spec.run.steps} env steps"
         return f"seed {run.seed} is done, but its rows end at {ends}: eval.jsonl is not whole"

@@ -1,31 +1,42 @@
-"""Writes a report: every section of it, one below the other, on one Markdown page."""
+"""Writes a report: one HTML page, and every section of it, one below the other, as Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from marlbench import store
 from marlbench.errors import one_line
-from marlbench.report.scores import cells
 from marlbench.report.sections import Material, Part, ReportError, ReportPaths, Section
+from marlbench.report.selection import Wanted, material
 
 
-def write(results: Path, out: Path, sections: Sequence[Section] = ()) -> ReportPaths:
-    """Report on all runs under `results` into the folder `out`; third parties' `sections` last.
+def write(
+    results: Path | Sequence[Path],
+    out: Path,
+    sections: Sequence[Section] = (),
+    wanted: Wanted | None = None,
+    refresh: int = 0,
+) -> ReportPaths:
+    """Report on the runs under `results` that are `wanted`, into the folder `out`.
 
-    Raises `ReportError` where there is no run to report or nowhere to write.
+    Further `sections` come last. `refresh`: seconds after which the page loads itself anew; 0:
+    never. Raises `ReportError` where there is no run to report or nowhere to write.
     """
-    material = Material(results, cells(store.runs(results)))
-    if not material.cells:
-        raise ReportError(f"no runs under {results}: start some with `marlbench run`")
+    from marlbench.report.verdict import excluded_sentences
+    from marlbench.report.webpage import webpage
+
+    folders = [results] if isinstance(results, Path) else list(results)
+    read = material(folders, wanted or Wanted())
     make_folder(out)
-    parts = [(each.name, each.render(material, out)) for each in own_sections()]
-    parts += [(each.name, contained(each, material, out)) for each in sections]
-    page = out / "report.md"
+    parts = [(each.name, each.render(read, out)) for each in own_sections()]
+    parts += [(each.name, contained(each, read, out)) for each in sections]
+    page, markdown = out / "report.html", out / "report.md"
     texts = [f"## {name}\n\n{part.markdown.strip()}\n" for name, part in parts]
-    page.write_text("\n".join(["# marlbench report\n", *texts]), encoding="utf-8")
-    return ReportPaths(page, tuple(path for _, part in parts for path in part.files))
+    aside = [f"{sentence}\n" for sentence in (*read.left_out, *excluded_sentences(read.excluded))]
+    markdown.write_text("\n".join(["# marlbench report\n", *aside, *texts]), encoding="utf-8")
+    own = len(own_sections())
+    page.write_text(webpage(read, out, parts[own:], refresh), encoding="utf-8")
+    return ReportPaths(page, markdown, tuple(path for _, part in parts for path in part.files))
 
 
 def own_sections() -> tuple[Section, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from marlbench.report.scores import Cell
+    from marlbench.report.scores import Cell, Run
 
 
 class ReportError(Exception):
@@ -21,7 +21,13 @@ class Material:
 
     results: Path
     cells: tuple[Cell, ...]
-    """All runs of a label on a task, ordered by suite, task and label."""
+    """All runs of a label on a task, ordered by suite and task, then as tables order labels."""
+    names: Mapping[str, str] = field(default_factory=dict)
+    """What the user calls some labels."""
+    excluded: tuple[Run, ...] = ()
+    """Runs that the user left out (`marlbench exclude`); they are in no cell."""
+    left_out: tuple[str, ...] = ()
+    """Sentences on what was not asked for."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +53,8 @@ class ReportPaths:
     """Where a report was written."""
 
     page: Path
-    """The page that has every section in it."""
+    """The page to look at: `report.html`."""
+    markdown: Path
+    """Every section of it as Markdown: `report.md`."""
     files: tuple[Path, ...]
-    """Tables and figures, in the order of the page."""
+    """Tables and figures, in the order of the sections."""

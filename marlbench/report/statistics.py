@@ -16,6 +16,7 @@ from scipy import integrate, stats
 
 __all__ = [
     "DDOF",
+    "FRACTIONS",
     "CellStatistics",
     "SampleEfficiency",
     "area_under_curve",
@@ -23,6 +24,7 @@ __all__ = [
     "episode_noise",
     "other_scores",
     "sample_efficiency",
+    "student_bands",
     "student_interval",
     "thresholds",
 ]
@@ -192,6 +194,32 @@ def student_interval(
     worst, best = bounds or (-np.inf, np.inf)
     mean = float(values.mean())
     return float(max(mean - half, worst)), float(min(mean + half, best))
+
+
+def student_bands(
+    values: NDArray[np.float64],
+    noise: NDArray[np.float64],
+    bounds: Bounds | None,
+    confidence: float = 0.95,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give `student_interval` at every point of curves (seeds, T), NaN where a seed has no value.
+
+    `noise` (seeds, T): the standard error of each value that its episodes give. Both ends are
+    (T,), NaN where fewer than two seeds are there.
+    """
+    there = np.isfinite(values)
+    n = there.sum(0)
+    enough = n > DDOF
+    counts = np.where(enough, n, DDOF + 1)
+    filled = np.where(there, values, 0.0)
+    mean = filled.sum(0) / np.maximum(n, 1)
+    spread = np.where(there, values - mean, 0.0) ** 2
+    floor = np.where(there, noise, 0.0) ** 2
+    sd = np.sqrt(np.maximum(spread.sum(0) / (counts - DDOF), floor.sum(0) / np.maximum(n, 1)))
+    half = stats.t.ppf((1 + confidence) / 2, counts - DDOF) * sd / np.sqrt(counts)
+    worst, best = bounds or (-np.inf, np.inf)
+    low, high = np.maximum(mean - half, worst), np.minimum(mean + half, best)
+    return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
 
 
 def episode_noise(episodes: Sequence[NDArray[np.float64]]) -> float | None:

@@ -1,92 +1,73 @@
-"""The table of results, as Markdown, LaTeX and CSV."""
+"""Writes the table of results, as Markdown, LaTeX and CSV, and a row per run."""
 
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from marlbench.report.caveats import by_task, meanings, missing, mixed
+from marlbench.report.columns import Column
+from marlbench.report.efficiency import numbers as efficiency
 from marlbench.report.latex import latex
-from marlbench.report.scores import AVERAGED, CRASHED, DDOF, Cell, Run, labels_of
+from marlbench.report.results_table import Entry, Table, measured, notes, results_table
+from marlbench.report.scores import Cell, Run, Summary, mean_std
 from marlbench.report.sections import Material, Part
+from marlbench.report.statistics import DDOF
 
 WIDTH = 6
-"""Labels side by side before the table goes on below."""
-LEGEND = (
-    f"Cells: mean (standard deviation) over seeds, then finished/all seeds. A run's value is the "
-    f"mean of its last {AVERAGED} evaluations; the divisor of the standard deviation is n - "
-    f"{DDOF}, so one seed has none (—). Only finished runs count, and none of whose evaluation "
-    f"episodes more than {CRASHED:.0%} crashed. `win %` is the share of episodes won, `return` "
-    "the mean episode return. In brackets after a label: what its agents "
-    "act on."
-)
+"""Labels side by side before a Markdown table goes on below."""
 
 
 def render(material: Material, out: Path) -> Part:
     """Write `table.md`, `table.tex`, `table.csv` and `runs.csv`; give the first as text."""
-    text = "\n".join([*blocks(material.cells), LEGEND, "", *notes(material.cells)])
+    table = results_table(material.cells, material.names)
+    text = "\n".join([markdown(table), *listed(notes(material.cells))])
     paths = tuple(out / name for name in ("table.md", "table.tex", "table.csv", "runs.csv"))
     paths[0].write_text(text, encoding="utf-8")
-    paths[1].write_text(latex(material.cells, WIDTH), encoding="utf-8")
-    write_csv(paths[2], map(cell_row, material.cells))
-    write_csv(paths[3], (row for cell in material.cells for row in run_rows(cell)))
+    paths[1].write_text(latex(table, material.cells), encoding="utf-8")
+    runs = csv_of(row for cell in material.cells for row in run_rows(cell))
+    for path, content in zip(paths[2:], (csv_text(material.cells, table), runs), strict=True):
+        path.write_text(content, encoding="utf-8", newline="")
     return Part(text, paths)
 
 
-def blocks(cells: Sequence[Cell]) -> Iterator[str]:
-    """Markdown tables of at most `WIDTH` labels each, a row per task."""
-    heads = headings(cells)
-    labels = list(heads)
-    for start in range(0, len(labels), WIDTH):
-        shown = labels[start : start + WIDTH]
-        yield line("task", "metric", *(heads[label] for label in shown))
-        yield line("---", "---", *("---:" for _ in shown))
-        for (suite, task), row in by_task(cells):
-            texts = {cell.label: cell_text(cell) for cell in row}
-            mark = " †" if mixed(row) else ""
-            yield line(
-                f"{escape(f'{suite}/{task}')}{mark}",
-                unit(row[0]),
-                *(texts.get(x, "") for x in shown),
-            )
-        yield ""
+def markdown(table: Table) -> str:
+    """Give the table and, under it, its legend."""
+    lines: list[str] = []
+    for start in range(0, len(table.columns), WIDTH):
+        lines += [*_block(table, table.columns[start : start + WIDTH]), ""]
+    return "\n".join([*lines, *table.legend, ""])
 
 
-def headings(cells: Sequence[Cell]) -> dict[str, str]:
-    """Each label, in order, with what its agents act on."""
-    said = {cell.label: f" ({cell.execution})" for cell in cells if cell.execution}
-    return {label: escape(label) + said.get(label, "") for label in labels_of(cells)}
+def _block(table: Table, shown: Sequence[Column]) -> Iterator[str]:
+    heads, last = [], None
+    for column in shown:  # a kind stands above its first column alone
+        heads.append(column.kind if column.kind != last else "")
+        last = column.kind
+    yield line("benchmark", "task", *heads)
+    yield line("---", "---", *("---:" for _ in shown))
+    yield line("", "", *(f"**{escape(column.name)}**{column.mark}" for column in shown))
+    for (suite, metric), rows in table.blocks():
+        for number, row in enumerate(rows):
+            head = f"{escape(suite)}, {metric}" if number == 0 else ""
+            task = escape(row.task) + (" †" if row.mixed else "")
+            yield line(head, task, *(entry_text(row.entries.get(c.label)) for c in shown))
 
 
-def unit(cell: Cell) -> str:
-    """What the numbers of a cell are."""
-    return cell.metric.heading
-
-
-def cell_text(cell: Cell) -> str:
-    """Mean (std) and seeds: `81.2 (3.4) 5/5`."""
-    mean, std = cell.summary()
-    seeds = f"{len(cell.counted)}/{len(cell.runs)}"
-    return (
-        f"{number(mean, cell)} ({number(std, cell)}) {seeds}" if mean is not None else f"— {seeds}"
+def entry_text(entry: Entry | None) -> str:
+    """One cell as Markdown."""
+    if entry is None:
+        return ""
+    return " ".join(
+        filter(None, [f"**{entry.number}**" if entry.best else entry.number, entry.seeds])
     )
 
 
-def number(value: float | None, cell: Cell) -> str:
-    """A number as the table prints it: percent with one digit, returns with two."""
-    return "—" if value is None else f"{value:z.{cell.metric.digits}f}"
-
-
-def notes(cells: Sequence[Cell]) -> Iterator[str]:
-    """The list under the table: what labels mean, what does not compare (†), which seeds miss."""
-    yield from (f"- {escape(sentence)}." for sentence in meanings(cells))
-    for (suite, task), row in by_task(cells):
-        for difference in mixed(row):
-            yield f"- † {escape(f'{suite}/{task}: {difference}')}. These numbers do not compare."
-    for cell in cells:
-        yield from (f"- {escape(sentence)}." for sentence in missing(cell))
+def listed(sentences: Iterable[str]) -> Iterator[str]:
+    """Sentences as a Markdown list, literally."""
+    yield from (f"- {escape(sentence)}" for sentence in sentences)
 
 
 def line(*fields: str) -> str:
@@ -103,29 +84,44 @@ def escape(text: str) -> str:
     return "".join(f"\\{letter}" if letter in "\\|*_`<>[]#$" else letter for letter in text)
 
 
-def cell_row(cell: Cell) -> dict[str, Any]:
+def cell_row(cell: Cell, table: Table) -> dict[str, Any]:
     """All numbers of a cell: one row of `table.csv`."""
-    shown, last = cell.summary(), cell.last()
-    metrics = cell.runs[0].record.metrics
+    found = cell.statistics
+    row = next(r for r in table.rows if (r.suite, r.task) == (cell.suite, cell.task))
+    column = next(c for c in table.columns if c.label == cell.label)
     each = {
         f"{metric.name}_{s}": getattr(cell.summary(metric), s)
-        for metric in metrics
+        for metric in cell.runs[0].record.metrics
         for s in ("mean", "std")
     }
     return {
         **where(cell),
+        "name": column.name,
+        "kind": column.kind,
         "execution": cell.execution,
-        "metric": unit(cell),
-        "mean": shown.mean,
-        "std": shown.std,
-        "last_mean": last.mean,
-        "last_std": last.std,
+        "metric": cell.metric.heading,
+        "value": " or ".join(measured([cell])),
+        "mean": found.mean,
+        "std": found.sd,
         "ddof": DDOF,
-        "evaluations_averaged": AVERAGED,
+        "low": found.low,
+        "high": found.high,
+        "interval": found.kind,
+        "episodes": found.episodes,
+        "sampled_mean": sampled(cell).mean,
+        "sampled_std": sampled(cell).std,
+        "best": row.entries[cell.label].best,
         "seeds_finished": len(cell.counted),
         "seeds": len(cell.runs),
+        **efficiency(cell),
         **each,
     }
+
+
+def sampled(cell: Cell) -> Summary:
+    """Over counted runs: what policies come to that sample their actions, where rows say it."""
+    found = (run.values[cell.metric.name].sampled for run in cell.counted)
+    return mean_std(value for value in found if value is not None)
 
 
 def run_rows(cell: Cell) -> Iterator[dict[str, Any]]:
@@ -137,18 +133,20 @@ def run_rows(cell: Cell) -> Iterator[dict[str, Any]]:
 def run_numbers(run: Run, cell: Cell) -> dict[str, Any]:
     """What one run has measured so far."""
     spec, curve = run.record.spec.run, run.curve(cell.metric)
+    worth = run.values.get(cell.metric.name)
     return {
         "counted": run in cell.counted,
-        "metric": unit(cell),
-        "value": curve.value,
-        "last": curve.last,
+        "metric": cell.metric.heading,
+        "value": run.value(cell.metric),
+        "sampled": worth.sampled if worth else None,
         "evaluations": len(curve.steps),
+        "unscored": run.unscored,
         "reached": int(curve.steps[-1]) if len(curve.steps) else None,
         "steps": spec.steps,
         "evaluate_every": spec.evaluation.every,
         "evaluation_episodes": spec.evaluation.episodes,
         "evaluation_version": spec.evaluation.version,
-        **{name: each.value for name, each in run.curves.items()},
+        **{name: each.mean for name, each in run.values.items()},
     }
 
 
@@ -162,11 +160,17 @@ def where(cell: Cell) -> dict[str, Any]:
     }
 
 
-def write_csv(path: Path, rows: Iterable[dict[str, Any]]) -> None:
-    """Write rows; a missing number, or one that a row has not, is an empty field."""
+def csv_text(cells: Sequence[Cell], table: Table) -> str:
+    """Give `table.csv`."""
+    return csv_of(cell_row(cell, table) for cell in cells)
+
+
+def csv_of(rows: Iterable[dict[str, Any]]) -> str:
+    """Give rows as CSV; a missing number, or one that a row has not, is an empty field."""
     table = list(rows)
-    columns = dict.fromkeys(key for row in table for key in row)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(columns))
-        writer.writeheader()
-        writer.writerows(table)
+    names = dict.fromkeys(key for row in table for key in row)
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, list(names))
+    writer.writeheader()
+    writer.writerows(table)
+    return file.getvalue()

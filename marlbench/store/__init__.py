@@ -1,7 +1,21 @@
 """A run's folder: who may write it, what is in it, and how to read many of them."""
 
-from marlbench.store.folder import SpecConflict, create, learner_difference, read_spec, run_folder
-from marlbench.store.reading import RunRecord, load, load_training, runs
+from marlbench.store.folder import (
+    SpecConflict,
+    create,
+    exclude,
+    learner_difference,
+    read_spec,
+    run_folder,
+)
+from marlbench.store.reading import (
+    RunRecord,
+    each_run,
+    load,
+    load_training,
+    read,
+    runs,
+)
 from marlbench.store.writing import Journal, Superseded
 
 __all__ = [
@@ -10,9 +24,12 @@ __all__ = [
     "SpecConflict",
     "Superseded",
     "create",
+    "each_run",
+    "exclude",
     "learner_difference",
     "load",
     "load_training",
+    "read",
     "read_spec",
     "run_folder",
     "runs",

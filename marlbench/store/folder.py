@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -24,6 +25,7 @@ EVENTS = "events.jsonl"
 PROGRESS = "progress.json"
 DONE = "DONE"
 FAILED = "FAILED"
+EXCLUDED = "EXCLUDED"
 ATTEMPTS = "attempts"
 CHECKPOINTS = "checkpoint"
 POLICIES = "policies"
@@ -120,6 +122,15 @@ def read_spec(folder: Path) -> RunSpec:
     if any(not name.isprintable() for name in (spec.suite, spec.task, spec.algorithm, spec.label)):
         raise ValueError(f"{SPEC}: a name in it cannot be shown in a line")
     return spec
+
+
+def exclude(folder: Path, why: str) -> None:
+    """Leave a run out of every report from now on, with the reason; an empty one takes it back."""
+    if why:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        replace_json(folder / EXCLUDED, {"why": why, "time": now})
+    else:
+        (folder / EXCLUDED).unlink(missing_ok=True)
 
 
 def learner_difference(there: RunSpec, asked: RunSpec) -> tuple[str, Any, Any] | None:

@@ -22,6 +22,7 @@ from marlbench.store.folder import (
     DONE,
     EVALUATIONS,
     EVENTS,
+    EXCLUDED,
     FAILED,
     PROGRESS,
     PROVENANCE,
@@ -67,6 +68,7 @@ class RunRecord:
     progress: dict[str, Any] | None
     failure: dict[str, Any] | None
     provenance: dict[str, Any] | None
+    excluded: dict[str, Any] | None = None  # `why` no report counts it, and since what `time`
 
     def evaluations(self) -> list[dict[str, Any]]:
         """Give the curve's rows of `eval.jsonl`, those of older runs in today's form."""
@@ -158,9 +160,13 @@ def runs(results: Path) -> list[RunRecord]:
 
     A folder that is not where its settings belong is left out: moved aside, it would count twice.
     """
-    results = Path(results)
+    return sorted(each_run(results), key=_order)
+
+
+def each_run(results: Path) -> Iterator[RunRecord]:
+    """Give the runs of `runs` one by one, in no order, so that not all have to be in memory."""
     found = (_record(results, folder) for folder in results.glob("*/*/*/seed_*") if _begun(folder))
-    return sorted((record for record in found if record), key=_order)
+    yield from (record for record in found if record)
 
 
 def _begun(folder: Path) -> bool:
@@ -185,7 +191,8 @@ def read(folder: Path) -> RunRecord:
         provenance = _document(folder, PROVENANCE, checked.Provenance)
         checked.check_metrics(provenance or {}, PROVENANCE)
         status = _status(folder, progress, provenance, failure)
-        record = RunRecord(folder, spec, status, progress, failure, provenance)
+        excluded = files.read_json(folder / EXCLUDED)
+        record = RunRecord(folder, spec, status, progress, failure, provenance, excluded)
         record.evaluations()
         record.events()
         _require_whole(folder, EVALUATIONS)

@@ -22,7 +22,12 @@ if TYPE_CHECKING:
 def provenance(algorithm: Algorithm, suite: Suite, env: EnvSpec, device: str) -> dict[str, Any]:
     """Give the document `provenance.json` of one attempt."""
     return {
-        "algorithm": {"name": algorithm.name, "paper": algorithm.paper, **_code(algorithm)},
+        "algorithm": {
+            "name": algorithm.name,
+            "paper": algorithm.paper,
+            "appearance": asdict(algorithm.appearance),
+            **_code(algorithm),
+        },
         "suite": {"name": suite.name, **_code(suite)},
         "execution": algorithm.execution,
         "env": asdict(env),

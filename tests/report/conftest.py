@@ -25,6 +25,10 @@ USUAL: dict[str, Any] = {
     "config": {},
     "simulator": "skirmish 1",
     "crashed": 0,
+    "algorithm": None,
+    "appearance": {},
+    "versions": {},
+    "git": {},
 }
 
 
@@ -49,7 +53,7 @@ def record(results: Path) -> Record:
         document = {
             "suite": suite,
             "task": task,
-            "algorithm": "qmix",
+            "algorithm": chosen["algorithm"] or label,
             "label": label,
             "seed": seed,
             "run": {"steps": steps, "evaluation": {"every": EVERY}} | chosen["run"],
@@ -62,7 +66,13 @@ def record(results: Path) -> Record:
             "metrics": [asdict(each) for each in declared],
             "simulator": chosen["simulator"],
         }
-        write_json(folder / "provenance.json", {"env": env, "execution": "decentralised"})
+        made = {
+            "env": env,
+            "execution": "decentralised",
+            **{k: chosen[k] for k in ("versions", "git")},
+        }
+        made["algorithm"] = {"appearance": chosen["appearance"]}
+        write_json(folder / "provenance.json", made)
         rows = [evaluation(k * EVERY, value, chosen) for k, value in enumerate(values)]
         (folder / "eval.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
         reached = max(0, len(values) - 1) * EVERY
@@ -71,7 +81,7 @@ def record(results: Path) -> Record:
         (folder / "attempts" / "1").touch()  # a worker has once begun it
         if chosen["ended"] == "done":
             write_json(folder / "DONE", {})
-        if chosen["ended"] == "failed":
+        if chosen["ended"] in ("failed", "diverged"):
             write_json(folder / "FAILED", {"reason": "the loss is not finite", "traceback": ""})
         return folder
 
@@ -91,6 +101,7 @@ def evaluation(step: int, value: float | None, chosen: dict[str, Any]) -> dict[s
         "metrics": means,
         "length": 7.0,
         "crashed": chosen["crashed"],
+        "wall": {"seconds": step / 100},
     }
 
 

@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from marlbench import store
 from marlbench.report import ReportError, against, write
 from marlbench.report.against import Beside, beside
 from marlbench.report.comparisons import Summary, welch_of_summaries
 from marlbench.report.published import Source
-from marlbench.report.scores import cells
+from marlbench.report.scores import cells, read_runs
 
 Record = Callable[..., Path]
 TASK: dict[str, Any] = {
@@ -40,7 +39,7 @@ SOURCE: dict[str, Any] = {
 
 def rows_of(results: Path, task: dict[str, Any] | None = None, **changed: Any) -> list[Beside]:
     source = Source.model_validate(SOURCE | {"tasks": [TASK | (task or {})]} | changed)
-    return beside(cells(store.runs(results)), [source])
+    return beside(cells(read_runs(results)), [source])
 
 
 def verdict(results: Path, task: dict[str, Any] | None = None, **changed: Any) -> str:
@@ -134,7 +133,7 @@ def test_a_metric_that_our_task_has_not_does_not_compare(results: Path, record: 
 
 
 def test_settings_that_are_not_the_papers_do_not_compare(results: Path, record: Record) -> None:
-    folder = record("qmix-quick", 0, [0.5] * 5, metric="win")
+    folder = record("qmix-quick", 0, [0.5] * 5, metric="win", algorithm="qmix")
     spec = folder / "spec.json"
     origins = (
         '"origins": {"algorithm.lr": "preset quick", "algorithm.gamma": "preset paper", '
@@ -160,7 +159,7 @@ def test_what_is_not_finished_or_not_run_is_said(results: Path, record: Record) 
 def test_the_report_puts_the_papers_table_beside_ours(results: Path, record: Record) -> None:
     for seed, value in enumerate([0.2, 0.3, 0.4]):  # 400 000 env steps each
         record("qmix", seed, [value] * 401, metric="win", task="smac/3s5z")
-    page = write(results, results / "report", against(["paper"])).page.read_text()
+    page = write(results, results / "report", against(["paper"])).markdown.read_text()
     row = next(line for line in page.splitlines() if "| qmix | `qmix` |" in line)
     cell = "| `smac/3s5z`, 400,000 steps | qmix | `qmix` | 28.9 (8.8) | 30.0 (10.0) n = 3 | agrees"
     assert row.startswith(cell)
@@ -176,7 +175,7 @@ def test_the_report_puts_the_papers_table_beside_ours(results: Path, record: Rec
 
 def test_where_no_task_is_shared_that_is_said(results: Path, record: Record) -> None:
     record("qmix", 0, [0.5] * 5)
-    page = write(results, results / "report", against(["paper", "published"])).page.read_text()
+    page = write(results, results / "report", against(["paper", "published"])).markdown.read_text()
     assert "Nothing can be compared with DMAWM, Table 1: its tasks are others (smac/2c" in page
     assert page.count("Nothing can be compared with") >= 10
 
