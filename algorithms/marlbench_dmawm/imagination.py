@@ -109,12 +109,13 @@ def advantages(
     A shared reward is the mean of what the heads of the agents that are there predict of it.
     """
     value = critic.value(rollout.h, rollout.z.long())  # (H+1, R, A)
-    reward = rollout.reward
+    reward, weight = rollout.reward, rollout.weight
+    assert weight is not None, "imagined decisions are weighed"
     if spec.reward == "team" or config.share_reward:
-        share = rollout.weight / rollout.weight.sum(-1, keepdim=True).clamp(min=1e-8)
+        share = weight / weight.sum(-1, keepdim=True).clamp(min=1e-8)
         reward = (share * reward).sum(-1, keepdim=True).expand_as(reward)
     advantage = gae(reward, config.gamma * rollout.cont, value, config.gae_lambda)
-    return standardise(advantage, rollout.weight), advantage + value[:-1]
+    return standardise(advantage, weight), advantage + value[:-1]
 
 
 def standardise(x: Tensor, weight: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from marlbench import store
@@ -37,7 +38,11 @@ Damage = Callable[[Path], None]
 
 def replaced(text: str) -> Damage:
     """Other content in its place."""
-    return lambda path: path.write_text(text) and None
+
+    def damage(path: Path) -> None:
+        path.write_text(text)
+
+    return damage
 
 
 def shortened(share: float) -> Damage:
@@ -107,9 +112,9 @@ def damaged(finished: Path, results: Path, name: str, damage: Damage) -> Path:
     return folder
 
 
-def facts(table: object) -> list[str]:
+def facts(table: pd.DataFrame) -> str:
     """The rows of the run that was left alone, as text."""
-    return str(table[table["seed"] == SEEDS[1]].drop(columns="folder").to_dict("records"))  # type: ignore[index]
+    return str(table[table["seed"] == SEEDS[1]].drop(columns="folder").to_dict("records"))
 
 
 @pytest.mark.parametrize("name", FILES)

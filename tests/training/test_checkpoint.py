@@ -69,6 +69,12 @@ def flipped(path: Path) -> None:
     path.write_bytes(content)
 
 
+def piped(path: Path) -> None:
+    """Put a pipe in its place, which would be read for ever."""
+    path.unlink()
+    os.mkfifo(path)
+
+
 @pytest.mark.parametrize(
     ("kind", "damage"),
     [
@@ -76,10 +82,7 @@ def flipped(path: Path) -> None:
         *(("json", lambda path, text=text: path.write_text(text)) for text in ("{}", "null", "")),
         *((kind, Path.unlink) for kind in ("agent", "position", "copies", "ring")),
         *((kind, flipped) for kind in ("json", "agent", "position", "copies", "ring")),
-        *(
-            (kind, lambda path: (path.unlink(), os.mkfifo(path)))
-            for kind in ("agent", "copies", "ring")
-        ),
+        *((kind, piped) for kind in ("agent", "copies", "ring")),
     ],
 )
 def test_damage_leads_to_the_checkpoint_before_with_a_line_in_status(

@@ -132,6 +132,7 @@ def test_weight_is_the_rollouts_own_or_the_chance_to_be_there_still(
     changed = config.model_copy(update={"absent_return": absent_return})
     networks[0].config = changed
     rollout = rollout_of(networks, start, changed)
+    assert rollout.weight is not None
     for t in range(config.horizon):
         there = rollout.cont[:t].prod(0) if absent_return == "ends" else 1
         torch.testing.assert_close(rollout.weight[t], start.weight * there)
@@ -176,6 +177,7 @@ def test_advantages_are_the_sum_over_later_errors_and_team_rewards_are_shared(
     shared: bool,
 ) -> None:
     critic, rollout = networks[2], rollout_of(networks, start, config)
+    assert rollout.weight is not None
     present = rollout.weight[..., :1].expand_as(rollout.weight)  # a rollout's agents weigh alike
     rollout = replace(rollout, weight=present)
     value = critic.value(rollout.h, rollout.z.long())

@@ -25,11 +25,10 @@ def build(env: type[Env], **settings: Any) -> tuple[Mat, SyncVectorEnv]:
 def play(agent: Mat, copies: SyncVectorEnv, steps: int) -> None:
     """Show so many rows."""
     seeds = np.arange(copies.num_envs)
-    step, policy_state = copies.reset(seeds), agent.start(copies.num_envs)
+    step = copies.reset(seeds)
+    agent.start(copies.num_envs)
     for index in range(steps):
-        actions, policy_state = agent.act(
-            step, policy_state, np.random.default_rng(0), explore=True
-        )
+        actions, _ = agent.act(step, None, np.random.default_rng(0), explore=True)
         agent.observe(step, actions)
         step = copies.step(actions, seeds + index)
 
