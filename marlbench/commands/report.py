@@ -20,7 +20,7 @@ EVERY = 30
 """Seconds between two looks at a grid that is running."""
 
 
-def reported(  # noqa: PLR0913 - the command's options
+def reported(  # noqa: PLR0913 - one parameter per option  # noqa: PLR0913 - the command's options
     catalogue: Catalogue,
     results: Sequence[Path],
     out: Path | None,

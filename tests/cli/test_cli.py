@@ -264,7 +264,7 @@ def test_a_grid_runs_fails_in_part_and_goes_on_by_the_same_command(call: Call, e
     code, out, _ = call("report", "--out", "pages", "--against", "paper,published")
     assert code == 0
     assert f"  {Path('pages', 'against-paper.csv')}\n" in out
-    assert out.startswith(f"report: {Path('pages', 'report.md')}\n")
+    assert out.startswith(f"report: {Path('pages', 'report.html')}\n")
     assert "moody" in (empty / "pages" / "report.md").read_text()
 
     code, out, _ = call(*command, "--set", "num_envs=2")
@@ -302,10 +302,10 @@ def test_another_map_is_another_row_and_a_named_variant_is_said_in_words(
     assert words in call("status")[1]
     assert call("report", "--out", "pages")[0] == 0
     page = (empty / "pages" / "report.md").read_text()
-    head, _, *rows = [line for line in page.splitlines() if line.startswith("|")]
-    assert head == "| task | metric | tiny-loud (decentralised) |"
-    shown = [row.split(" | ")[0] for row in rows]
-    assert shown == ["| skirmish/3v3", r"| skirmish/3v3 \[limit\_scale=0.5\]"]
+    lines = [line for line in page.splitlines() if line.startswith("|")]
+    assert lines[2] == "|  |  | **tiny (loud)** |"
+    shown = [line.split(" | ")[1] for line in lines[3:5]]
+    assert shown == ["3v3", r"3v3 \[limit\_scale=0.5\]"]
     assert "- tiny-loud is tiny by preset smoke with gain = 0.75." in page
     assert "tiny-loud is tiny by preset smoke with gain = 0.75." in (
         (empty / "pages" / "table.tex").read_text()
