@@ -190,10 +190,10 @@ def show(
     name: Annotated[str, typer.Argument(help="An algorithm, suite or preset, or `run`.")],
 ) -> None:
     """Show settings, each with its sentence, default and source."""
-    from marlbench.commands.show import shown
+    from marlbench.commands.show import describe
     from marlbench.host import load_catalogue
 
-    _print(shown(load_catalogue(), name))
+    _print(describe(load_catalogue(), name))
 
 
 @app.command()
@@ -202,10 +202,10 @@ def check(
     task: Annotated[str | None, typer.Option(help="Task of a suite; else its default.")] = None,
 ) -> int:
     """Check that a plugin keeps its promises."""
-    from marlbench.commands.check import checked
+    from marlbench.commands.check import check_plugin
     from marlbench.host import load_catalogue
 
-    lines, passed = checked(load_catalogue(), name, task)
+    lines, passed = check_plugin(load_catalogue(), name, task)
     _print(lines)
     return _code(passed)
 
@@ -213,10 +213,10 @@ def check(
 @env.command("check")
 def env_check(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
     """Look for everything that a suite needs; exit code 1 if something is missing."""
-    from marlbench.commands.environment import checked
+    from marlbench.commands.environment import check_suite_needs
     from marlbench.host import load_catalogue
 
-    lines, ready = checked(load_catalogue(), name)
+    lines, ready = check_suite_needs(load_catalogue(), name)
     _print(lines)
     return _code(ready)
 
@@ -255,13 +255,13 @@ def report(  # noqa: PLR0913 - one parameter per option
     watch: Annotated[bool, typer.Option("--watch", help="Again while runs run.")] = False,
 ) -> None:
     """Turn results into tables, figures and one page."""
-    from marlbench.commands.report import asked, reported, watched
+    from marlbench.commands.report import read_filters, watch_report, write_report
     from marlbench.commands.run import names
     from marlbench.host import load_catalogue
 
     only = {"--suite": suite, "--task": task, "--algo": algo, "--label": label}
-    wanted = asked(only, metric, name or [], include_unfinished)
-    write, beside = watched if watch else reported, names("--against", against or [])
+    wanted = read_filters(only, metric, name or [], include_unfinished)
+    write, beside = watch_report if watch else write_report, names("--against", against or [])
     _print(write(load_catalogue(), results or [RESULTS], out, wanted, beside))
 
 
@@ -303,10 +303,10 @@ def watch(  # noqa: PLR0913 - one parameter per option
     results: Results = RESULTS,
 ) -> int:
     """Film a trained agent on its evaluation episodes."""
-    from marlbench.commands.watch import watched
+    from marlbench.commands.watch import film_run
     from marlbench.host import load_catalogue
 
-    return watched(load_catalogue(), run, results, out, episodes, fps, of)
+    return film_run(load_catalogue(), run, results, out, episodes, fps, of)
 
 
 @app.command()

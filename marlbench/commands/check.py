@@ -10,10 +10,10 @@ from marlbench.host import Catalogue, check_task, require_installed
 if TYPE_CHECKING:
     from marlbench.testing import Verdict
 
-__all__ = ["checked", "verdicts"]
+__all__ = ["check_plugin", "verdicts"]
 
 
-def checked(catalogue: Catalogue, name: str, task: str | None) -> tuple[list[str], bool]:
+def check_plugin(catalogue: Catalogue, name: str, task: str | None) -> tuple[list[str], bool]:
     """Give a line per promise and whether all are kept; raises UserError."""
     seen = verdicts(catalogue, name, task)
     lines = [

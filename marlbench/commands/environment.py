@@ -8,12 +8,12 @@ from marlbench.errors import one_line
 from marlbench.host import Catalogue, importable, remedy
 from marlbench.plugin import Finding, Suite
 
-__all__ = ["checked", "install"]
+__all__ = ["check_suite_needs", "install"]
 
 NOTHING = "nothing but marlbench"
 
 
-def checked(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
+def check_suite_needs(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
     """Say what a suite needs, a line each, and whether all is there."""
     suite = catalogue.suite(name)
     try:
@@ -74,7 +74,7 @@ def install(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
         suite.install()
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
         return [f"{name} is not installed: {error}"], False
-    return checked(catalogue, name)
+    return check_suite_needs(catalogue, name)
 
 
 def pip(suite: Suite) -> str:

@@ -14,13 +14,13 @@ from marlbench.host import Catalogue
 if TYPE_CHECKING:
     from marlbench.report import Wanted
 
-__all__ = ["asked", "renamed", "reported", "watched"]
+__all__ = ["read_filters", "read_names", "watch_report", "write_report"]
 
 EVERY = 30
 """Seconds between two looks at a grid that is running."""
 
 
-def reported(  # noqa: PLR0913 - one parameter per option  # noqa: PLR0913 - the command's options
+def write_report(  # noqa: PLR0913 - one parameter per option
     catalogue: Catalogue,
     results: Sequence[Path],
     out: Path | None,
@@ -41,7 +41,7 @@ def reported(  # noqa: PLR0913 - one parameter per option  # noqa: PLR0913 - the
     yield from (f"  {file}" for file in (paths.markdown, *paths.files))
 
 
-def watched(
+def watch_report(
     catalogue: Catalogue,
     results: Sequence[Path],
     out: Path | None,
@@ -55,13 +55,13 @@ def watched(
         return any(record.status == "running" for folder in results for record in runs(folder))
 
     while running():
-        first, *_ = reported(catalogue, results, out, wanted, published, EVERY)
+        first, *_ = write_report(catalogue, results, out, wanted, published, EVERY)
         yield f"{first} (again in {EVERY} s; Ctrl-C ends)"
         time.sleep(EVERY)
-    yield from reported(catalogue, results, out, wanted, published)
+    yield from write_report(catalogue, results, out, wanted, published)
 
 
-def asked(
+def read_filters(
     only: Mapping[str, Sequence[str] | None],
     metric: str,
     called: Sequence[str],
@@ -74,14 +74,14 @@ def asked(
         tuple(names(option, only[option] or []))
         for option in ("--suite", "--task", "--algo", "--label")
     )
-    called_so = renamed(called)
+    called_so = read_names(called)
     return Wanted(suites, tasks, algorithms, labels, metric, called_so, include_unfinished)
 
 
-def renamed(given: Sequence[str]) -> Mapping[str, str]:
+def read_names(given: Sequence[str]) -> Mapping[str, str]:
     """Give what the user calls labels, from `LABEL=TEXT`; a label may have `=` in it.
 
-    >>> renamed(["mappo=MAPPO", "qmix-gamma=0.9=Ours"])
+    >>> read_names(["mappo=MAPPO", "qmix-gamma=0.9=Ours"])
     {'mappo': 'MAPPO', 'qmix-gamma=0.9': 'Ours'}
     """
     pairs = {}

@@ -13,14 +13,14 @@ from marlbench.overrides import Override
 from marlbench.plugin import Algorithm, Preset, Suite
 from marlbench.settings import defaults_of, host_by_presets, learner_by_presets
 
-__all__ = ["shown"]
+__all__ = ["describe"]
 
 HOST = "run"
 WIDTH = 100
 NO_DEFAULT = "(none: must be set)"
 
 
-def shown(catalogue: Catalogue, name: str) -> Iterator[str]:
+def describe(catalogue: Catalogue, name: str) -> Iterator[str]:
     """Give the lines that describe what has this name; raises UnknownNameError."""
     presets = list(catalogue.presets.values())
     if name == HOST:

@@ -17,12 +17,12 @@ from marlbench.store import read_spec
 from marlbench.store.folder import CHECKPOINTS, SPEC
 from marlbench.store.kept import chosen
 
-__all__ = ["watched"]
+__all__ = ["film_run"]
 
 KINDS = (".gif", ".mp4")
 
 
-def watched(  # noqa: PLR0913 - one parameter per option
+def film_run(  # noqa: PLR0913 - one parameter per option
     catalogue: Catalogue,
     run: str,
     results: Path,

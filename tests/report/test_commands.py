@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from marlbench import cli
-from marlbench.commands.report import renamed
+from marlbench.commands.report import read_names
 from marlbench.errors import UserError
 
 Record = Callable[..., Path]
@@ -122,9 +122,9 @@ def test_a_report_that_is_watched_is_written_once_where_nothing_runs(
 
 
 def test_labels_may_have_an_equals_sign() -> None:
-    assert renamed(["qmix-gamma=0.9=Ours"]) == {"qmix-gamma=0.9": "Ours"}
+    assert read_names(["qmix-gamma=0.9=Ours"]) == {"qmix-gamma=0.9": "Ours"}
     with pytest.raises(UserError):
-        renamed(["=x"])
+        read_names(["=x"])
 
 
 def test_the_reason_is_kept_beside_the_run(results: Path, record: Record, call: Call) -> None:
