@@ -78,7 +78,7 @@ def test_every_command_of_the_page_succeeds_and_the_algorithm_learns(desk: Path)
     with (desk / "results" / "report" / "runs.csv").open(newline="") as file:
         runs = list(csv.DictReader(file))
     assert [run["status"] for run in runs] == ["done", "done"]
-    assert [float(run["last"]) for run in runs] == [10.0, 10.0]  # every answer right
+    assert [float(run["value"]) for run in runs] == [10.0, 10.0]  # every answer right
 
 
 def test_the_example_of_a_section_runs(desk: Path) -> None:
