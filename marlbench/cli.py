@@ -147,11 +147,11 @@ def run(  # noqa: PLR0913 - one parameter per option
     ] = False,
 ) -> int:
     """Train algorithms on tasks; the same command again goes on where it stopped."""
-    from marlbench.commands.run import requested, run_grid
+    from marlbench.commands.run import read_request, run_grid
     from marlbench.overrides import parse_set
     from marlbench.store.folder import TRUST
 
-    request = requested(
+    request = read_request(
         algo=algo,
         suite=suite,
         task=task or [],
@@ -324,10 +324,10 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
     results: Results = RESULTS,
 ) -> int:
     """Play fresh episodes with a trained agent; no point of its curve is touched."""
-    from marlbench.commands.evaluate import evaluated
+    from marlbench.commands.evaluate import evaluate_run
     from marlbench.host import load_catalogue
 
-    return evaluated(load_catalogue(), run, results, episodes, seed, task, of)
+    return evaluate_run(load_catalogue(), run, results, episodes, seed, task, of)
 
 
 def _code(well: bool) -> ExitCode:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marlbench.commands.check import verdicts
-from marlbench.commands.run import play_grid, requested
+from marlbench.commands.run import play_grid, read_request
 from marlbench.commands.watch import check_playable, find_run, spec_of
 from marlbench.errors import UserError, one_line
 from marlbench.host import Catalogue, load_catalogue
@@ -71,7 +71,7 @@ def run(  # noqa: PLR0913 - the command's options
     is a result: its rows say so under `status`.
     """
     typed = _call(locals())
-    request = requested(
+    request = read_request(
         algo=_listed(algo),
         suite=suite,
         task=_listed(task),

@@ -28,11 +28,6 @@ GOLD_LATER = 100
 """More steps than any iron that is seen is away."""
 
 
-def uniform(step: Step, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Give actions (E, A) drawn uniformly from those that are available."""
-    return (rng.random(step.avail.shape) * step.avail).argmax(-1)
-
-
 def focus_fire(step: Step, spec: EnvSpec) -> NDArray[np.int64]:
     """Give actions (E, A): shoot the weakest enemy in reach, else walk to the nearest one seen.
 

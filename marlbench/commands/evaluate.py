@@ -11,10 +11,10 @@ from marlbench.commands.watch import check_playable, find_run, spec_of
 from marlbench.grid.slots import Slot
 from marlbench.host import Catalogue, check_task
 
-__all__ = ["evaluated"]
+__all__ = ["evaluate_run"]
 
 
-def evaluated(  # noqa: PLR0913 - one parameter per option
+def evaluate_run(  # noqa: PLR0913 - one parameter per option
     catalogue: Catalogue,
     run: str,
     results: Path,

@@ -13,10 +13,10 @@ from marlbench.grid.plan import PAPER, Request, make_plan
 from marlbench.host import load_catalogue, require_installed
 from marlbench.overrides import Override, read_file
 
-__all__ = ["names", "play_grid", "requested", "run_grid"]
+__all__ = ["names", "play_grid", "read_request", "run_grid"]
 
 
-def requested(  # noqa: PLR0913 - one parameter per option
+def read_request(  # noqa: PLR0913 - one parameter per option
     *,
     algo: Sequence[str],
     suite: str,
