@@ -1,4 +1,4 @@
-"""VMAS, the vectorised simulator of Bettini et al. 2022, arXiv:2207.03530v2: teams that push and fly.
+"""VMAS, the vectorised simulator of Bettini et al. 2022, arXiv:2207.03530v2.
 
 Agents say two numbers, the force by which they move. All copies are stepped as one batch.
 """
