@@ -31,7 +31,7 @@ class VectorVmas:
     """All copies as one world of vmas, each episode drawn from its own seed.
 
     Its pickle is the moves since the oldest unfinished episode began: what a world holds cannot be
-    pickled, and its copies do not touch each other.
+    pickled, and its copies are kept apart (`part`).
     """
 
     def __init__(self, task: str, config: Config, num_envs: int) -> None:
@@ -41,6 +41,7 @@ class VectorVmas:
         self._made = (task, config, num_envs)
         agents = {} if config.agents is None else {"n_agents": config.agents}
         self.world = vmas().make_env(task, num_envs, terminated_truncated=True, seed=0, **agents)
+        part(self.world.world)
         self.num_envs = num_envs
         spaces = self.world.action_space.spaces
         low, high = (np.stack([getattr(each, side) for each in spaces]) for side in ("low", "high"))
@@ -81,7 +82,7 @@ class VectorVmas:
         agents = range(self.spec.num_agents)
         given = [move.actions[:, agent].copy() for agent in agents]
         seen, rewards, ended, *_ = self.world.step(given)
-        reward, terminal = columns(rewards), np.array(ended) & ~move.begins  # (E, A), (E,)
+        reward, terminal = columns(rewards), ended.numpy() & ~move.begins  # (E, A), (E,)
         for copy in np.flatnonzero(move.begins):
             self.world.seed(int(move.seeds[copy]))
             self.world.reset_at(int(copy), return_observations=False)
@@ -93,7 +94,7 @@ class VectorVmas:
         self._last = terminal | (self._time >= self.spec.episode_limit)
         self._obs = columns(seen)
         self._remember(move)
-        fallen = np.array(getattr(self.world.scenario, "on_the_ground", np.zeros_like(terminal)))
+        fallen = np.asarray(getattr(self.world.scenario, "on_the_ground", False))
         everyone = self._obs.shape[:2]  # (E, A)
         return Step(
             obs=self._obs.copy(),
@@ -123,6 +124,21 @@ class VectorVmas:
             raise RuntimeError("copies of vmas that were played again came out elsewhere")
 
 
+def part(world: Any) -> None:
+    """Let copies touch each other no more: whether two bodies may meet does not ask where they are.
+
+    vmas looks at a pair's forces in all copies once it is near in any of them, and its measure of
+    nearness is a little less than what touches, so that a copy's end of a line feels the others.
+    """
+
+    def collides(a: Any, b: Any) -> bool:
+        free = any((a.movable, a.rotatable, b.movable, b.rotatable))
+        known = {type(a.shape), type(b.shape)} in world._collidable_pairs
+        return a is not b and a.collides(b) and b.collides(a) and free and known
+
+    world.collides = collides
+
+
 def columns(each: Any) -> NDArray[np.float32]:
     """Give (E, A, ...) for a list of A tensors (E, ...)."""
-    return np.stack([np.asarray(one, np.float32) for one in each], axis=1)
+    return np.stack([one.numpy() for one in each], axis=1)
