@@ -81,13 +81,23 @@ def append_row(path: Path, row: dict[str, Any], sync: bool = False) -> None:
     line = json.dumps(finite(row), allow_nan=False).encode() + b"\n"
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     try:
-        if (written := os.write(handle, line)) != len(line):
-            os.ftruncate(handle, os.fstat(handle).st_size - written)
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        _write(handle, line, path)
         if sync:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _write(handle: int, line: bytes, path: Path) -> None:
+    """Write a line, in one go where there is room; else OSError, and nothing of it is there."""
+    written = 0
+    try:
+        while written < len(line):
+            written += os.write(handle, line[written:])
+    except OSError as error:
+        if written:
+            os.ftruncate(handle, os.fstat(handle).st_size - written)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:

@@ -255,7 +255,7 @@ def test_the_worker_of_a_living_grid_is_not_adopted(tmp_path: Path) -> None:
 def test_an_adopted_worker_that_dies_is_tried_again_and_that_hangs_is_killed(
     tmp_path: Path,
 ) -> None:
-    hang = "if attempt == 1: journal.write_progress({'silent_minutes': 0.1}); time.sleep(60)"
+    hang = "if attempt == 1: journal.write_progress({'silent_minutes': 0.05}); time.sleep(60)"
     dying = PLAY + "if attempt == 1: os.kill(os.getpid(), signal.SIGKILL)"
     folders = scripted(tmp_path, dying, f"{PLAY}\n{hang}")
     left_by_a_killed_grid([*folders, *folders[:1]][:2])
