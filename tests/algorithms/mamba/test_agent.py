@@ -49,8 +49,8 @@ def filled(config: MambaConfig, spec: EnvSpec, steps: Play, moments: int = 25) -
 def test_where_the_index_is_hidden_agents_that_know_the_same_come_to_the_same_state(
     config: MambaConfig, spec: EnvSpec
 ) -> None:
-    for word, same in (("hidden", True), ("as its paper", False)):
-        agent = Mamba(config, replace(spec, agent_index=word), 0, "cpu")
+    for told, same in ((replace(spec, agent_index="hidden"), True), (spec, False)):
+        agent = Mamba(config, told, 0, "cpu")
         before = agent.start(1)
         h = agent.model.next(before.h, before.z, before.action)  # (1, A, D)
         assert torch.allclose(h[:, 0], h[:, 1], atol=1e-7) == same  # sums of float32 in any order
