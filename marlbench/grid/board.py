@@ -173,7 +173,7 @@ def stop_heard(workers: int, seconds: float) -> str:
     """Say that all is to stop, and how long that may take.
 
     >>> stop_heard(2, 20.0)
-    'stopping: 2 runs take a last checkpoint, for 20 s at most; once more kills'
+    'stopping: 2 runs take a last checkpoint, for 20 s at most; Ctrl-C kills'
     """
     whose = (
         "1 run takes its checkpoint" if workers == 1 else f"{workers} runs take their checkpoints"

@@ -234,10 +234,10 @@ class Scheduler:
         self.watcher.stopping(len(workers), self.grace)
         for worker in workers:
             worker.ask_to_stop()
-        asked, until = len(requests), time.monotonic() + self.grace
+        asked, until = requests.count(signal.SIGINT), time.monotonic() + self.grace
         while any(worker.poll() is None for worker in workers):
-            if time.monotonic() > until or len(requests) > asked:
-                break  # out of patience, ours or the user's
+            if time.monotonic() > until or requests.count(signal.SIGINT) > asked:
+                break  # out of patience, ours or the user's; Slurm sends each SIGTERM twice
             self.watcher.tick()
             time.sleep(self.poll)
         for worker in workers:
