@@ -175,7 +175,5 @@ def stop_heard(workers: int, seconds: float) -> str:
     >>> stop_heard(2, 20.0)
     'stopping: 2 runs take a last checkpoint, for 20 s at most; Ctrl-C kills'
     """
-    whose = (
-        "1 run takes its checkpoint" if workers == 1 else f"{workers} runs take their checkpoints"
-    )
-    return f"stopping: {whose}, for {duration(seconds)} at most; once more kills them"
+    whose = f"{workers} run{'s' if workers != 1 else ''} take{'s' if workers == 1 else ''}"
+    return f"stopping: {whose} a last checkpoint, for {duration(seconds)} at most; Ctrl-C kills"

@@ -24,7 +24,7 @@ from marlbench.host import check_open_tasks
 from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
 from marlbench.store.folder import SPEC
 
-__all__ = ["Grid", "all_done", "announcement", "play", "prepare", "summary"]
+__all__ = ["Grid", "all_done", "announcement", "play", "prepare", "summary", "what_it_cost"]
 
 WIDTH = 78
 LONG = 100_000
@@ -205,7 +205,7 @@ def _view(board: Board) -> AbstractContextManager[Watcher]:
     return nullcontext(PlainView(board))
 
 
-def _lost(records: Iterable[RunRecord]) -> str:
+def what_it_cost(records: Iterable[RunRecord]) -> str:
     """Say what an interruption cost."""
     again = [steps for record in records if (steps := to_play_again(record))]
     if not again:
@@ -228,7 +228,7 @@ def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
     yield from meanings(record.spec for record in records)
     yield f"{totals(records)}, in {grid.results}"
     if outcome.interrupted:
-        yield f"interrupted; {_lost(records)}"
+        yield f"interrupted; {what_it_cost(records)}"
     elif any(record.status == "failed" for record in records):
         yield "the same command tries the failed ones again"
     if any(record.status == "diverged" for record in records):
