@@ -7,7 +7,7 @@ import os
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def fill(disk: Path) -> Path:
 class Sweeper(Record):
     """Makes room once it was told that there is none."""
 
-    def __init__(self, *doors: object) -> None:
+    def __init__(self, *doors: Callable[[], object]) -> None:
         super().__init__()
         self.sweep = doors
 
@@ -62,7 +62,7 @@ class Sweeper(Record):
         """Take away what is in the way, or give the folder back."""
         if self.said and self.said[-1][0] == "retrying":
             for door in self.sweep:
-                door()  # type: ignore[operator]
+                door()
 
 
 def test_a_full_disk_pauses_the_queue_and_burns_nothing(disk: Path) -> None:
@@ -77,9 +77,10 @@ def test_a_full_disk_pauses_the_queue_and_burns_nothing(disk: Path) -> None:
 
 def test_a_read_only_disk_pauses_the_queue(disk: Path) -> None:
     (folder,) = scripted(disk, "pass")
-    remount = lambda how: subprocess.run(  # noqa: E731
-        ["mount", "-o", f"remount,{how}", str(disk)], check=True
-    )
+
+    def remount(how: str) -> None:
+        subprocess.run(["mount", "-o", f"remount,{how}", str(disk)], check=True)
+
     remount("ro")
     sweeper = Sweeper(lambda: remount("rw"))
     assert scheduler(sweeper, look=0.2).run([folder]).failures == {}

@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 from marlbench.store import Journal, clock, read, writing
+from marlbench.store.owner import Owner, place
 from tests.grid.test_scheduler import Record, scheduler, scripted
 
 QUIET = """
@@ -271,7 +272,7 @@ def test_a_made_up_folder_names_no_process_of_ours(tmp_path: Path) -> None:
     try:
         journal = Journal(tmp_path)
         claim = tmp_path / "attempts" / "1"
-        made_up = writing.Owner(bystander.pid, writing.Owner.this_process().place, "1:x")
+        made_up = Owner(bystander.pid, place(), "1:x")
         handle = os.open(claim, os.O_WRONLY | os.O_TRUNC)
         made_up.write(handle)
         os.close(handle)
