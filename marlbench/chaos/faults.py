@@ -43,7 +43,8 @@ class Victim:
             os.kill(self.owner.pid, signal.SIGKILL)
 
 
-Fault = Callable[[Victim], None]
+Fault = Callable[[Victim], str | None]
+"""Happens, and may say to what."""
 
 
 def kill_worker(victim: Victim) -> None:
@@ -113,10 +114,10 @@ def close_log(victim: Victim) -> None:
         log.mkdir()
 
 
-def damage_files(victim: Victim) -> None:
+def damage_files(victim: Victim) -> str | None:
     """Damage a file of a run, once its worker is dead and before the next begins."""
     with standing_still(victim):
-        damage(victim.folder, victim.draws)
+        return damage(victim.folder, victim.draws)
 
 
 @contextmanager

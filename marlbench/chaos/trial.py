@@ -130,9 +130,10 @@ def strike(
     weights = [weight for weight, _ in kinds.values()]
     (name,) = draws.choices(list(kinds), weights)
     folder, owner = draws.choice(workers)
-    kinds[name][1](Victim(grid, folder, owner, draws))
+    what = kinds[name][1](Victim(grid, folder, owner, draws))
     count[name] += 1
-    say(f"{grid.done()} of {len(grid.runs())} runs done: {name}: {'/'.join(folder.parts[-4:])}")
+    where = "/".join(filter(None, [*folder.parts[-4:], what]))
+    say(f"  {grid.done()} of {len(grid.runs())} runs done: {name}: {where}")
     return True
 
 
