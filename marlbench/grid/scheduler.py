@@ -204,7 +204,7 @@ class Scheduler:
         job = replace(job, reached=max(reached, job.reached), puts=puts)
         error = unwritable(job.folder)
         reason = error.strerror if error else last_words(job.folder)
-        self._put_off(job, queue, f"its worker could not write ({reason})")
+        self._put_off(job, queue, f"its worker could not write ({reason or f'see {LOG}'})")
 
     def _died(self, job: Job, how: str, queue: deque[Job], words: str | None = None) -> None:
         """Try a run again, after a while, unless its workers die without getting further."""
