@@ -98,6 +98,7 @@ def _found(
     cells: Sequence[Cell], study: Study, figure: StudyFigure, presets: tuple[str, ...]
 ) -> _Found:
     rows: dict[str, dict[str, Cell]] = {}
+    suites = {cell.suite for cell in cells}
     for (suite, task), row in by_task(cells):
         shown = {}
         for name in figure.variants:
@@ -105,7 +106,7 @@ def _found(
                 if _spec(cell).presets == presets and is_of(_spec(cell), study.variants[name]):
                     shown[name] = cell
         if shown and not mixed(list({cell.label: cell for cell in shown.values()}.values())):
-            rows[f"{suite}/{task}"] = shown
+            rows[task if len(suites) == 1 else f"{suite}/{task}"] = shown
     return _Found(figure, presets, rows)
 
 

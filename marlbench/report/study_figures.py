@@ -27,6 +27,8 @@ __all__ = ["studied"]
 WIDTH, HEIGHT = 460.0, 270.0
 INCHES = 2.05
 """Height of a panel on paper."""
+ASIDE = 0.012
+"""Of the axis: how far lines of few places stand from each other."""
 
 
 def studied(studies: Iterable[Study]) -> list[Section]:
@@ -119,26 +121,31 @@ def _exhibit(study: Study, at: int, chart: Chart) -> Exhibit:
 
 
 def _drawing(study: Study, at: int, chart: Chart) -> str:
-    x = 0.0 if not chart.along else min(float(each.x.min()) for each in chart.lines)
     end = max(float(each.x.max()) for each in chart.lines)
-    plane = Plane(58, WIDTH - 122, 24, HEIGHT - 38, (x, end), chart.span)
+    plane = Plane(58, WIDTH - 122, 24, HEIGHT - 38, (0.0, end), chart.span)
     wanted = [plane.at_y(float(each.mean[-1])) for each in chart.lines]
     heights = spread_labels(wanted, 13.0, plane.top, plane.bottom)
     parts = [plane.axes(chart.x, chart.y), text(chart.title, plane.left, 13, class_="title")]
     for k, (each, height) in enumerate(zip(chart.lines, heights, strict=True)):
-        inner = _band(each, plane) + _name(each, plane, height)
+        aside = _aside(chart, k) if chart.along else None
+        inner = _line(each, plane, aside) + _name(each, plane, height)
         parts.append(tag("g", inner, class_=f"label {_class(study, at, k)}"))
     return "".join(parts)
 
 
-def _band(each: Line, plane: Plane) -> str:
-    x, mean = each.x.tolist(), each.mean.tolist()
+def _line(each: Line, plane: Plane, aside: float | None) -> str:
+    """A line with its band, or, where places are few, with whiskers a little `aside`."""
+    x, mean = (each.x + (aside or 0.0)).tolist(), each.mean.tolist()
+    low, high = each.low.tolist(), each.high.tolist()
     inner = ""
-    if (each.low < each.high).any():
-        points = area(plane, x, each.low.tolist(), each.high.tolist())
-        inner += tag("polygon", points=points, class_="interval")
+    if aside is not None:
+        for at, down, up in zip(x, low, high, strict=True):
+            ends = f"M{short(plane.at_x(at))} {short(plane.at_y(down))}V{short(plane.at_y(up))}"
+            inner += tag("path", d=ends, class_="whisker")
+    elif (each.low < each.high).any():
+        inner += tag("polygon", points=area(plane, x, low, high), class_="interval")
     inner += line(plane.points(x, mean), each.look, class_="mean")
-    for k in range(0, len(x), max(1, len(x) // 5)):
+    for k in range(0, len(x), 1 if aside is not None else max(1, len(x) // 5)):
         inner += mark(each.look, plane.at_x(x[k]), plane.at_y(mean[k]))
     return inner
 
@@ -178,32 +185,49 @@ def _panel(axis: Axes, chart: Chart) -> None:
     import seaborn
     from matplotlib.ticker import EngFormatter, MaxNLocator
 
-    from marlbench.report.curves import LETTERS, MARKERS
+    from marlbench.report.curves import LETTERS, draw_names
 
-    for each in chart.lines:
-        dashes: dict[str, Any] = (
-            {"dashes": DASHES[each.look.dash]} if DASHES[each.look.dash] else {}
-        )
-        axis.fill_between(each.x, each.low, each.high, color=each.look.colour, alpha=0.13, lw=0)
-        axis.plot(
-            each.x,
-            each.mean,
-            c=each.look.colour,
-            lw=1.3,
-            marker=MARKERS[each.look.marker],
-            markersize=3.2,
-            markevery=max(1, len(each.x) // 5),
-            label=each.name,
-            **dashes,
-        )
-    axis.set_xlabel("environment steps" if not chart.along else chart.x, fontsize=LETTERS)
+    for k, each in enumerate(chart.lines):
+        _on_axis(axis, each, _aside(chart, k) if chart.along else None)
+    axis.set_xlabel(chart.x if chart.along else "environment steps", fontsize=LETTERS)
     axis.set_ylabel(chart.y, fontsize=LETTERS)
     axis.set_ylim(*chart.span)
+    axis.tick_params(labelsize=LETTERS, pad=1)
+    ends = [(float(each.mean[-1]), each.name, each.look) for each in chart.lines]
+    draw_names(axis, ends, max(float(each.x.max()) for each in chart.lines))
     if chart.along:
         axis.set_xticks(sorted({float(x) for each in chart.lines for x in each.x}))
     else:
         axis.xaxis.set_major_formatter(EngFormatter(sep=""))
-        axis.xaxis.set_major_locator(MaxNLocator(5))
-    axis.tick_params(labelsize=LETTERS, pad=1)
-    axis.legend(fontsize=LETTERS - 0.5, frameon=False, handlelength=3)
+        axis.xaxis.set_major_locator(MaxNLocator(4))
     seaborn.despine(ax=axis)
+
+
+def _on_axis(axis: Axes, each: Line, aside: float | None) -> None:
+    """A line with its band, or, where places are few, with whiskers a little `aside`."""
+    from marlbench.report.curves import MARKERS
+
+    if aside is None:
+        axis.fill_between(each.x, each.low, each.high, color=each.look.colour, alpha=0.13, lw=0)
+    else:
+        places = each.x + aside
+        axis.vlines(places, each.low, each.high, color=each.look.colour, lw=0.8, clip_on=False)
+    dashes: dict[str, Any] = {"dashes": DASHES[each.look.dash]} if DASHES[each.look.dash] else {}
+    axis.plot(
+        each.x + (aside or 0.0),
+        each.mean,
+        c=each.look.colour,
+        lw=1.3,
+        marker=MARKERS[each.look.marker],
+        markersize=3.2,
+        markevery=1 if aside is not None else max(1, len(each.x) // 5),
+        markerfacecolor=each.look.colour if each.look.filled else "white",
+        clip_on=False,
+        **dashes,
+    )
+
+
+def _aside(chart: Chart, k: int) -> float:
+    """How far a line of few places stands aside, so that whiskers do not cover each other."""
+    right = max(float(each.x.max()) for each in chart.lines)
+    return ASIDE * right * (k - (len(chart.lines) - 1) / 2)

@@ -1,4 +1,4 @@
-"""A study's figures: runs are found by their settings, and averaged over the tasks that all have."""
+"""A study's figures: runs are found by their settings and averaged over tasks that all have."""
 
 from __future__ import annotations
 
@@ -61,14 +61,14 @@ def test_a_line_is_the_mean_over_tasks_with_satterthwaites_interval(results: Pat
     half = stats.t.ppf(0.975, 2) * np.sqrt(2 * variance) / 2  # 1 + 1 degrees of freedom
     assert whole.high[1] - whole.mean[1] == pytest.approx(half)
     assert whole.low[1] == pytest.approx(60 - half)
-    assert "mean over 2 tasks (skirmish/3v3, skirmish/5v6)" in parts.said
+    assert "mean over 2 tasks (3v3, 5v6)" in parts.said
 
 
 @pytest.mark.usefixtures("both")
 def test_along_a_setting_there_is_a_line_for_each_task_that_has_two_places(results: Path) -> None:
     _, horizon = charts_of(results)
     (line,) = horizon.lines
-    assert (line.name, horizon.x) == ("skirmish/3v3", "horizon")
+    assert (line.name, horizon.x) == ("3v3", "horizon")
     assert line.x.tolist() == [4.0, 8.0]  # 8 is what the algorithm has by itself
     assert line.mean == pytest.approx([50.0, 70.0])
 
@@ -117,4 +117,6 @@ def test_the_report_draws_them_and_leaves_out_what_is_not_there(results: Path) -
         "study-parts.pdf",
         "study-parts.svg",
     ]
-    assert all(file.stat().st_size > 1000 for file in paths.files if file.suffix in (".png", ".pdf"))
+    assert all(
+        file.stat().st_size > 1000 for file in paths.files if file.suffix in (".png", ".pdf")
+    )
