@@ -75,7 +75,8 @@ class AgentModule(nn.Module):
         self.posterior_hidden = nn.Sequential(
             NormSiLU(units), *hidden_layers(units, units, config.posterior_layers - 1)
         )
-        self.posterior_out = initialise(nn.Linear(units, config.latents * config.classes))
+        logits = nn.Linear(units, config.latents * config.classes)
+        self.posterior_out = initialise(logits, scale=config.posterior_gain)
 
     def centre(self, images: NDArray[np.uint8]) -> None:
         """Read and decode pictures from now on as what sets them apart from the mean of these.
