@@ -46,8 +46,6 @@ class Config(AlgorithmConfig):
     """Hidden layers of the encoder of vectors [code]."""
     posterior_layers: int = Field(default=2, ge=1)
     """Hidden layers of the posterior [code]."""
-    posterior_gain: float = Field(default=1.0, gt=0)
-    """Scale of the posterior's first logits: above 1 z is hardly noise from the start [ours]."""
     symlog_input: bool = False
     """Whether vectors are squashed by symlog before the encoder, as their targets are [code]."""
     unimix: float = Field(default=0.01, ge=0, lt=1)

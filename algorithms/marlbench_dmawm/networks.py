@@ -75,8 +75,7 @@ class AgentModule(nn.Module):
         self.posterior_hidden = nn.Sequential(
             NormSiLU(units), *hidden_layers(units, units, config.posterior_layers - 1)
         )
-        logits = nn.Linear(units, config.latents * config.classes)
-        self.posterior_out = initialise(logits, scale=config.posterior_gain)
+        self.posterior_out = initialise(nn.Linear(units, config.latents * config.classes))
 
     def centre(self, images: NDArray[np.uint8]) -> None:
         """Read and decode pictures from now on as what sets them apart from the mean of these.
