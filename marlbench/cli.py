@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from marlbench.commands.selftest import selftest
 from marlbench.errors import UserError
 from marlbench.exit_codes import ExitCode
 from marlbench.installation import DISTRIBUTION, clash
@@ -328,6 +329,9 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
     from marlbench.host import load_catalogue
 
     return evaluate_run(load_catalogue(), run, results, episodes, seed, task, of)
+
+
+app.command()(selftest)
 
 
 def _code(well: bool) -> ExitCode:
