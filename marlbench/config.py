@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 from marlbench import labels
 from marlbench.plugin import Config
 
+SILENT_MINUTES = 30.0
+"""Minutes without a sign of life after which a worker is killed, where nobody says otherwise."""
+
 
 class Evaluation(Config):
     """The host's protocol, equal for all algorithms; a version names what these numbers mean."""
@@ -40,6 +43,11 @@ class RunConfig(Config):
     """When and how the host evaluates."""
     checkpoint_every: int = Field(default=20_000, ge=1)
     """Env steps between checkpoints; the end always has one [ours]."""
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+    """Minutes between checkpoints, where so many steps take longer [ours]."""
+    silent_minutes: float | None = Field(default=None, gt=0)
+    """Minutes without a sign of life (an env step, a gradient step) after which a worker is killed
+    and tried again; None: as its suite says, else 30 [ours]."""
     keep_checkpoints: str = Field(
         default="newest",
         pattern=r"^(newest|best|every=[1-9][0-9]*)$",
@@ -47,6 +55,10 @@ class RunConfig(Config):
     )
     """Policies kept to the end: the `newest`; also the one that was `best` at a point of the curve,
     by the first metric, the earlier where two are equal; or also one `every=N` env steps [ours]."""
+    agent_index: Literal["as its paper", "always", "never"] = "as its paper"
+    """Whether agents are told which of the team they are, the same for all learners: each `as its
+    paper` has it, `always` or `never`. Any other than the first makes another row of tables [ours].
+    """
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the learner computes; `auto` takes a GPU if there is one [ours]."""
     threads: int = Field(default=1, ge=1)
@@ -93,7 +105,17 @@ class RunSpec(Config):
     @property
     def row(self) -> str:
         """Give the task as tables name it: `tiny`, or `tiny [map_size=12]`."""
-        return labels.row(self.task, self.suite_changes)
+        return labels.row(self.task, self.task_changes)
+
+    @property
+    def task_changes(self) -> dict[str, Any]:
+        """Give what makes the task another one: settings of the suite, and who is told its index.
+
+        `{"run.agent_index": "always"}`; no key of a suite's begins with `run.`.
+        """
+        told = self.run.agent_index
+        usual = RunConfig.model_fields["agent_index"].default
+        return self.suite_changes | ({} if told == usual else {"run.agent_index": told})
 
     @property
     def meaning(self) -> str:

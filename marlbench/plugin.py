@@ -111,16 +111,15 @@ class EnvSpec:
     state_shape: tuple[int, ...] | None = None
     """(S,): one for the team. (A, S): one for each agent; learners that mix flatten it to A * S."""
     noop: int | None = None
-    """Index of the action that does nothing, a dead agent's only one.
-
-    None: agents never die, or say numbers.
-    """
+    """Index of the action that does nothing, a dead agent's only one; None: none die, or a box."""
     reward: Literal["team", "individual"] = "team"
     """`team`: the same number for all; `individual`: each its own, the return is their sum."""
     metrics: tuple[Metric, ...] = (episode_return(),)
     """What an episode is scored by; the first is the one that tables show."""
     simulator: str = ""
     """Name and version of what is simulated: results of different versions do not mix."""
+    agent_index: Literal["as its paper", "observed", "hidden"] = "as its paper"
+    """Whether agents are told which they are; where `hidden`, a learner does not tell them."""
 
     @property
     def action_shape(self) -> tuple[int, ...]:
@@ -151,10 +150,7 @@ class Env(Protocol):
         ...
 
     def step(self, actions: NDArray[Any]) -> Step:
-        """Play one joint action (A, *), within the bounds of a box.
-
-        Never called after a `last` step, the host resets.
-        """
+        """Play one joint action (A, *), in its box; never called after a `last` step."""
         ...
 
     def close(self) -> None:
@@ -294,6 +290,9 @@ class Algorithm:
     """Settings in which this entry differs from `config`'s defaults (VDN is QMIX with a sum)."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings per preset name; a preset that is not listed changes nothing."""
+    agent_index: Literal["hidden", "told", "implied"] = "hidden"
+    """Whether, by its paper, agents know which of the team they are: `told` by the learner, but
+    where `EnvSpec.agent_index` is `hidden`; `implied` by the order in which they act."""
     stochastic: bool = False
     """Whether exploring play samples the policy itself; then evaluations play it sampled too."""
     actions: tuple[ActionKind, ...] = ("discrete",)
@@ -335,6 +334,9 @@ class Suite:
     """Whether `build` takes names that are not in `tasks` (an import path, say)."""
     copyable: bool = False
     """Whether copies can be pickled mid-episode, so that a resumed run goes on exactly."""
+    silent_minutes: float = 30.0
+    """Minutes that one call of a copy may last: after that a worker counts as hung and is killed,
+    unless the user says otherwise (`run.silent_minutes`)."""
     install: Callable[[], None] | None = None
     """What pip alone cannot install: `marlbench env install NAME` calls it; prints as it goes."""
     examine: Callable[[], Iterable[Finding]] | None = None

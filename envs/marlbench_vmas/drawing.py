@@ -25,11 +25,15 @@ def picture(env: VectorVmas) -> NDArray[np.uint8]:
     world = env.world.world
     agents = {agent: str(number) for number, agent in enumerate(world.agents)}
     goals = {agent.goal: agents[agent] for agent in world.agents if hasattr(agent, "goal")}
-    discs, slabs = [], []
+    discs: list[Disc] = []
+    slabs: list[Slab] = []
     for entity in [*world.landmarks, *world.agents]:
         mark = agents.get(entity) or goals.get(entity, "")
         drawn = shape(entity, colour(entity, entity in agents), mark)
-        (discs if isinstance(drawn, Disc) else slabs).append(drawn)
+        if isinstance(drawn, Disc):
+            discs.append(drawn)
+        else:
+            slabs.append(drawn)
     return board(2 * HALF, discs, slabs=slabs)
 
 
@@ -42,7 +46,7 @@ def colour(entity: Any, agent: bool) -> Colour:
     return ENEMY if entity.name.startswith("package") else STILL
 
 
-def shape(entity: Any, paint: Colour, mark: str) -> Any:
+def shape(entity: Any, paint: Colour, mark: str) -> Disc | Slab:
     """Give an entity of the first copy as a disc or a slab, on a map that begins at (0, 0)."""
     x, y = (float(at) + HALF for at in entity.state.pos[0])
     form = entity.shape

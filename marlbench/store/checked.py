@@ -74,6 +74,9 @@ class Progress(_Row):
     replay_gib: Number = None
     free_gib: Number = None
     scores: dict[str, str] = {}
+    place: str = ""
+    monotonic: Number = None
+    silent_minutes: Number = None
 
 
 class _Divergence(_Row):
@@ -96,6 +99,7 @@ class Provenance(_Document):
     """What `provenance.json` says."""
 
     execution: Literal["decentralised", "communicating", "centralised"] | None = None
+    agent_index: Literal["told", "implied", "hidden"] | None = None
     env: _Env = _Env()
     host: str | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ def outputs(*shape: int, seed: int = 0) -> Tensor:
     return torch.randn(*shape, 4, generator=torch.Generator().manual_seed(seed))
 
 
-def theirs(built: Box, given: Tensor) -> Independent:
+def theirs(built: Box, given: Tensor) -> Any:
     """The same policy by torch."""
     return Independent(Normal(MIDDLE + REACH * given, REACH * built.log_std.exp()), 1)
 
@@ -40,9 +41,9 @@ def theirs(built: Box, given: Tensor) -> Independent:
 def test_log_prob_and_entropy_are_those_of_torchs_normal() -> None:
     built, given = box(), outputs(5, 3)
     ours, expected = built(given, torch.ones(5, 3, 4, dtype=torch.bool)), theirs(built, given)
-    actions = expected.sample()  # type: ignore[no-untyped-call]
-    torch.testing.assert_close(ours.log_prob(actions), expected.log_prob(actions))  # type: ignore[no-untyped-call]
-    torch.testing.assert_close(ours.entropy(), expected.entropy())  # type: ignore[no-untyped-call]
+    actions = expected.sample()
+    torch.testing.assert_close(ours.log_prob(actions), expected.log_prob(actions))
+    torch.testing.assert_close(ours.entropy(), expected.entropy())
     torch.testing.assert_close(ours.mode(), expected.mean)
 
 
@@ -57,8 +58,8 @@ def test_entropy_is_the_mean_surprise_of_what_is_sampled() -> None:
 def test_gradients_of_ppos_loss_equal_those_through_torchs_normal() -> None:
     """The ratio is the product of the numbers' ratios, the deviations learn too."""
     advantage = torch.randn(64, generator=torch.Generator().manual_seed(3))
-    actions = theirs(box(), outputs(64)).sample()  # type: ignore[no-untyped-call]
-    old = theirs(box(), outputs(64)).log_prob(actions).detach()  # type: ignore[no-untyped-call]
+    actions = theirs(box(), outputs(64)).sample()
+    old = theirs(box(), outputs(64)).log_prob(actions).detach()
     gradients = []
     for ours in (True, False):
         built, given = box((0.4, -0.9, 0.1, 0.6)), outputs(64).add(0.05).requires_grad_()
@@ -67,9 +68,9 @@ def test_gradients_of_ppos_loss_equal_those_through_torchs_normal() -> None:
             new, spread = policy.log_prob(actions), policy.entropy()
         else:
             by_torch = theirs(built, given)
-            new, spread = by_torch.log_prob(actions), by_torch.entropy()  # type: ignore[no-untyped-call]
+            new, spread = by_torch.log_prob(actions), by_torch.entropy()
             ratio = (new - old).exp()
-            apart = Normal(*_moments(built, given)).log_prob(actions)  # type: ignore[no-untyped-call]
+            apart = Normal(*_moments(built, given)).log_prob(actions)
             torch.testing.assert_close(ratio, (apart.sum(-1) - old).exp())
         (ppo_clip(new, old, advantage, 0.2) - 0.01 * spread).mean().backward()
         assert given.grad is not None

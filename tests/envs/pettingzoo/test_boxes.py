@@ -67,7 +67,7 @@ def test_numbers_are_given_in_the_agents_own_form_and_within_its_own_bounds() ->
     assert (acts.kind, acts.count) == ("box", 4)
     assert acts.bounds == ((-2.0, 5.0), *[(-2.0, 1.0)] * 3)
     said = np.array([5.0, 1.0, -2.0, 0.5], np.float32)
-    wide, small = acts.native(0, said), acts.native(1, np.float32([-2.0, 0.0, 0.0, 0.0]))
+    wide, small = acts.native(0, said), acts.native(1, np.array([-2.0, 0.0, 0.0, 0.0], np.float32))
     assert wide.tolist() == [[1.0, 1.0], [-2.0, 0.5]]
     assert UNEQUAL["wide"].contains(wide)
     assert small.tolist() == [0.0]
