@@ -142,6 +142,9 @@ def run(  # noqa: PLR0913 - one parameter per option
         int, typer.Option(metavar="N", min=1, help="Runs that share a GPU.")
     ] = 1,
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
+    shard: Annotated[
+        str | None, typer.Option(metavar="K/N|auto", help="Play this part of the grid alone.")
+    ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Go on with pickles of others: runs what they say.")
     ] = False,
@@ -162,6 +165,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         overrides=[*map(parse_set, set_ or [])],
         config=config,
         label=label,
+        shard=shard,
     )
     if trust:
         os.environ[TRUST] = "1"

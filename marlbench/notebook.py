@@ -60,6 +60,7 @@ def run(  # noqa: PLR0913 - the command's options
     workers: int | None = None,
     runs_per_gpu: int = 1,
     executor: str = "local",
+    shard: str | None = None,
     trust: bool = False,
 ) -> Frames:
     """Train algorithms on tasks as `marlbench run` does, and give the frames of these runs.
@@ -82,6 +83,7 @@ def run(  # noqa: PLR0913 - the command's options
         overrides=[Override(key, value, "set") for key, value in (set or {}).items()],
         config=None if config is None else Path(config),
         label=label,
+        shard=shard,
     )
     with _told_to_workers({COMMAND: typed} | ({TRUST: "1"} if trust else {})):
         grid, outcome = play_grid(request, Path(results), executor, workers, runs_per_gpu)

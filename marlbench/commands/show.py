@@ -1,4 +1,4 @@
-"""`marlbench show`: the settings of an algorithm, a suite, a preset or of the host itself."""
+"""`marlbench show`: the settings of an algorithm, suite, preset or executor, or of the host."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from marlbench.config import RunConfig
+from marlbench.executors import Executor
 from marlbench.fields import Setting, settings_of
 from marlbench.host import Catalogue, missing
 from marlbench.overrides import Override
@@ -31,8 +32,11 @@ def describe(catalogue: Catalogue, name: str) -> Iterator[str]:
         return _suite(catalogue.suites[name])
     if name in catalogue.presets:
         return _preset(catalogue.presets[name], list(catalogue.algorithms.values()))
-    known = [HOST, *catalogue.algorithms, *catalogue.suites, *catalogue.presets]
-    raise catalogue.unknown("an algorithm, suite or preset", name, known)
+    if name in catalogue.executors:
+        return _executor(catalogue.executors[name])
+    kinds = (catalogue.algorithms, catalogue.suites, catalogue.presets, catalogue.executors)
+    known = [HOST, *(each for kind in kinds for each in kind)]
+    raise catalogue.unknown("an algorithm, suite, preset or executor", name, known)
 
 
 def _host(presets: Iterable[Preset]) -> Iterator[str]:
@@ -72,6 +76,12 @@ def _image_tasks(suite: Suite) -> list[str]:
         return []
     config = suite.config()
     return [task for task in suite.tasks if suite.observes_images(task, config)]
+
+
+def _executor(executor: Executor) -> Iterator[str]:
+    yield f"{executor.name}: {executor.summary}"
+    yield ""
+    yield from _settings(f"{executor.name}.", settings_of(executor.config), {}, {})
 
 
 def _preset(preset: Preset, algorithms: Iterable[Algorithm]) -> Iterator[str]:
