@@ -67,6 +67,7 @@ def marlbench_presets() -> Iterable[Preset]:
 def marlbench_executors() -> Iterable[Executor]:
     """Offer this machine, and many."""
     from marlbench.grid.executors.local import LOCAL
+    from marlbench.grid.executors.ray import RAY
     from marlbench.grid.executors.slurm import SLURM
 
-    return [LOCAL, SLURM]
+    return [LOCAL, RAY, SLURM]

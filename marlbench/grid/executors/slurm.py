@@ -42,6 +42,8 @@ PLACE = ".slurm"
 JOB = "job.json"
 LOOK = 5.0
 """Seconds between two questions to Slurm."""
+PYTHON = f"""bash -c 'trap "" USR2; exec "$@"' - {shlex.quote(sys.executable)} -P"""
+"""Python as jobs start it: a notice that comes before submitit hears it must not kill the job."""
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "PREEMPTED", "BOOT_FAIL"}
 ENDED |= {"DEADLINE", "OUT_OF_MEMORY", "REVOKED", "GONE"}
 BROKEN = {"FAILED", "BOOT_FAIL", "OUT_OF_MEMORY"}
@@ -225,9 +227,7 @@ def _submit(place: Path, folders: Sequence[Path], settings: Settings, granted: R
     import submitit
 
     own = Path(mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=place))  # ours alone: pickles
-    slurm = submitit.SlurmExecutor(
-        own, max_num_timeout=settings.requeues, python=f"{shlex.quote(sys.executable)} -P"
-    )
+    slurm = submitit.SlurmExecutor(own, max_num_timeout=settings.requeues, python=PYTHON)
     share = node.Share.of(folders, replace(granted, workers=_runs(settings, granted)))
     try:
         slurm.update_parameters(**parameters(settings, granted))
