@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 import time
@@ -119,6 +118,12 @@ def double_rows(results: Path) -> int:
             lines = (record.folder / name).read_text(encoding="utf-8").splitlines()
             extra += len([json.loads(line) for line in lines]) - len(read)
     return extra
+
+
+def facts(results: Path) -> dict[str, Any]:
+    """What to tell of a split brain: attempts of each run, and rows that readers left out."""
+    counted = [len(attempts(record)) for record in runs(results)]
+    return {"attempts": counted, "rows left out": double_rows(results)}
 
 
 def without_locks(folder: Path) -> dict[str, str]:

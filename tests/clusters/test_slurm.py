@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -21,7 +23,7 @@ ON_SLURM = ["--executor", "slurm", "--workers", "2"]
 def job_of(results: Path) -> str:
     """The number of the only job that was submitted."""
     (file,) = grids.until(lambda: list(results.glob(".slurm/*/job.json")))
-    return str(grids.json.loads(file.read_text())["job"])
+    return str(json.loads(file.read_text())["job"])
 
 
 def resumed_without_loss(results: Path) -> bool:
@@ -90,7 +92,7 @@ def test_gpus_of_an_allocation_are_shared_by_its_runs(slurm: Slurm, results: Pat
 
 def test_an_array_job_needs_no_launcher(slurm: Slurm, results: Path) -> None:
     script = results.parent / "grid.sh"
-    line = grids.shlex.join([*grids.command(results, "--steps", "100", "--seeds", "5")])
+    line = shlex.join([*grids.command(results, "--steps", "100", "--seeds", "5")])
     script.write_text(f"#!/bin/bash\nsrun {line} --workers 1 --shard auto\n")
     for number, array in ((0, "1-2"), (1, "10-20:5")):
         log = results.parent / f"log_{number}_%a"
@@ -130,13 +132,4 @@ def test_a_node_that_fails_leaves_its_old_workers_beside_the_new_ones(
             slurm.start_node(node)
     assert follower.returncode == 0, told
     assert grids.rows(results) == peace
-    print(f"{time.monotonic() - began:.0f} s", attempts_of(results), file=sys.stderr)
-
-
-def attempts_of(results: Path) -> dict[str, Any]:
-    """What to tell of a split brain: attempts of each run, and rows that were cut."""
-    runs = grids.runs(results)
-    return {
-        "attempts": [len(grids.attempts(record)) for record in runs],
-        "rows cut by readers": grids.double_rows(results),
-    }
+    print(f"{time.monotonic() - began:.0f} s", grids.facts(results), file=sys.stderr)
