@@ -44,6 +44,9 @@ ARun = Annotated[str, typer.Argument(help="A run's folder, or its path below --r
 Only = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="These alone: a,b or one each.")
 ]
+Shard = Annotated[
+    str | None, typer.Option(metavar="K/N|auto", help="Play this part of the grid alone.")
+]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
 
 
@@ -142,9 +145,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         int, typer.Option(metavar="N", min=1, help="Runs that share a GPU.")
     ] = 1,
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
-    shard: Annotated[
-        str | None, typer.Option(metavar="K/N|auto", help="Play this part of the grid alone.")
-    ] = None,
+    shard: Shard = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Go on with pickles of others: runs what they say.")
     ] = False,

@@ -9,16 +9,21 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 
 from tests.clusters import grids
 
-pytestmark = pytest.mark.slow
-ray = pytest.importorskip("ray")
+if TYPE_CHECKING:
+    import psutil
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed"),
+]
 SMALL = {"object_store_memory": 80 * 2**20}
 
 
@@ -50,6 +55,8 @@ def on(made: Any) -> dict[str, str]:
 
 def local_scheduler(pid: int) -> psutil.Process:
     """The local scheduler of a worker: on the node, below Ray's actor."""
+    import psutil
+
     return next(
         each for each in psutil.Process(pid).parents() if "marlbench.grid.node" in each.cmdline()
     )
@@ -69,6 +76,8 @@ def test_a_lost_node_leaves_its_old_worker_beside_the_new_one(
     results: Path, peace: dict[str, Any], tmp_path: Path, locks: bool
 ) -> None:
     """The old one's scheduler is held, so that nothing ends it, and so is it itself for a while."""
+    import psutil
+
     env = None if locks else grids.without_locks(tmp_path / "site")
     with cluster(2, env, num_cpus=1) as made:
         follower = subprocess.Popen(
@@ -99,6 +108,8 @@ def watch(worker: psutil.Process, folder: Path, held: bool) -> float:
 
     One that is held goes on when the other has taken a checkpoint.
     """
+    import psutil
+
     if held:
         worker.send_signal(signal.SIGSTOP)
     began = None
@@ -117,6 +128,8 @@ def watch(worker: psutil.Process, folder: Path, held: bool) -> float:
 
 
 def test_runs_that_share_a_gpu_have_a_part_of_it_each(results: Path) -> None:
+    import ray
+
     options = ["--executor", "ray", "--steps", "100", "--seeds", "2", "--runs-per-gpu", "2"]
     options += ["--workers", "1"]
     with (
