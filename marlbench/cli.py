@@ -110,17 +110,18 @@ def options(
 
 @app.command()
 def run(  # noqa: PLR0913 - one parameter per option
-    algo: Annotated[
-        list[str], typer.Option(metavar="NAME", help="Algorithms: dmawm,qmix or one --algo each.")
-    ],
     suite: Annotated[str, typer.Option(metavar="NAME", help="Suite of tasks.")],
+    algo: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Algorithms: a,b or one --algo each.")
+    ] = None,
+    study: Annotated[str | None, typer.Option(metavar="NAME", help="In place of --algo.")] = None,
     task: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Tasks, `all` for every one; else the preset decides."),
     ] = None,
     seeds: Annotated[int | None, typer.Option(metavar="N", help="This many seeds, from 0.")] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(metavar="K", help="This seed; may be repeated.")
+        list[int] | None, typer.Option(metavar="K", help="This one; repeat it.")
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Env steps per run.")] = None,
     preset: Annotated[
@@ -130,9 +131,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting.")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings file (TOML).")
-    ] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings (TOML).")] = None,
     label: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Call variants ALGORITHM-NAME; else settings are spelt."),
@@ -141,9 +140,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Runs at a time; else as many as fit.")
     ] = None,
-    runs_per_gpu: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Runs that share a GPU.")
-    ] = 1,
+    runs_per_gpu: Annotated[int, typer.Option(metavar="N", min=1, help="That share a GPU.")] = 1,
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
     shard: Shard = None,
     trust: Annotated[
@@ -156,14 +153,15 @@ def run(  # noqa: PLR0913 - one parameter per option
     from marlbench.store.folder import TRUST
 
     request = read_request(
-        algo=algo,
+        algo=algo or [],
+        study=study,
         suite=suite,
         task=task or [],
         seeds=seeds,
         seed=seed or [],
         steps=steps,
         preset=preset or [],
-        overrides=[*map(parse_set, set_ or [])],
+        overrides=list(map(parse_set, set_ or [])),
         config=config,
         label=label,
         shard=shard,
@@ -183,7 +181,7 @@ def status(results: Results = RESULTS) -> None:
 
 @app.command("list")
 def list_() -> None:
-    """Show algorithms, suites, presets and executors, and plugins that are broken."""
+    """Show algorithms, suites, presets, studies and executors, and plugins that are broken."""
     from marlbench.commands.listing import listing
     from marlbench.host import load_catalogue
 
@@ -192,7 +190,7 @@ def list_() -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="An algorithm, suite or preset, or `run`.")],
+    name: Annotated[str, typer.Argument(help="An algorithm, suite, preset or study; or `run`.")],
 ) -> None:
     """Show settings, each with its sentence, default and source."""
     from marlbench.commands.show import describe

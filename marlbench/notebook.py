@@ -62,11 +62,13 @@ def run(  # noqa: PLR0913 - the command's options
     executor: str = "local",
     shard: str | None = None,
     trust: bool = False,
+    study: str | None = None,
 ) -> Frames:
     """Train algorithms on tasks as `marlbench run` does, and give the frames of these runs.
 
     The arguments are the command's options: `marlbench run --help`. `set` is a mapping such as
-    `{"qmix.gamma": 0.95}`. The same call again goes on where it stopped, or gives what is there.
+    `{"qmix.gamma": 0.95}`; beside a `study` no `algo` is named. The same call again goes on where
+    it stopped, or gives what is there.
     Raises UserError for what cannot be played, RuntimeError if a run failed and KeyboardInterrupt
     if it was interrupted; `load(results)` then gives what the others measured. One that diverged
     is a result: its rows say so under `status`.
@@ -84,6 +86,7 @@ def run(  # noqa: PLR0913 - the command's options
         config=None if config is None else Path(config),
         label=label,
         shard=shard,
+        study=study,
     )
     with _told_to_workers({COMMAND: typed} | ({TRUST: "1"} if trust else {})):
         grid, outcome = play_grid(request, Path(results), executor, workers, runs_per_gpu)
@@ -119,8 +122,10 @@ def load_agent(folder: str | Path, seed: int = 0, of: str = "newest") -> Trained
 
     from marlbench.training.replay_segments import Damaged
     from marlbench.training.trained import TrainedAgent, trained
+    from marlbench.training.worker import entries_for
     from marlbench.vecenv.single import build_single
 
+    algorithm, suite = entries_for(spec, algorithm, suite)
     env = build_single(suite, spec.task, suite.config(**spec.suite_config))
     try:
         agent, env_steps = trained(place, spec, algorithm, env.spec, of)

@@ -34,6 +34,7 @@ def read_request(  # noqa: PLR0913 - one parameter per option
     config: Path | None,
     label: str | None,
     shard: str | None,
+    study: str | None,
 ) -> Request:
     """Understand the options that say what to play, empty or None where one is left out.
 
@@ -54,6 +55,7 @@ def read_request(  # noqa: PLR0913 - one parameter per option
         ],
         label=label,
         shard=None if shard is None else read_shard(shard, os.environ),
+        study=study,
     )
 
 

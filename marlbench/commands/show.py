@@ -1,9 +1,10 @@
-"""`marlbench show`: the settings of an algorithm, suite, preset or executor, or of the host."""
+"""`marlbench show`: settings of an algorithm, suite, preset, executor or the host, and studies."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from marlbench.config import RunConfig
@@ -13,11 +14,17 @@ from marlbench.host import Catalogue, missing
 from marlbench.overrides import Override
 from marlbench.plugin import Algorithm, Preset, Suite
 from marlbench.settings import defaults_of, host_by_presets, learner_by_presets
+from marlbench.studies import Study
 
 __all__ = ["describe"]
 
 HOST = "run"
 WIDTH = 100
+INDEX = {
+    "told": "agents are told their index",
+    "implied": "agents know their index by the order in which they act",
+    "hidden": "agents are not told their index",
+}
 NO_DEFAULT = "(none: must be set)"
 
 
@@ -34,9 +41,11 @@ def describe(catalogue: Catalogue, name: str) -> Iterator[str]:
         return _preset(catalogue.presets[name], list(catalogue.algorithms.values()))
     if name in catalogue.executors:
         return _executor(catalogue.executors[name])
-    kinds = (catalogue.algorithms, catalogue.suites, catalogue.presets, catalogue.executors)
-    known = [HOST, *(each for kind in kinds for each in kind)]
-    raise catalogue.unknown("an algorithm, suite, preset or executor", name, known)
+    if name in catalogue.studies:
+        return _study(catalogue.studies[name])
+    named = (catalogue.algorithms, catalogue.suites, catalogue.presets, catalogue.studies)
+    known = [HOST, *chain(*named, catalogue.executors)]
+    raise catalogue.unknown("an algorithm, suite, preset, study or executor", name, known)
 
 
 def _host(presets: Iterable[Preset]) -> Iterator[str]:
@@ -49,7 +58,7 @@ def _host(presets: Iterable[Preset]) -> Iterator[str]:
 def _algorithm(algorithm: Algorithm, presets: Iterable[Preset]) -> Iterator[str]:
     yield f"{algorithm.name}: {algorithm.paper}" if algorithm.paper else algorithm.name
     gpu = "; the paper's settings want a GPU" if algorithm.wants_gpu else ""
-    yield f"{algorithm.execution} execution{gpu}"
+    yield f"{algorithm.execution} execution; {INDEX[algorithm.agent_index]}{gpu}"
     yield ""
     by_preset = {each.name: _values(learner_by_presets(algorithm, [each])) for each in presets}
     own = _values(defaults_of(algorithm))
@@ -96,6 +105,22 @@ def _preset(preset: Preset, algorithms: Iterable[Algorithm]) -> Iterator[str]:
     for algorithm in algorithms:
         for key, value in _values(learner_by_presets(algorithm, [preset])).items():
             yield f"{algorithm.name}.{key} = {_spelt(value)}"
+
+
+def _study(study: Study) -> Iterator[str]:
+    yield f"{study.name}: {study.summary}"
+    yield ""
+    width = max(map(len, study.variants))
+    for name, variant in study.variants.items():
+        said = ", ".join(f"{key} = {_spelt(value)}" for key, value in variant.settings.items())
+        yield f"{name:<{width}}  {variant.algorithm}{f' with {said}' if said else ''}"
+    if study.seeds is not None:
+        yield f"seeds {study.seeds}"
+    yield ""
+    for figure in study.figures:
+        axis = f"at the end, against {figure.along}" if figure.along else "against env steps"
+        yield from _folded(f"figure: {figure.title}, {axis}, of {', '.join(figure.variants)}")
+    yield f"marlbench run --study {study.name} --suite NAME plays it, marlbench report draws it"
 
 
 def _values(overrides: Iterable[Override]) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def build(config, spec, seed, device):
     update = agent.update
 
     def patient():
-        time.sleep(0.3)
+        time.sleep(0.05)
         return update()
 
     agent.update = patient

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from marlbench.store import runs
 from tests.clusters import grids
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def cluster(nodes: int, env: dict[str, str] | None = None, **resources: float) -
     before = {name: os.environ.get(name) for name in told}
     os.environ.update(told)
     head = {"num_cpus": 0, "include_dashboard": False, **SMALL}
-    made = Cluster(initialize_head=True, head_node_args=head)
+    made: Any = Cluster(initialize_head=True, head_node_args=head)
     try:
         made.nodes = [made.add_node(**resources, **SMALL) for _ in range(nodes)]
         yield made
@@ -87,7 +88,7 @@ def test_a_lost_node_leaves_its_old_worker_beside_the_new_one(
             env={**os.environ, **on(made)},
         )
         grids.until(lambda: grids.checkpoints(results) >= 2)
-        record = grids.runs(results)[0]
+        record = runs(results)[0]
         worker = psutil.Process(grids.attempts(record)[0]["pid"])
         scheduler = local_scheduler(worker.pid)
         node = raylet_of(scheduler, made)
@@ -130,6 +131,7 @@ def watch(worker: psutil.Process, folder: Path, held: bool) -> float:
 def test_runs_that_share_a_gpu_have_a_part_of_it_each(results: Path) -> None:
     import ray
 
+    room: Any = ray.available_resources
     options = ["--executor", "ray", "--steps", "100", "--seeds", "2", "--runs-per-gpu", "2"]
     options += ["--workers", "1"]
     with (
@@ -142,9 +144,7 @@ def test_runs_that_share_a_gpu_have_a_part_of_it_each(results: Path) -> None:
         ) as follower,
     ):
         ray.init(address=made.address, log_to_driver=False)
-        left = grids.until(
-            lambda: ray.available_resources().get("GPU", 0.0) < 1 and ray.available_resources()
-        )
+        left = grids.until(lambda: room().get("GPU", 0.0) < 1 and room())
         ray.shutdown()
         told, _ = follower.communicate(timeout=200)
     assert (follower.returncode, left["GPU"]) == (0, 0.5), told

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from marlbench.store import runs
 from tests.clusters import grids
 from tests.clusters.slurm_here import Slurm
 
@@ -28,7 +29,7 @@ def job_of(results: Path) -> str:
 
 def resumed_without_loss(results: Path) -> bool:
     """Whether every attempt but the first went on where the one before had got to."""
-    for record in grids.runs(results):
+    for record in runs(results):
         last = 0
         for row in record.events():
             if row["event"] == "resumed" and row["env_steps"] != last:
@@ -51,7 +52,7 @@ def test_pre_emption_queues_the_job_again_and_its_runs_go_on(
         told, _ = follower.communicate(timeout=400)
     assert follower.returncode == 0, told
     assert grids.rows(results) == peace
-    assert [len(grids.attempts(record)) for record in grids.runs(results)] == [2, 2]
+    assert [len(grids.attempts(record)) for record in runs(results)] == [2, 2]
     assert resumed_without_loss(results)
 
 
@@ -63,7 +64,7 @@ def test_a_time_limit_queues_the_job_again_and_its_runs_go_on(
     grids.play(results, *ON_SLURM, *options)
     assert int(slurm.fact(job_of(results), "Restarts")) >= 1
     assert grids.rows(results) == peace
-    assert all(len(grids.attempts(record)) >= 2 for record in grids.runs(results))
+    assert all(len(grids.attempts(record)) >= 2 for record in runs(results))
     assert resumed_without_loss(results)
 
 
@@ -78,7 +79,7 @@ def test_who_follows_may_go_and_come_back(
     told = grids.play(results, *ON_SLURM)
     assert f"Slurm jobs {job}," in told  # no second one
     assert grids.rows(results) == peace
-    assert [len(grids.attempts(record)) for record in grids.runs(results)] == [1, 1]
+    assert [len(grids.attempts(record)) for record in runs(results)] == [1, 1]
 
 
 def test_gpus_of_an_allocation_are_shared_by_its_runs(slurm: Slurm, results: Path) -> None:
@@ -105,8 +106,8 @@ def test_an_array_job_needs_no_launcher(slurm: Slurm, results: Path) -> None:
         of = len(shares)
         assert [words[0] for words in named] == [f"{each + 1}/{of}" for each in range(of)]
         assert all(words[-1] == "5" for words in named)
-    assert [record.status for record in grids.runs(results)] == ["done"] * 5
-    assert [len(grids.attempts(record)) for record in grids.runs(results)] == [1] * 5
+    assert [record.status for record in runs(results)] == ["done"] * 5
+    assert [len(grids.attempts(record)) for record in runs(results)] == [1] * 5
 
 
 @pytest.mark.parametrize("locks", [True, False], ids=["with locks", "where locks do not reach"])

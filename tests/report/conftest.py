@@ -23,12 +23,15 @@ USUAL: dict[str, Any] = {
     "ended": "done",
     "run": {},
     "config": {},
+    "changes": {},
+    "presets": (),
     "simulator": "skirmish 1",
     "crashed": 0,
     "algorithm": None,
     "appearance": {},
     "versions": {},
     "git": {},
+    "agent_index": None,
 }
 
 
@@ -58,6 +61,8 @@ def record(results: Path) -> Record:
             "seed": seed,
             "run": {"steps": steps, "evaluation": {"every": EVERY}} | chosen["run"],
             "algorithm_config": chosen["config"],
+            "algorithm_changes": chosen["changes"],
+            "presets": chosen["presets"],
         }
         folder = store.create(results, RunSpec.model_validate(document))
         known = {"win": [win_rate(), episode_return()], "return": [episode_return()]}
@@ -69,7 +74,7 @@ def record(results: Path) -> Record:
         made = {
             "env": env,
             "execution": "decentralised",
-            **{k: chosen[k] for k in ("versions", "git")},
+            **{k: chosen[k] for k in ("versions", "git", "agent_index")},
         }
         made["algorithm"] = {"appearance": chosen["appearance"]}
         write_json(folder / "provenance.json", made)
