@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from marlbench.commands.selftest import selftest
 from marlbench.errors import UserError
 from marlbench.exit_codes import ExitCode
 from marlbench.installation import DISTRIBUTION, clash
@@ -44,9 +45,7 @@ ARun = Annotated[str, typer.Argument(help="A run's folder, or its path below --r
 Only = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="These alone: a,b or one each.")
 ]
-Shard = Annotated[
-    str | None, typer.Option(metavar="K/N|auto", help="Play this part of the grid alone.")
-]
+Shard = Annotated[str | None, typer.Option(metavar="K/N|auto", help="This part of the grid.")]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
 
 
@@ -331,6 +330,9 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
     from marlbench.host import load_catalogue
 
     return evaluate_run(load_catalogue(), run, results, episodes, seed, task, of)
+
+
+app.command()(selftest)
 
 
 def _code(well: bool) -> ExitCode:
