@@ -162,7 +162,8 @@ def runs(results: Path) -> list[RunRecord]:
 
 def each_run(results: Path) -> Iterator[RunRecord]:
     """Give the runs of `runs` one by one, in no order, so that not all have to be in memory."""
-    found = (_record(results, folder) for folder in results.glob("*/*/*/seed_*") if _begun(folder))
+    places = results.glob("[!.]*/*/*/seed_*")  # others' hidden folders come and go
+    found = (_record(results, folder) for folder in places if _begun(folder))
     yield from (record for record in found if record)
 
 
