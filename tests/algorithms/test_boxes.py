@@ -30,7 +30,7 @@ def trial(name: str, settings: dict[str, Any] | None = None) -> Trial:
 
 def by_torch(mean: Tensor, log_std: Tensor, avail: Tensor, actions: Tensor) -> Tensor:
     """Log-probabilities (...) of what was said, by torch's normal and the definition."""
-    each: Tensor = Normal(mean, log_std.exp().expand_as(mean)).log_prob(actions)  # type: ignore[no-untyped-call]
+    each: Tensor = Normal(mean, log_std.exp().expand_as(mean)).log_prob(actions)
     return torch.where(avail, each, 0.0).sum(-1)
 
 
@@ -112,7 +112,7 @@ def test_imagined_decisions_have_the_log_probability_of_what_was_said() -> None:
         torch.testing.assert_close(rollout.log_prob[t], expected.detach(), rtol=1e-4, atol=1e-4)
         whole = Independent(Normal(policy.mean, policy.log_std.exp().expand_as(policy.mean)), 1)
         everything = rollout.avail[t].all(-1)  # (R, A)
-        said: Tensor = whole.log_prob(rollout.action[t])  # type: ignore[no-untyped-call]
+        said: Tensor = whole.log_prob(rollout.action[t])
         torch.testing.assert_close(
             rollout.log_prob[t][everything], said[everything].detach(), rtol=1e-4, atol=1e-4
         )
