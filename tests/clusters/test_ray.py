@@ -85,7 +85,7 @@ def test_a_lost_node_leaves_its_old_worker_beside_the_new_one(
             grids.command(results, "--executor", "ray"),
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **on(made)},
+            env={**os.environ, **on(made), **grids.SLOWER},
         )
         grids.until(lambda: grids.checkpoints(results) >= 2)
         record = runs(results)[0]

@@ -115,7 +115,7 @@ def test_a_node_that_fails_leaves_its_old_workers_beside_the_new_ones(
     slurm: Slurm, results: Path, peace: dict[str, Any], tmp_path: Path, locks: bool
 ) -> None:
     """The node's daemon is dead, so nobody ends what it had started."""
-    env = {} if locks else grids.without_locks(tmp_path / "site")
+    env = grids.SLOWER | ({} if locks else grids.without_locks(tmp_path / "site"))
     began = time.monotonic()
     with subprocess.Popen(
         grids.command(results, *ON_SLURM), stdout=subprocess.PIPE, env={**os.environ, **env}
