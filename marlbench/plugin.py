@@ -322,6 +322,8 @@ class Suite:
     """Looks at what the suite needs on this machine; `marlbench env check NAME` prints it."""
     render: Callable[[Any], NDArray[np.uint8]] | None = None
     """Draws an `Env`, or a `VectorEnv` of one copy: (height, width, 3), or NotImplementedError."""
+    draw_observation: Callable[[str, Any, NDArray[Any]], NDArray[np.uint8]] | None = None
+    """`(task, config, obs (O,))`, a vector seen or imagined: (height, width, 3), all as large."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from marlbench.plugin import Agent, EnvSpec, VectorEnv
     from marlbench.training.recording import Episodes, Pieces
 
-__all__ = ["AT_EVALUATIONS", "Draws", "Effort", "imagines", "judge", "judge_fresh"]
+__all__ = ["AT_EVALUATIONS", "Draws", "Effort", "fresh_episodes", "imagines", "judge"]
 
 
 @dataclass(frozen=True)
@@ -65,21 +65,20 @@ def imagines(agent: Agent) -> TypeGuard[ImaginingAgent]:
     return hasattr(agent, "imagine")
 
 
-def judge_fresh(  # noqa: PLR0913 - where, from which seeds, how much, and who waits
-    agent: ImaginingAgent,
+def fresh_episodes(
+    agent: Agent,
     env: VectorEnv,
-    place: int,
-    seed: int,
+    place: tuple[int, int],
     effort: Effort,
     between_steps: Callable[[], None] = lambda: None,
-) -> dict[str, Any]:
-    """Judge a model on fresh episodes, whose start states `place` decides, in a run of this seed.
+) -> Episodes:
+    """Play episodes to judge a model on, as in training, which is where it is used.
 
-    They are played as in training, which is where the model is used.
+    `place` are a seed that decides their start states, and that of the run.
     """
-    occasion = Occasion("imagined", place, effort.episodes, sampled=True)
-    episodes = record(agent, env, occasion, seed, between_steps)
-    return judge(agent, episodes, env.spec, seed, effort)
+    starts, seed = place
+    occasion = Occasion("imagined", starts, effort.episodes, sampled=True)
+    return record(agent, env, occasion, seed, between_steps)
 
 
 def judge(

@@ -13,6 +13,7 @@ from marlbench.plugin import Step
 from marlbench.store.kept import Kept
 from marlbench.training import evaluation, memory_budget, saved_state
 from marlbench.training.checkpoint import Checkpoints
+from marlbench.training.foresight_picture import drawer
 from marlbench.training.loop import Run
 from marlbench.training.policies import Policies
 from marlbench.training.position import Position
@@ -36,7 +37,8 @@ def start(
     """Build a run of these catalogue entries, at its beginning or at its newest checkpoint."""
     algorithm, suite = entries
     config = algorithm.config(**spec.algorithm_config)
-    build = partial(synchronous.build, suite, spec.task, suite.config(**spec.suite_config))
+    suite_config = suite.config(**spec.suite_config)
+    build = partial(synchronous.build, suite, spec.task, suite_config)
     env = build(config.num_envs)
     agent_seed = purpose_seed(spec.seed, "agent")
     agent = memory_budget.build_agent(algorithm, config, env.spec, agent_seed, device)
@@ -55,6 +57,7 @@ def start(
         evaluation_env=build(evaluation.num_envs(spec.run.evaluation)),
         copyable=suite.copyable,
         stochastic=algorithm.stochastic,
+        draw=drawer(suite, spec.task, suite_config, env.spec),
         schedule=evaluation.schedule(spec.run),
         journal=journal,
         checkpoints=checkpoints,
