@@ -96,8 +96,8 @@ def render(material: Material, out: Path) -> Part:
 NOTE = (
     "At the last point of the curve, by steps ahead. R2 of rewards; accuracy of continuation and "
     "masks, in brackets that of guessing that it goes on and of the last mask seen; KL of the last "
-    "step seen, in nats; coherence: 1 where just what another agent's action changes came, 0 "
-    "where each agent is foreseen by itself."
+    "step seen, in nats; coherence: the correlation of what another agent's action changes in "
+    "imagination with what came, 0 where each agent is foreseen by itself."
 )
 
 

@@ -142,11 +142,11 @@ def coherence(
 
     In every piece one agent is given another action at the last seen step. `error` is that of the
     other agents' next observation with its true action, `error_otherwise` with the other one,
-    `influence` the mean square by which the two imaginations differ, and
-    `score = (error_otherwise - error) / influence`. It is 1 where just what changes in imagination
-    is what came, however much else is uncertain; around 0 where the two have nothing to do with
-    each other, and 0 where nothing changes, as where agents are foreseen each by itself; above 1
-    where the action is felt too little. None where there is no other agent to see it.
+    `influence` the mean square by which the two imaginations differ. `score` is the correlation
+    of that difference with what both imaginations miss of what came: 1 where just what the action
+    changes is all that they miss, around 0 where the two have nothing to do with each other, and
+    0 where nothing changes, as where agents are foreseen each by itself. None where there is no
+    other agent to see it.
     """
     one = pieces.one_ahead()
     actions, doer = other_actions(one, draws.choices())
@@ -164,11 +164,16 @@ def coherence(
     def mean(x: NDArray[Any], y: NDArray[Any]) -> float:
         return float(scores.squared_errors(x, y, spec)[counts].mean())
 
-    came = one.came.obs[0]
-    error, missed = mean(true[0], came), mean(otherwise[0], came)
-    influence = mean(true[0], otherwise[0])
-    score = (missed - error) / influence if influence else 0.0
-    return {"score": score, "error": error, "error_otherwise": missed, "influence": influence}
+    came = one.came.obs[0].astype(np.float32)
+    error, otherwise_error = mean(true[0], came), mean(otherwise[0], came)
+    influence, missed = mean(true[0], otherwise[0]), mean(true[0] + otherwise[0], 2 * came)
+    alike = np.sqrt(influence * missed)
+    return {
+        "score": float((otherwise_error - error) / alike) if alike else 0.0,
+        "error": error,
+        "error_otherwise": otherwise_error,
+        "influence": influence,
+    }
 
 
 def other_actions(

@@ -112,7 +112,7 @@ def told(scores: dict[str, Any]) -> Iterator[str]:
     if scores["kl"] is not None:
         yield f"  KL of the last step seen: {scores['kl']:.2f} nats"
     if coherence := scores["coherence"]:
-        yield f"  coherence: {coherence['score']:.2f} (1: right; 0: each is foreseen by itself)"
+        yield f"  coherence: {coherence['score']:.2f} (1 at best; 0: each is foreseen by itself)"
 
 
 LINES = {
