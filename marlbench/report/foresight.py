@@ -28,7 +28,7 @@ SHOWN = 6
 """Pictures at most, so that the page stays small."""
 GUESSES = {"last_seen": "last seen", "mean": "mean"}
 COLUMNS = {
-    "reward_r2": "R2 of the reward",
+    "reward_r2": "R2",
     "cont_accuracy": "goes on",
     "avail_accuracy": "masks",
 }
@@ -84,7 +84,11 @@ def render(material: Material, out: Path) -> Part:
     ]
     figures = [Exhibit("foresight", "Observations foreseen", CAPTION, panels)] if panels else []
     head, rows = _table(models, said)
-    page = [*(each.html() for each in figures), table(head, rows, NOTE)]
+    page = [
+        *(each.html() for each in figures),
+        table(head, rows),
+        f'<p class="faint">{escape(NOTE)}</p>',
+    ]
     page += [_shown(said[model.cell.label][0], model.cell, path) for model, path in pictures]
     lines = [head, ["---"] * len(head), *rows]
     markdown = "\n".join(f"| {' | '.join(row)} |" for row in lines)
@@ -171,7 +175,7 @@ def _lines(
     name, kind, look = said
     mean, last, agents = ratios
     inner = "".join(_polyline(plane, each, class_="seed") for each in agents)
-    inner += _polyline(plane, last, class_="sd")
+    inner += _polyline(plane, last, class_="leader", stroke_dasharray="2 3")
     known = np.flatnonzero(np.isfinite(mean))
     points = plane.points((known + 1).tolist(), mean[known].tolist())
     inner += line(points, look, class_="mean")
