@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from marlbench.commands.imagine import imagine
+from marlbench.commands.selftest import selftest
 from marlbench.errors import UserError
 from marlbench.exit_codes import ExitCode
 from marlbench.installation import DISTRIBUTION, clash
@@ -44,6 +46,7 @@ ARun = Annotated[str, typer.Argument(help="A run's folder, or its path below --r
 Only = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="These alone: a,b or one each.")
 ]
+Shard = Annotated[str | None, typer.Option(metavar="K/N|auto", help="This part of the grid.")]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
 
 
@@ -128,9 +131,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting.")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings file (TOML).")
-    ] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings (TOML).")] = None,
     label: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Call variants ALGORITHM-NAME; else settings are spelt."),
@@ -141,6 +142,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     ] = None,
     runs_per_gpu: Annotated[int, typer.Option(metavar="N", min=1, help="That share a GPU.")] = 1,
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
+    shard: Shard = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Go on with pickles of others: runs what they say.")
     ] = False,
@@ -162,6 +164,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         overrides=list(map(parse_set, set_ or [])),
         config=config,
         label=label,
+        shard=shard,
     )
     if trust:
         os.environ[TRUST] = "1"
@@ -330,24 +333,8 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
     return evaluate_run(load_catalogue(), run, results, episodes, seed, task, of)
 
 
-@app.command()
-def imagine(  # noqa: PLR0913 - one parameter per option
-    run: ARun,
-    episode: Annotated[int, typer.Option(metavar="K", min=0, help="Of the picture.")] = 0,
-    context: Annotated[int, typer.Option(metavar="N", min=1, help="Steps that are seen.")] = 6,
-    horizon: Annotated[int, typer.Option(metavar="N", min=1, help="Steps imagined.")] = 24,
-    episodes: Annotated[int, typer.Option(metavar="N", min=1, help="How many are played.")] = 32,
-    seed: Annotated[int, typer.Option(metavar="K", min=0, help="Of the start states.")] = 0,
-    of: Of = "newest",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="The picture, a .png.")] = None,
-    results: Results = RESULTS,
-) -> int:
-    """Judge a world model by what it foresees on fresh episodes, and draw it."""
-    from marlbench.commands.imagine import imagine_run
-    from marlbench.host import load_catalogue
-
-    asked = {"episodes": episodes, "episode": episode, "context": context, "horizon": horizon}
-    return imagine_run(load_catalogue(), run, results, out, asked | {"seed": seed, "of": of})
+app.command()(selftest)
+app.command()(imagine)
 
 
 def _code(well: bool) -> ExitCode:
