@@ -43,9 +43,7 @@ app.add_typer(env, name="env")
 
 Of = Annotated[str, typer.Option("--of", metavar="newest|best|STEP", help="Which of its policies.")]
 ARun = Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")]
-Only = Annotated[
-    list[str] | None, typer.Option(metavar="NAME", help="These alone: a,b or one each.")
-]
+Only = Annotated[list[str] | None, typer.Option(metavar="NAME", help="These alone: a,b or each.")]
 Shard = Annotated[str | None, typer.Option(metavar="K/N|auto", help="This part of the grid.")]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
 
