@@ -59,7 +59,7 @@ class Reads(TorchFunctionMode):
     """Counts the reads that Python asks for."""
 
     def __init__(self, found: Launches) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.found = found
         self.reading = False
 

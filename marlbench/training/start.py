@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marlbench.errors import one_line
+from marlbench.host import require_actions
 from marlbench.plugin import Step
 from marlbench.store.kept import Kept
 from marlbench.training import evaluation, memory_budget, saved_state
@@ -38,11 +39,13 @@ def start(
     config = algorithm.config(**spec.algorithm_config)
     build = partial(synchronous.build, suite, spec.task, suite.config(**spec.suite_config))
     env = build(config.num_envs)
+    require_actions([algorithm], suite.name, {spec.task: env.spec.actions})
     agent_seed = purpose_seed(spec.seed, "agent")
     agent = memory_budget.build_agent(algorithm, config, env.spec, agent_seed, device)
     journal.write_provenance(provenance(algorithm, suite, env.spec, device))
     planned = memory_budget.plan(agent.state(), env.spec, spec.run.steps)
     journal.append_event("memory", **planned)
+    told = {**planned, "silent_minutes": spec.run.silent_minutes or suite.silent_minutes}
     checkpoints = Checkpoints(journal, spec, device, rebuildable(agent, env))
     position = resume(spec, agent, env, journal, checkpoints) or begin(spec, agent, env)
     journal.clock.add(position.seconds)
@@ -59,7 +62,7 @@ def start(
         journal=journal,
         checkpoints=checkpoints,
         policies=Policies(journal, spec.run.keep_checkpoints),
-        progress=Progress(spec.run, journal.write_progress, journal.clock, planned),
+        progress=Progress(spec.run, journal.write_progress, journal.clock, told),
         stop=stop,
         position=position,
     )

@@ -40,11 +40,11 @@ MOST = {
 def second_update(trial: Trial) -> Launches:
     """Count the second update, so that optimisers hold their state."""
     trial.learn(updates=1)
+    metrics: list[object] = []
     while True:
         trial.move()
-        metrics: list[object] = []
         found = launches(lambda: metrics.append(trial.agent.update()))
-        if metrics[0] is not None:
+        if metrics[-1] is not None:
             return found
 
 
