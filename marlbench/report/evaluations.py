@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from marlbench.metrics import Metric
 from marlbench.report.statistics import DDOF
 
-__all__ = ["EMPTY", "Curve", "Value", "curve", "value"]
+__all__ = ["EMPTY", "Curve", "Value", "curve", "value", "worked"]
 
 
 class Value(NamedTuple):
@@ -103,3 +104,21 @@ def noise(played: Sequence[Sequence[float | None]]) -> NDArray[np.float64]:
         if len(there) > DDOF:
             found[k] = there.std(ddof=DDOF) / len(there) ** 0.5
     return found
+
+
+def worked(rows: Iterable[Mapping[str, Any]]) -> tuple[tuple[float, float], ...]:
+    """Give when a run worked, (begin, end) in seconds since 1970 for each attempt.
+
+    From `wall` of its rows and events; those that do not say when are passed over.
+    """
+    times: dict[int, list[str]] = {}
+    for row in rows:
+        wall = row.get("wall") or {}
+        if "time" in wall:
+            times.setdefault(wall.get("attempt", 1), []).append(wall["time"])
+    found = ((min(each), max(each)) for each in times.values())  # ISO 8601 in UTC sorts as text
+    return tuple((_seconds(begin), _seconds(end)) for begin, end in found)
+
+
+def _seconds(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp()
