@@ -207,7 +207,7 @@ def check(
 
     lines, passed = check_plugin(load_catalogue(), name, task)
     _print(lines)
-    return _code(passed)
+    return ExitCode.OK if passed else ExitCode.FAILED
 
 
 @env.command("check")
@@ -218,7 +218,7 @@ def env_check(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 
     lines, ready = check_suite_needs(load_catalogue(), name)
     _print(lines)
-    return _code(ready)
+    return ExitCode.OK if ready else ExitCode.FAILED
 
 
 @env.command("install")
@@ -229,7 +229,7 @@ def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 
     lines, ready = install(load_catalogue(), name)
     _print(lines)
-    return _code(ready)
+    return ExitCode.OK if ready else ExitCode.FAILED
 
 
 @app.command()
@@ -252,6 +252,9 @@ def report(  # noqa: PLR0913 - one parameter per option
         list[str] | None,
         typer.Option(metavar="paper|published", help="Whose numbers to put beside these."),
     ] = None,
+    export: Annotated[
+        list[str] | None, typer.Option(metavar="marl-eval|parquet", help="Files for other tools.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Again while runs run.")] = False,
 ) -> None:
     """Turn results into tables, figures and one page."""
@@ -261,8 +264,9 @@ def report(  # noqa: PLR0913 - one parameter per option
 
     only = {"--suite": suite, "--task": task, "--algo": algo, "--label": label}
     wanted = read_filters(only, metric, name or [], include_unfinished)
-    write, beside = watch_report if watch else write_report, names("--against", against or [])
-    _print(write(load_catalogue(), results or [RESULTS], out, wanted, beside))
+    write, folders = watch_report if watch else write_report, results or [RESULTS]
+    beside, files = names("--against", against or []), names("--export", export or [])
+    _print(write(load_catalogue(), folders, out, wanted, beside, files))
 
 
 @app.command()
@@ -328,11 +332,6 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
     from marlbench.host import load_catalogue
 
     return evaluate_run(load_catalogue(), run, results, episodes, seed, task, of)
-
-
-def _code(well: bool) -> ExitCode:
-    """Give the exit code of a check."""
-    return ExitCode.OK if well else ExitCode.FAILED
 
 
 def _print(lines: Iterable[str]) -> None:

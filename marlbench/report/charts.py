@@ -139,7 +139,8 @@ class _Drawing:
         """The right end of the axis; 0 where no time is known."""
         if self.axis == "steps":
             return float(horizon(self.row))
-        return max(float(np.nanmax(b.seconds, initial=0.0)) for b in self.bands.values())
+        ends = (float(np.nanmax(b.seconds, initial=0.0)) for b in self.bands.values())
+        return max(ends, default=0.0)
 
     @cached_property
     def plane(self) -> Plane:

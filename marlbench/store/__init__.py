@@ -8,14 +8,7 @@ from marlbench.store.folder import (
     read_spec,
     run_folder,
 )
-from marlbench.store.reading import (
-    RunRecord,
-    each_run,
-    load,
-    load_training,
-    read,
-    runs,
-)
+from marlbench.store.reading import RunRecord, each_run, read, runs
 from marlbench.store.writing import Journal, Superseded
 
 __all__ = [
@@ -27,8 +20,6 @@ __all__ = [
     "each_run",
     "exclude",
     "learner_difference",
-    "load",
-    "load_training",
     "read",
     "read_spec",
     "run_folder",
