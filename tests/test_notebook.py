@@ -68,7 +68,7 @@ def test_a_grid_gives_the_frames_of_its_runs(frames: Frames, desk: Path) -> None
     again = marlbench.run("qmix", "skirmish", preset="quick", seeds=1, steps=100, set=SMALL)
     assert again.evaluations["label"].unique().tolist() == ["qmix-quick"]
     assert [set(each["label"]) for each in again if len(each)] == [{"qmix-quick"}] * 3
-    assert again.runs["algorithm.gamma"].tolist() == [0.99]
+    assert again.runs[["run.steps", "algorithm.mixer"]].values.tolist() == [[100, "monotonic"]]
     assert rows["kind"].value_counts().to_dict() == {"curve": 4, "final": 2}
     sampled = frames.episodes.query("way == 'sampled'")
     assert set(sampled["label"]) == {"dmawm-quick"}
