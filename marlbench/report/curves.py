@@ -115,17 +115,20 @@ def save(figure: Figure, paths: Sequence[Path]) -> None:
 def write_png(figure: Figure, path: Path) -> None:
     """Write dots, 300 an inch."""
     figure.set_dpi(300)
-    FigureCanvasAgg(figure).print_png(path)
+    canvas: Any = FigureCanvasAgg(figure)  # matplotlib's writers have no types
+    canvas.print_png(path)
 
 
 def write_pdf(figure: Figure, path: Path) -> None:
     """Write a PDF without the time of day."""
-    FigureCanvasPdf(figure).print_pdf(path, metadata={"CreationDate": None})
+    canvas: Any = FigureCanvasPdf(figure)  # matplotlib's writers have no types
+    canvas.print_pdf(path, metadata={"CreationDate": None})
 
 
 def write_svg(figure: Figure, path: Path) -> None:
     """Write a SVG without the time of day."""
-    FigureCanvasSVG(figure).print_svg(path, metadata={"Date": None})
+    canvas: Any = FigureCanvasSVG(figure)  # matplotlib's writers have no types
+    canvas.print_svg(path, metadata={"Date": None})
 
 
 WRITERS = {".png": write_png, ".pdf": write_pdf, ".svg": write_svg}
