@@ -106,7 +106,7 @@ def adopt(folder: Path) -> tuple[Worker, Owner] | None:
     """Give the worker of a run whose grid is gone, and who it is; None where there is none."""
     with suppress(OSError, ValueError):
         if owner := orphan(folder):
-            return Worker(folder, owner.token, owner.pid, Pulse(folder), None), owner
+            return Worker(folder, owner.token, owner.pid, Pulse(folder, heard=True), None), owner
     return None
 
 

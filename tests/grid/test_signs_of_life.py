@@ -73,6 +73,15 @@ def test_a_worker_that_speaks_now_and_then_is_left_alone(tmp_path: Path) -> None
     assert [word for word, *_ in record.said] == ["started", "finished"]
 
 
+def test_a_suites_limit_is_not_for_the_start_of_the_next_worker(tmp_path: Path) -> None:
+    """It is left in `progress.json` by the one before."""
+    slow_start = f"if attempt == 2: time.sleep(4)\n{QUIET}\nif attempt == 1: time.sleep(60)"
+    (folder,) = scripted(tmp_path, slow_start)
+    record = Record()
+    assert scheduler(record, listen=0.1).run([folder]).failures == {}
+    assert len(list(folder.glob("began-*"))) == 2
+
+
 def test_a_user_may_say_how_long_a_worker_is_silent(tmp_path: Path) -> None:
     (folder,) = scripted(tmp_path, "if attempt == 1: time.sleep(60)")
     spec = read(folder).spec
