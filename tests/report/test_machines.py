@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from marlbench.report.selection import material
 from tests.report.conftest import Record
 
 
-def at(minute: int, attempt: int = 1) -> dict[str, object]:
+def at(minute: int, attempt: int = 1) -> dict[str, Any]:
     """The wall of a row at this minute."""
     time = f"2026-01-01T10:{minute:02d}:00+00:00"
     return {"wall": {"time": time, "attempt": attempt, "seconds": 60.0 * minute}}
