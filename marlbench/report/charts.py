@@ -78,8 +78,10 @@ AXES = {"steps": "env steps", "clock": "wall-clock of training"}
 CAPTIONS = {
     "steps": (
         "Lines are means over seeds, with Student's 95 % interval inside the declared bounds, the "
-        "standard deviation (thin, dotted) and every seed (thin). Paler: fewer seeds are there. A "
-        "seed that failed or diverged is dotted and in no mean. A level line: trained for longer."
+        "standard deviation (thin, dotted) and every seed (thin). Where all episodes got the best "
+        "or the worst score, the interval is the bound that their number gives. Paler: fewer seeds "
+        "are there. A seed that failed or diverged is dotted and in no mean. A level line: trained "
+        "for longer."
     ),
     "clock": (
         "The same evaluations, each at the mean time of training that its runs took to it; in "

@@ -40,9 +40,12 @@ class Curve(NamedTuple):
     """(T,) standard error of each value that its episodes give; 0 where they are not known."""
     seconds: NDArray[np.float64]
     """(T,) wall-clock of training up to this point; NaN where it is not known."""
+    episodes: NDArray[np.int64]
+    """(T,) episodes that each value is the mean of; 0 where they are not known."""
 
 
-EMPTY = Curve(np.array([], np.int64), *(np.array([], np.float64) for _ in range(3)))
+NONE = np.array([], np.int64)
+EMPTY = Curve(NONE, *(np.array([], np.float64) for _ in range(3)), NONE)
 
 
 def value(row: Mapping[str, Any], metric: Metric) -> Value | None:
@@ -72,12 +75,14 @@ def curve(rows: Sequence[Mapping[str, Any]], metric: Metric) -> Curve:
     points = [row for row in rows if row["metrics"].get(name) is not None]
     if not points:
         return EMPTY
+    played = [(row.get("values") or {}).get(name) or () for row in points]
     walls = (training_seconds(row.get("wall") or {}) for row in points)
     return Curve(
         steps=np.array([row["step"] for row in points], np.int64),
         values=metric.scale * np.array([row["metrics"][name] for row in points], np.float64),
-        noise=metric.scale * noise([(row.get("values") or {}).get(name) or () for row in points]),
+        noise=metric.scale * noise(played),
         seconds=np.array([np.nan if wall is None else wall for wall in walls], np.float64),
+        episodes=np.array([len(each) for each in played], np.int64),
     )
 
 
