@@ -44,8 +44,8 @@ class Curve(NamedTuple):
     """(T,) episodes that each value is the mean of; 0 where they are not known."""
 
 
-NONE = np.array([], np.int64)
-EMPTY = Curve(NONE, *(np.array([], np.float64) for _ in range(3)), NONE)
+NO_COUNTS, NO_SCORES = np.array([], np.int64), np.array([], np.float64)
+EMPTY = Curve(NO_COUNTS, NO_SCORES, NO_SCORES, NO_SCORES, NO_COUNTS)
 
 
 def value(row: Mapping[str, Any], metric: Metric) -> Value | None:
