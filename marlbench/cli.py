@@ -44,7 +44,18 @@ ARun = Annotated[str, typer.Argument(help="A run's folder, or its path below --r
 Only = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="These alone: a,b or one each.")
 ]
-Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
+
+
+def _folder(name: str | Path) -> Path:
+    """Take a folder's name; `""`, as of a variable that is not set, is none."""
+    if not str(name).strip():
+        raise typer.BadParameter("it names no folder")
+    return Path(name)
+
+
+Results = Annotated[
+    Path, typer.Option(metavar="DIR", parser=_folder, help="Folder that runs are written to.")
+]
 
 
 def main() -> None:
@@ -145,9 +156,12 @@ def run(  # noqa: PLR0913 - one parameter per option
     trust: Annotated[
         bool, typer.Option("--trust", help="Go on with pickles of others: runs what they say.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be played, and start nothing.")
+    ] = False,
 ) -> int:
     """Train algorithms on tasks; the same command again goes on where it stopped."""
-    from marlbench.commands.run import read_request, run_grid
+    from marlbench.commands.run import read_request, run_grid, show_plan
     from marlbench.overrides import parse_set
     from marlbench.store.folder import TRUST
 
@@ -165,6 +179,9 @@ def run(  # noqa: PLR0913 - one parameter per option
     )
     if trust:
         os.environ[TRUST] = "1"
+    if dry_run:
+        _print(show_plan(request, results, executor, workers, runs_per_gpu))
+        return ExitCode.OK
     return run_grid(request, results, executor, workers, runs_per_gpu)
 
 
@@ -236,9 +253,15 @@ def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
 def report(  # noqa: PLR0913 - one parameter per option
     results: Annotated[
         list[Path] | None,
-        typer.Option(metavar="DIR", help="Folder of runs; may be repeated.  [default: results]"),
+        typer.Option(
+            metavar="DIR",
+            parser=_folder,
+            help="Folder of runs; may be repeated.  [default: results]",
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the pages.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", parser=_folder, help="Folder for the pages.")
+    ] = None,
     suite: Only = None,
     task: Only = None,
     algo: Only = None,

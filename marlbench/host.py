@@ -14,7 +14,7 @@ from marlbench import hookspecs
 from marlbench.errors import UserError, did_you_mean, one_line
 from marlbench.executors import Executor
 from marlbench.installation import DISTRIBUTION, pip_install
-from marlbench.plugin import API_VERSION, Algorithm, Preset, Suite
+from marlbench.plugin import API_VERSION, Algorithm, Finding, Preset, Suite
 from marlbench.validation import NAMED, UNNAMED, flaw
 
 __all__ = [
@@ -23,10 +23,13 @@ __all__ = [
     "UnknownNameError",
     "check_open_tasks",
     "check_task",
+    "examined",
     "importable",
     "load_catalogue",
     "missing",
     "remedy",
+    "require_installed",
+    "require_ready",
 ]
 
 GROUP = "marlbench"
@@ -260,6 +263,25 @@ def require_installed(suite: Suite) -> None:
     """Raise UserError with the remedy if a suite lacks what it requires."""
     if lack := missing(suite):
         raise UserError(lack)
+
+
+def require_ready(suite: Suite) -> None:
+    """Raise UserError in one line for what `examine` finds missing, before a run would."""
+    lacking = [each for each in examined(suite) if not each.ok]
+    if lacking:
+        said = "; ".join(filter(None, [lacking[0].what, lacking[0].remedy]))
+        more = f"and {len(lacking) - 1} more, " if len(lacking) > 1 else ""
+        raise UserError(
+            f"the suite {suite.name!r} is not ready: {said} ({more}marlbench env check {suite.name})"
+        )
+
+
+def examined(suite: Suite) -> list[Finding]:
+    """Give what a suite's `examine` finds, nothing where it has none; never raises."""
+    try:
+        return list(suite.examine()) if suite.examine else []
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        return [Finding(f"looking for it failed: {one_line(error)}", False)]
 
 
 def missing(suite: Suite) -> str | None:

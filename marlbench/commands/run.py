@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from marlbench.errors import UserError
 from marlbench.executors import Outcome, Resources
 from marlbench.exit_codes import ExitCode
-from marlbench.grid.launch import Grid, all_done, announcement, play, prepare, summary
+from marlbench.grid.launch import (
+    Grid,
+    all_done,
+    announcement,
+    planned,
+    play,
+    prepare,
+    summary,
+)
 from marlbench.grid.plan import PAPER, Request, make_plan
-from marlbench.host import load_catalogue, require_installed
+from marlbench.host import load_catalogue, require_installed, require_ready
 from marlbench.overrides import Override, read_file
 
-__all__ = ["names", "play_grid", "read_request", "run_grid"]
+__all__ = ["names", "play_grid", "prepare_grid", "read_request", "run_grid", "show_plan"]
 
 
 def read_request(  # noqa: PLR0913 - one parameter per option
@@ -70,6 +78,31 @@ def run_grid(
     return ExitCode.OK if all_done(grid) else ExitCode.FAILED
 
 
+def show_plan(
+    request: Request, results: Path, executor: str, workers: int | None, runs_per_gpu: int
+) -> Iterator[str]:
+    """Give what `run_grid` would do, a line for each run; raises UserError, writes nothing."""
+    grid = prepare_grid(request, results, executor, workers, runs_per_gpu)
+    yield from announcement(grid)
+    yield from planned(grid)
+    yield "nothing was started: the same command without --dry-run plays it"
+
+
+def prepare_grid(
+    request: Request, results: Path, executor: str, workers: int | None, runs_per_gpu: int
+) -> Grid:
+    """Look whether what is asked for can be played here; raises UserError, writes nothing."""
+    catalogue = load_catalogue()
+    suite = catalogue.suite(request.suite)
+    require_installed(suite)
+    if (workers is not None and workers < 1) or runs_per_gpu < 1:  # from Python: typer has looked
+        raise UserError("--workers and --runs-per-gpu are 1 or more")
+    plan = make_plan(catalogue, request)
+    require_ready(suite)
+    resources = Resources(workers, runs_per_gpu, plan.run.threads, plan.run.device)
+    return prepare(plan, results, catalogue.executor(executor), resources)
+
+
 def play_grid(
     request: Request, results: Path, executor: str, workers: int | None, runs_per_gpu: int
 ) -> tuple[Grid, Outcome]:
@@ -77,13 +110,7 @@ def play_grid(
 
     Raises UserError before anything is written.
     """
-    catalogue = load_catalogue()
-    require_installed(catalogue.suite(request.suite))
-    if (workers is not None and workers < 1) or runs_per_gpu < 1:  # from Python: typer has looked
-        raise UserError("--workers and --runs-per-gpu are 1 or more")
-    plan = make_plan(catalogue, request)
-    resources = Resources(workers, runs_per_gpu, plan.run.threads, plan.run.device)
-    grid = prepare(plan, results, catalogue.executor(executor), resources)
+    grid = prepare_grid(request, results, executor, workers, runs_per_gpu)
     for line in announcement(grid):
         print(line, flush=True)
     outcome = play(grid)

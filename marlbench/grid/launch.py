@@ -24,7 +24,7 @@ from marlbench.host import check_open_tasks
 from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
 from marlbench.store.folder import SPEC
 
-__all__ = ["Grid", "all_done", "announcement", "play", "prepare", "summary"]
+__all__ = ["Grid", "all_done", "announcement", "planned", "play", "prepare", "summary"]
 
 WIDTH = 78
 LONG = 100_000
@@ -114,6 +114,7 @@ def announcement(grid: Grid) -> Iterator[str]:
         threads = f"{grid.resources.threads} thread{'s' if grid.resources.threads > 1 else ''}"
         at_once = f"{min(len(grid.slots), todo)} at a time, {threads} each"
         yield from _entry("machine", f"{_device(grid)}, {at_once}")
+        yield from _entry("copies", _copies(grid))
     yield from _entry("results", str(grid.results))
     yield from _already(grid)
     yield from _long_without_gpu(grid)
@@ -150,6 +151,28 @@ def _brought_along(plan: Plan) -> str:
 
 def _device(grid: Grid) -> str:
     return "GPU" if any(name.startswith("gpu") for name in grid.slots) else "CPU"
+
+
+def _copies(grid: Grid) -> str:
+    """Say how many copies of environments will be there at once, each a game with some suites."""
+    plan, specs = grid.plan, dict(zip(grid.folders, grid.plan.specs, strict=True))
+    configs = {each.name: each.config for each in plan.algorithms}
+    evaluation = min(plan.run.evaluation.num_envs, plan.run.evaluation.episodes)
+    training = {
+        each: configs[specs[each].algorithm](**specs[each].algorithm_config).num_envs
+        for each in grid.todo()
+    }
+    largest = sorted(training.values(), reverse=True)[: len(grid.slots)]
+    numbers = sorted(set(largest))
+    a_run = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    total = sum(largest) + evaluation * len(largest)
+    return f"{total} environments at once: a run trains in {a_run}, is evaluated in {evaluation}"
+
+
+def planned(grid: Grid) -> Iterator[str]:
+    """Give a line for each run of the plan, as it stands before the grid."""
+    for folder, spec in zip(grid.folders, grid.plan.specs, strict=True):
+        yield f"  {grid.status(folder):<10} {spec.row} {spec.label} seed {spec.seed}"
 
 
 def _already(grid: Grid) -> Iterator[str]:

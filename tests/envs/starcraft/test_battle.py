@@ -217,7 +217,7 @@ def test_a_game_that_hangs_is_killed_after_the_limit(
 def test_a_process_that_dies_is_a_crash_that_quotes_its_last_words(trouble: Any) -> None:
     trouble("die@2")
     env = smac()
-    with pytest.raises(GameCrash, match="died in a step: the stand-in is gone"):
+    with pytest.raises(GameCrash, match="died in a step; last it said: the stand-in is gone"):
         play(env, wait)
     env.close()
 
