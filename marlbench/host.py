@@ -271,9 +271,8 @@ def require_ready(suite: Suite) -> None:
     if lacking:
         said = "; ".join(filter(None, [lacking[0].what, lacking[0].remedy]))
         more = f"and {len(lacking) - 1} more, " if len(lacking) > 1 else ""
-        raise UserError(
-            f"the suite {suite.name!r} is not ready: {said} ({more}marlbench env check {suite.name})"
-        )
+        there = f"({more}marlbench env check {suite.name})"
+        raise UserError(f"the suite {suite.name!r} is not ready: {said} {there}")
 
 
 def examined(suite: Suite) -> list[Finding]:

@@ -17,7 +17,7 @@ __all__ = ["Board", "Row", "count", "duration", "score"]
 State = Literal["waiting", "running", "retrying", "done", "failed"]
 MINUTE, HOUR, DAY = 60, 3600, 86400
 EARLIER = {
-    **dict.fromkeys(("eta_s", "steps_per_s", "replay_gib", "free_gib")),
+    **dict.fromkeys(("eta_s", "steps_per_s", "replay_gib", "copies_gib", "free_gib")),
     "phase": "starting",
 }
 """What is not known of a run whose `progress.json` an earlier worker wrote."""

@@ -12,7 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from marlbench.grid import replays
+from marlbench.grid import memory
 from marlbench.grid.board import Board, Row, count, duration, score
 
 __all__ = ["LiveView"]
@@ -124,9 +124,9 @@ class LiveView:
 
     def _memory(self) -> list[Text]:
         """Say how large the replays grow, unless they are small; if too large, what to do."""
-        said = replays.together(self.board)
-        if replays.too_large(self.board):
-            return [_line(f"! {said}", "yellow"), _line(f"  {replays.REMEDY}", "yellow")]
+        said = memory.together(self.board)
+        if memory.too_large(self.board):
+            return [_line(f"! {said}", "yellow"), _line(f"  {memory.REMEDY}", "yellow")]
         return [_line(f"  {said}", "dim")] if said else []
 
     def _troubles(self) -> list[Text]:

@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from marlbench.grid import replays
+from marlbench.grid import memory
 from marlbench.grid.board import Board, Row, count, duration, score
 
 __all__ = ["PlainView"]
@@ -64,12 +64,12 @@ class PlainView:
         """Say once per run how large its replay grows, and once if they do not fit together."""
         for row in self.board.rows.values():
             fresh = row.state == "running" and row.folder not in self._planned
-            if fresh and (said := replays.of_run(row.progress)):
+            if fresh and (said := memory.of_run(row.progress)):
                 self._planned.add(row.folder)
-                self._say(row, said + replays.beside(row.progress.get("free_gib")))
-        if not self._warned and replays.too_large(self.board):
+                self._say(row, said + memory.beside(row.progress.get("free_gib")))
+        if not self._warned and memory.too_large(self.board):
             self._warned = True
-            print(f"WARNING: {replays.together(self.board)}: {replays.REMEDY}", flush=True)
+            print(f"WARNING: {memory.together(self.board)}: {memory.REMEDY}", flush=True)
 
     def _say(self, row: Row, text: str) -> None:
         done = self.board.number("done") + self.board.number("failed")

@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from marlbench.grid.board import count, duration, score
-from marlbench.grid.replays import of_run
+from marlbench.grid.memory import of_run
 from marlbench.grid.variants import meanings
 from marlbench.store import RunRecord, runs
 

@@ -30,7 +30,7 @@ class Progress:
     ) -> None:
         """Begin an attempt of a run, whose clock is its journal's.
 
-        `memory` is what was planned for its replay, told on with the progress.
+        `memory` is what was planned for its replay and copies, told on with the progress.
         """
         self.scores: dict[str, str] = {}
         """Of the last evaluation, as they are shown, the headline first."""

@@ -34,6 +34,20 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 SMALL = ["--suite", "probe", "--task", "two_step", "--preset", "smoke", "--set", "run.device=cpu"]
 
 
+@pytest.mark.usefixtures("tiny", "empty")
+def test_a_dry_run_shows_every_run_and_writes_nothing(call: Call, empty: Path) -> None:
+    code, out, err = call("run", "--algo", "tiny", *SMALL, "--workers", "2", "--dry-run")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "2 runs of 600 env steps"
+    assert "  copies   24 environments at once: a run trains in 8, evaluates in 4" in lines
+    assert [line.split() for line in lines if line.startswith("  new")] == [
+        ["new", "two_step", "tiny", "seed", "0"],
+        ["new", "two_step", "tiny", "seed", "1"],
+    ]
+    assert list(empty.iterdir()) == []
+
+
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -58,6 +72,11 @@ SMALL = ["--suite", "probe", "--task", "two_step", "--preset", "smoke", "--set",
         (["run", "--algo", "tiny", *SMALL, "--results", "/proc/no"], "cannot write to /proc"),
         (["run", "--algo", "tiny", *SMALL, "--results", "/dev/null"], "cannot write to /dev/null"),
         (["run", "--algo", "tiny", *SMALL, "--results", "x" * 300], "(File name too long)"),
+        (["run", "--algo", "tiny", *SMALL, "--results", ""], "it names no folder"),
+        (["run", "--algo", "tiny", *SMALL, "--seeds", "9" * 20], "takes 20,000 at most"),
+        (["run", "--algo", "tiny", *SMALL, "--seeds", "1000000"], "takes 20,000 at most"),
+        (["run", "--algo", "tiny", *SMALL, "--seed", "9" * 20], "a seed is less than"),
+        (["report", "--results", ""], "it names no folder"),
         (["status", "--results", "x" * 300], "x: File name too long"),
         (["run", "--algo", "tiny"], "Missing option '--suite' (marlbench run --help)"),
         (["run", "--algo", "tiny", *SMALL, "--sedes", "1"], "No such option"),

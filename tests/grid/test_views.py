@@ -14,6 +14,7 @@ from rich.console import Console
 from marlbench.config import RunConfig, RunSpec
 from marlbench.grid.board import Board
 from marlbench.grid.live import LiveView
+from marlbench.grid.memory import REMEDY
 from marlbench.grid.plain import PlainView
 
 
@@ -201,6 +202,24 @@ def test_a_pipe_is_told_once_to_what_a_replay_grows(
     assert capsys.readouterr().out.splitlines()[3:] == [
         "[0/3] rand_5v5 dmawm seed 0: replay grows to 9.8 GiB, 23.0 GiB of memory were free",
         "[0/3] rand_5v5 elsewhere seed 0: replay grows to 2.0 GiB",
+    ]
+
+
+def test_environments_are_told_beside_the_replays_and_count_with_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = board_of(tmp_path, ["dmawm", "qmix"])
+    view = PlainView(board)
+    for folder, replay in zip(board.rows, (2.0, 0.0), strict=True):
+        view.started(folder, 1)
+        write(folder, replay_gib=replay, copies_gib=16.0, free_gib=30.0)
+    view.tick()
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "[0/2] rand_5v5 dmawm seed 0: replay grows to 2.0 GiB, environments take 16.0 GiB, "
+        "30.0 GiB of memory were free",
+        "[0/2] rand_5v5 qmix seed 0: environments take 16.0 GiB, 30.0 GiB of memory were free",
+        "WARNING: replay grows to 2.0 GiB, environments take 32.0 GiB, 30.0 GiB of memory were "
+        f"free: {REMEDY}",
     ]
 
 

@@ -222,6 +222,18 @@ def test_a_process_that_dies_is_a_crash_that_quotes_its_last_words(trouble: Any)
     env.close()
 
 
+def test_a_launch_that_fails_keeps_what_the_game_itself_said(trouble: Any) -> None:
+    trouble("launch@1")
+    env = smac()
+    said = (
+        r"the game did not start: BrokenConnection: launch; last it said: SC2_x64: libstdc\+\+\.so"
+        r"\.6: cannot open shared object file; try `marlbench env check smac`"
+    )
+    with pytest.raises(GameCrash, match=said):
+        env.reset(0)
+    env.close()
+
+
 def test_a_reset_of_smacv2_that_gives_none_is_read_anew(trouble: Any) -> None:
     trouble("unspawned@1")
     env = smacv2()
