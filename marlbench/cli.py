@@ -153,6 +153,9 @@ def run(  # noqa: PLR0913 - one parameter per option
         int, typer.Option(metavar="N", min=1, help="Runs that share a GPU.")
     ] = 1,
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
+    sink: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Follow the runs: tensorboard, ...")
+    ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Go on with pickles of others: runs what they say.")
     ] = False,
@@ -161,7 +164,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     ] = False,
 ) -> int:
     """Train algorithms on tasks; the same command again goes on where it stopped."""
-    from marlbench.commands.run import read_request, run_grid, show_plan
+    from marlbench.commands.run import Way, names, read_request, run_grid, show_plan
     from marlbench.overrides import parse_set
     from marlbench.store.folder import TRUST
 
@@ -179,18 +182,90 @@ def run(  # noqa: PLR0913 - one parameter per option
     )
     if trust:
         os.environ[TRUST] = "1"
+    way = Way(executor, workers, runs_per_gpu, names("--sink", sink or []))
     if dry_run:
-        _print(show_plan(request, results, executor, workers, runs_per_gpu))
+        _print(show_plan(request, results, way))
         return ExitCode.OK
-    return run_grid(request, results, executor, workers, runs_per_gpu)
+    return run_grid(request, results, way)
 
 
 @app.command()
-def status(results: Results = RESULTS) -> None:
+def status(  # noqa: PLR0913 - one parameter per option
+    results: Results = RESULTS,
+    suite: Only = None,
+    task: Only = None,
+    algo: Only = None,
+    label: Only = None,
+    of: Annotated[
+        list[str] | None,
+        typer.Option("--status", metavar="NAME", help="done, running, failed, waiting, ..."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As a list for scripts.")] = False,
+) -> None:
     """Show every run: done, running, failed with its reason, waiting."""
-    from marlbench.grid.status import overview
+    from marlbench.commands.run import named_by
+    from marlbench.grid import status
 
-    _print(overview(results))
+    only = {"suite": suite, "task": task, "algo": algo, "label": label, "status": of}
+    wanted = named_by(only)
+    lines = [status.as_json(results, wanted)] if as_json else status.overview(results, wanted)
+    _print(lines)
+
+
+@app.command()
+def rm(  # noqa: PLR0913 - one parameter per option
+    run: Annotated[
+        list[str] | None, typer.Argument(help="Folders of runs, or their paths below --results.")
+    ] = None,
+    suite: Only = None,
+    task: Only = None,
+    algo: Only = None,
+    label: Only = None,
+    of: Annotated[
+        list[str] | None, typer.Option("--status", metavar="NAME", help="failed, unfinished, ...")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    results: Results = RESULTS,
+) -> int:
+    """Remove runs, those that are named or all that the options choose; asks before it does."""
+    from marlbench.commands.remove import removed, to_remove
+    from marlbench.commands.run import named_by
+
+    only = {"suite": suite, "task": task, "algo": algo, "label": label, "status": of}
+    folders = to_remove(results, run or [], named_by(only))
+    _print(f"  {folder}" for folder in folders)
+    if not yes and not typer.confirm(f"remove these {len(folders)} runs for good?"):
+        return ExitCode.FAILED
+    _print(removed(results, folders))
+    return ExitCode.OK
+
+
+@app.command()
+def merge(
+    folders: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Results folders.")],
+    results: Results = RESULTS,
+) -> None:
+    """Copy the runs of results folders, of other machines say, into --results."""
+    from marlbench.commands.merge import merged
+
+    _print(merged(folders, results))
+
+
+@app.command()
+def follow(  # noqa: PLR0913 - one parameter per option
+    sink: Annotated[list[str], typer.Option(metavar="NAME", help="Where to: marlbench list.")],
+    suite: Only = None,
+    task: Only = None,
+    algo: Only = None,
+    label: Only = None,
+    results: Results = RESULTS,
+) -> int:
+    """Hand rows of runs on to TensorBoard, W&B, MLflow or trackio, as they are written."""
+    from marlbench.commands.follow import follow_runs
+    from marlbench.commands.run import named_by, names
+
+    wanted = named_by({"suite": suite, "task": task, "algo": algo, "label": label})
+    return follow_runs(results, names("--sink", sink), wanted)
 
 
 @app.command("list")

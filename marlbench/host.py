@@ -15,6 +15,7 @@ from marlbench.errors import UserError, did_you_mean, one_line
 from marlbench.executors import Executor
 from marlbench.installation import DISTRIBUTION, pip_install
 from marlbench.plugin import API_VERSION, Algorithm, Finding, Preset, Suite
+from marlbench.sinks import Sink
 from marlbench.validation import NAMED, UNNAMED, flaw
 
 __all__ = [
@@ -83,6 +84,7 @@ class Catalogue:
     suites: dict[str, Suite] = field(default_factory=dict)
     presets: dict[str, Preset] = field(default_factory=dict)
     executors: dict[str, Executor] = field(default_factory=dict)
+    sinks: dict[str, Sink] = field(default_factory=dict)
     report_sections: list[Any] = field(default_factory=list)
     plugins: dict[str, str] = field(default_factory=dict)
     """The distribution of every plugin that lives, by the name of its entry point."""
@@ -105,6 +107,10 @@ class Catalogue:
     def executor(self, name: str) -> Executor:
         """Give the executor of this name; raises UnknownNameError."""
         return self._find("executor", name, self.executors)
+
+    def sink(self, name: str) -> Sink:
+        """Give the sink of this name; raises UnknownNameError."""
+        return self._find("sink", name, self.sinks)
 
     def unknown(self, what: str, name: str, known: Iterable[str]) -> UnknownNameError:
         """Make the error for a name that nothing has: its plugin is broken, or it is misspelt."""

@@ -8,6 +8,7 @@ from typing import Any
 from marlbench.errors import did_you_mean
 from marlbench.executors import Executor
 from marlbench.plugin import Algorithm, AlgorithmConfig, Config, Preset, Suite
+from marlbench.sinks import Sink
 
 __all__ = ["NAMED", "UNNAMED", "flaw"]
 
@@ -16,6 +17,7 @@ NAMED: dict[str, type[Any]] = {
     "suites": Suite,
     "presets": Preset,
     "executors": Executor,
+    "sinks": Sink,
 }
 UNNAMED = ("report_sections",)
 

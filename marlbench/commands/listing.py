@@ -26,6 +26,7 @@ def listing(catalogue: Catalogue) -> Iterator[str]:
     yield from _block(catalogue, "suites", suites)
     yield from _block(catalogue, "presets", presets)
     yield from _block(catalogue, "executors", executors)
+    yield from _block(catalogue, "sinks", [(e.name, e.summary) for e in catalogue.sinks.values()])
     if catalogue.broken:
         yield "broken plugins, set aside"
         yield from (f"  {broken}" for broken in catalogue.broken)

@@ -26,7 +26,16 @@ from marlbench.plugin import Algorithm
 from marlbench.store import RunRecord, SpecConflict, agreeing, create, run_folder, runs
 from marlbench.store.folder import SPEC
 
-__all__ = ["Grid", "all_done", "announcement", "planned", "play", "prepare", "summary"]
+__all__ = [
+    "Grid",
+    "all_done",
+    "announcement",
+    "planned",
+    "play",
+    "prepare",
+    "summary",
+    "write_documents",
+]
 
 WIDTH = 78
 LONG = 100_000
@@ -209,8 +218,8 @@ def _long_without_gpu(grid: Grid) -> Iterator[str]:
         )
 
 
-def play(grid: Grid) -> Outcome:
-    """Write the runs' documents and play those that are open."""
+def write_documents(grid: Grid) -> None:
+    """Write the runs' documents; raises UserError where they cannot be."""
     try:
         for spec in grid.plan.specs:
             create(grid.results, spec, grid.plan.today)
@@ -218,6 +227,10 @@ def play(grid: Grid) -> Outcome:
         raise UserError(
             f"--results {grid.results}: {error.strerror}; name another folder"
         ) from error
+
+
+def play(grid: Grid) -> Outcome:
+    """Play the runs that are open."""
     todo = grid.todo()
     if not todo:
         return Outcome({}, interrupted=False)

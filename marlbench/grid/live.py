@@ -149,8 +149,8 @@ def _cells(row: Row, wide: bool, room: int) -> list[RenderableType]:
     sign, style = SIGNS[row.state]
     total = row.spec.run.steps
     rate = row.progress.get("steps_per_s") if row.state == "running" else None
-    name = Text(f"{row.spec.row} {row.spec.label}", style="dim" if row.state == "waiting" else "")
-    name.truncate(room, overflow="ellipsis")
+    name = Text(shortened(row.spec.row, row.spec.label, room))
+    name.style = "dim" if row.state == "waiting" else ""
     cells: list[RenderableType] = [
         Text(sign, style=style),
         name,
@@ -161,6 +161,22 @@ def _cells(row: Row, wide: bool, room: int) -> list[RenderableType]:
     cells += [count(rate) if rate else ""] if wide else []
     headline = dict(list(row.progress.get("scores", {}).items())[:1])
     return [*cells, _time_to_go(row), score(headline)]
+
+
+def shortened(task: str, label: str, room: int) -> str:
+    """Give task and label in so many columns: the task gives way first, then the label's end.
+
+    >>> shortened("rand_5v5", "dmawm", 20), shortened("rand_5v5", "dmawm", 10)
+    ('rand_5v5 dmawm', 'ran… dmawm')
+    >>> shortened("rand_5v5", "dmawm", 6), shortened("rand_5v5", "dmawm-quick", 8)
+    ('dmawm', 'dmawm-q…')
+    """
+    left = room - len(label) - 1
+    if len(task) <= left:
+        return f"{task} {label}"
+    if left > 1:
+        return f"{task[: left - 1]}… {label}"
+    return label if len(label) <= room else f"{label[: max(0, room - 1)]}…"
 
 
 def _time_to_go(row: Row) -> str:

@@ -125,6 +125,50 @@ def test_time_to_go_counts_the_runs_that_wait(tmp_path: Path) -> None:
     assert board.eta() == pytest.approx(240, abs=30)
 
 
+def test_time_to_go_knows_start_up_what_is_played_already_and_runs_of_other_labels(
+    tmp_path: Path,
+) -> None:
+    board_of(tmp_path, ["dmawm", "qmix"], slots=1, seeds=2)
+    write(tmp_path / "dmawm_1", env_steps=200_000, time=time.time() - 100)  # half is played
+    board = Board([(row, spec_of(row)) for row in sorted(tmp_path.iterdir())], slots=1)
+    dmawm, half, qmix, other = board.rows
+    board.started(dmawm, 1)
+    write(dmawm, env_steps=10, elapsed_s=40, startup_s=20, eta_s=80)
+    board.refresh()
+    # 80 s to its end; 20 s of start-up and half of 100 s; twice 120 s, as of all that is known
+    assert board.eta() == pytest.approx(80 + 20 + 50 + 2 * 120)
+    board.started(qmix, 1)
+    write(qmix, env_steps=10, elapsed_s=2, startup_s=1, eta_s=8)
+    board.refresh()
+    board.slots = 2
+    # the slot of qmix falls free after 8 s, plays the half run, and the one of dmawm the last
+    assert board.eta() == pytest.approx(80 + 10)
+    assert other != half
+
+
+def spec_of(folder: Path) -> RunSpec:
+    """The document of a run whose folder has its label and seed for a name."""
+    label, seed = folder.name.split("_")
+    names = {"suite": "skirmish", "task": "rand_5v5", "algorithm": "dmawm", "label": label}
+    return RunSpec(**names, seed=int(seed), run=RunConfig(steps=400_000))
+
+
+@pytest.mark.parametrize("width", [60, 66, 80])
+def test_a_narrow_terminal_keeps_the_name_of_the_algorithm(tmp_path: Path, width: int) -> None:
+    spec = RunSpec(
+        suite="meltingpot",
+        task="prisoners_dilemma_in_the_matrix__arena",
+        algorithm="dmawm",
+        label="dmawm-q",
+        seed=0,
+    )
+    (tmp_path / "run").mkdir()
+    board = Board([(tmp_path / "run", spec)], 1)
+    (line,) = [line for line in screen(board, width, 20) if "dmawm" in line]
+    assert "dmawm-q " in line
+    assert len(line) <= width
+
+
 def test_the_speed_of_an_earlier_worker_is_not_shown(tmp_path: Path) -> None:
     board = board_of(tmp_path, ["dmawm"])
     (folder,) = board.rows
