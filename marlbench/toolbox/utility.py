@@ -28,8 +28,8 @@ IMAGES_AT_ONCE = 16_384
 class Utility(nn.Module):
     """Q_a: Linear, ReLU, GRU, Linear, shared by the agents [code: n_rnn_agent.py@8ccac7c].
 
-    The input is the agent's observation, its last action and its index; of an image, the
-    vector that a convolutional trunk makes of it.
+    The input is the agent's observation, its last action and, unless the host hides it, its index;
+    of an image, the vector that a convolutional trunk makes of it.
     """
 
     def __init__(self, spec: EnvSpec, hidden: int, image_features: int) -> None:
@@ -48,11 +48,11 @@ class Utility(nn.Module):
         if self.sees_images:
             trunk = ImageEncoder(spec.obs_shape)
             self.trunk = nn.Sequential(trunk, nn.Linear(trunk.features, self.features), nn.ReLU())
-        inputs = self.features + spec.num_actions + spec.num_agents
-        self.input = nn.Linear(inputs, hidden)
+        told = labels(spec.num_agents, spec.num_actions, spec.agent_index != "hidden")
+        self.input = nn.Linear(self.features + told.shape[-1], hidden)
         self.gru = PackedGRU(hidden, hidden)
         self.output = nn.Linear(hidden, spec.num_actions)
-        self.register_buffer("labels", labels(spec.num_agents, spec.num_actions), persistent=False)
+        self.register_buffer("labels", told, persistent=False)
         self.labels: Tensor
         self.register_buffer("agents", torch.arange(spec.num_agents), persistent=False)
         self.agents: Tensor
@@ -71,7 +71,7 @@ class Utility(nn.Module):
         return torch.cat([checkpoint(self.trunk, part, use_reentrant=False) for part in parts])
 
     def inputs(self, embedding: Tensor, last_action: Tensor) -> Tensor:
-        """Join embeddings (N, A, D), last actions (N, A) and indices: (N, A, I)."""
+        """Join embeddings (N, A, D), last actions (N, A) and what is told of indices: (N, A, I)."""
         return torch.cat([embedding, self.labels[self.agents, last_action]], -1)
 
     def forward(self, obs: Tensor, last_action: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
@@ -96,11 +96,14 @@ class Utility(nn.Module):
         return self.values(self.states(inputs, sizes))
 
 
-def labels(num_agents: int, num_actions: int) -> Tensor:
-    """One-hot last action (zeros for the last one, none), then one-hot index: (A, U + 1, U + A)."""
+def labels(num_agents: int, num_actions: int, index: bool) -> Tensor:
+    """One-hot last action (zeros for the last one, none), then one-hot index: (A, U + 1, U + A).
+
+    Without the index: (A, U + 1, U), the same for all agents.
+    """
     actions = torch.eye(num_actions + 1)[:, :num_actions].expand(num_agents, -1, -1)
     agents = torch.eye(num_agents)[:, None].expand(-1, num_actions + 1, -1)
-    return torch.cat([actions, agents], -1)
+    return torch.cat([actions, agents], -1) if index else actions.contiguous()
 
 
 @dataclass(frozen=True)
