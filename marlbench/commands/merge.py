@@ -1,4 +1,4 @@
-"""`marlbench merge`: brings runs of several results folders into one, and refuses what conflicts."""
+"""`marlbench merge`: brings runs of several results folders into one; refuses what conflicts."""
 
 from __future__ import annotations
 

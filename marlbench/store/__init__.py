@@ -9,14 +9,8 @@ from marlbench.store.folder import (
     read_spec,
     run_folder,
 )
-from marlbench.store.reading import (
-    RunRecord,
-    each_run,
-    load,
-    load_training,
-    read,
-    runs,
-)
+from marlbench.store.frames import load, load_training
+from marlbench.store.reading import RunRecord, each_run, read, runs
 from marlbench.store.writing import Journal, Superseded
 
 __all__ = [
