@@ -6,7 +6,6 @@ import io
 import os
 import sys
 import warnings
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +14,7 @@ from marlbench.cli_options import (
     RESULTS,
     Algorithms,
     AnExecutor,
+    AStudy,
     ASuite,
     DryRun,
     Label,
@@ -122,8 +122,9 @@ def options(
 
 @app.command()
 def run(  # noqa: PLR0913 - one parameter per option
-    algo: Algorithms,
     suite: ASuite,
+    algo: Algorithms = None,
+    study: AStudy = None,
     task: Tasks = None,
     seeds: Seeds = None,
     seed: Seed = None,
@@ -146,14 +147,15 @@ def run(  # noqa: PLR0913 - one parameter per option
     from marlbench.store.folder import TRUST
 
     request = read_request(
-        algo=algo,
+        algo=algo or [],
+        study=study,
         suite=suite,
         task=task or [],
         seeds=seeds,
         seed=seed or [],
         steps=steps,
         preset=preset or [],
-        overrides=[*map(parse_set, set_ or [])],
+        overrides=list(map(parse_set, set_ or [])),
         config=config,
         label=label,
     )
@@ -169,7 +171,7 @@ def run(  # noqa: PLR0913 - one parameter per option
 
 @app.command("list")
 def list_() -> None:
-    """Show algorithms, suites, presets and executors, and plugins that are broken."""
+    """Show algorithms, suites, presets, studies and executors, and plugins that are broken."""
     from marlbench.commands.listing import listing
     from marlbench.host import load_catalogue
 
@@ -178,7 +180,7 @@ def list_() -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="An algorithm, suite or preset, or `run`.")],
+    name: Annotated[str, typer.Argument(help="An algorithm, suite, preset or study; or `run`.")],
 ) -> None:
     """Show settings, each with its sentence, default and source."""
     from marlbench.commands.show import describe

@@ -12,7 +12,6 @@ import typer
 
 from marlbench.exit_codes import ExitCode
 
-
 RESULTS = Path("results")
 
 
@@ -35,8 +34,9 @@ Results = Annotated[
 
 # what `marlbench run` is asked
 Algorithms = Annotated[
-    list[str], typer.Option(metavar="NAME", help="Algorithms: dmawm,qmix or one --algo each.")
+    list[str] | None, typer.Option(metavar="NAME", help="Algorithms: a,b or one --algo each.")
 ]
+AStudy = Annotated[str | None, typer.Option(metavar="NAME", help="In place of --algo.")]
 ASuite = Annotated[str, typer.Option(metavar="NAME", help="Suite of tasks.")]
 Tasks = Annotated[
     list[str] | None,

@@ -16,6 +16,7 @@ from marlbench.executors import Executor
 from marlbench.installation import DISTRIBUTION, pip_install
 from marlbench.plugin import API_VERSION, Algorithm, Finding, Preset, Suite
 from marlbench.sinks import Sink
+from marlbench.studies import Study
 from marlbench.validation import NAMED, UNNAMED, flaw
 
 __all__ = [
@@ -83,6 +84,7 @@ class Catalogue:
     algorithms: dict[str, Algorithm] = field(default_factory=dict)
     suites: dict[str, Suite] = field(default_factory=dict)
     presets: dict[str, Preset] = field(default_factory=dict)
+    studies: dict[str, Study] = field(default_factory=dict)
     executors: dict[str, Executor] = field(default_factory=dict)
     sinks: dict[str, Sink] = field(default_factory=dict)
     report_sections: list[Any] = field(default_factory=list)
@@ -103,6 +105,10 @@ class Catalogue:
     def preset(self, name: str) -> Preset:
         """Give the preset of this name; raises UnknownNameError."""
         return self._find("preset", name, self.presets)
+
+    def study(self, name: str) -> Study:
+        """Give the study of this name; raises UnknownNameError."""
+        return self._find("study", name, self.studies)
 
     def executor(self, name: str) -> Executor:
         """Give the executor of this name; raises UnknownNameError."""
@@ -256,7 +262,9 @@ def _check_names(catalogue: Catalogue, offers: dict[str, list[Any]], distributio
         for name in names:
             first = catalogue.offered_by.get((kind, name))
             if first or names.count(name) > 1:
-                raise UnusableError(_twice(kind[:-1], name, first or distribution, distribution))
+                raise UnusableError(
+                    _twice(NAMED[kind].__name__.lower(), name, first or distribution, distribution)
+                )
 
 
 def _twice(kind: str, name: str, first: str, second: str) -> str:
@@ -276,9 +284,8 @@ def require_ready(suite: Suite) -> None:
     lacking = [each for each in examined(suite) if not each.ok]
     if lacking:
         said = "; ".join(filter(None, [lacking[0].what, lacking[0].remedy]))
-        more = f"and {len(lacking) - 1} more, " if len(lacking) > 1 else ""
-        there = f"({more}marlbench env check {suite.name})"
-        raise UserError(f"the suite {suite.name!r} is not ready: {said} {there}")
+        said += f" (and {len(lacking) - 1} more)" if len(lacking) > 1 else ""
+        raise UserError(f"{suite.name} is not ready: {said} (marlbench env check {suite.name})")
 
 
 def examined(suite: Suite) -> list[Finding]:

@@ -9,6 +9,7 @@ from marlbench.errors import did_you_mean
 from marlbench.executors import Executor
 from marlbench.plugin import Algorithm, AlgorithmConfig, Config, Preset, Suite
 from marlbench.sinks import Sink
+from marlbench.studies import Study
 
 __all__ = ["NAMED", "UNNAMED", "flaw"]
 
@@ -16,6 +17,7 @@ NAMED: dict[str, type[Any]] = {
     "algorithms": Algorithm,
     "suites": Suite,
     "presets": Preset,
+    "studies": Study,
     "executors": Executor,
     "sinks": Sink,
 }
@@ -48,6 +50,8 @@ def _flaws(entry: Any) -> Iterator[str]:
         yield from _wrong_config(entry.config, Config)
         yield from _wrong_tasks(entry)
         yield from _wrong_forms(entry)
+    if isinstance(entry, Study):
+        yield from entry.flaws()
 
 
 def _wrong_config(config: Any, wanted: type[Config]) -> Iterator[str]:

@@ -56,7 +56,8 @@ class Pursuit:
         except Exception as error:  # noqa: BLE001 - whatever a sink raises costs its own rows alone
             said = f"{self.sink.name}: {self.folder}: {one_line(error)}; again in {self.wait:.0f} s"
             print(said, file=sys.stderr, flush=True)
-            self.writer, self.not_before = None, time.monotonic() + self.wait
+            self._drop()
+            self.not_before = time.monotonic() + self.wait
             self.wait = min(2 * self.wait, PATIENCE[1])
 
     def _hand_on(self, record: RunRecord) -> None:
@@ -77,9 +78,16 @@ class Pursuit:
         self.wait = PATIENCE[0]
 
     def give_up(self) -> None:
-        """Close the writer of a run that goes on without being followed."""
+        """Leave a run that goes on without being followed."""
+        self._drop()
+        self.ended = True
+
+    def _drop(self) -> None:
+        """Close the writer, which may have failed, so that another can go on with the run."""
         with suppress(Exception):
-            self._close("unfinished")
+            if self.writer is not None:
+                self.writer.close("unfinished")
+        self.writer = None
 
     def _close(self, status: str) -> None:
         if self.writer is not None:

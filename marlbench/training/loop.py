@@ -13,6 +13,7 @@ from marlbench.store.kept import best
 from marlbench.training import evaluation
 from marlbench.training.divergence import check_parameters, finite
 from marlbench.training.evaluation import Occasion
+from marlbench.training.foresight import AT_EVALUATIONS, imagines, judge_fresh
 from marlbench.training.policies import kept_state
 from marlbench.training.saved_state import classes_in
 from marlbench.vecenv import synchronous
@@ -21,6 +22,7 @@ from marlbench.vecenv.seeding import step_rng
 
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
+    from marlbench.imagination import ImaginingAgent
     from marlbench.plugin import Agent, DrawingAgent
     from marlbench.store import Journal
     from marlbench.training.checkpoint import Checkpoints
@@ -137,7 +139,8 @@ def evaluate(run: Run, point: int) -> None:
 
     check_parameters(run.agent, run.position.env_steps)
     protocol = run.spec.run.evaluation
-    row = played(run, run.agent, Occasion("curve", point, protocol.episodes))
+    foreseen = {"imagination": judged(run, run.agent)} if imagines(run.agent) else {}
+    row = played(run, run.agent, Occasion("curve", point, protocol.episodes)) | foreseen
     run.journal.append_evaluation({"kind": "curve", "step": point, **row})
     keep_pictures(run, point)
     headline = run.env.spec.metrics[0]
@@ -193,6 +196,22 @@ def played(run: Run, agent: Agent, occasion: Occasion) -> dict[str, Any]:
     finally:  # a crash that fails the run is noted, too
         note_crashes(run)
     return row | {"wall": run.journal.wall()}
+
+
+def judged(run: Run, agent: ImaginingAgent) -> dict[str, Any]:
+    """Judge a model on fresh episodes of the evaluation's copies, from the same start states."""
+
+    def between_steps() -> None:
+        run.progress.show(run.position, "evaluating")
+        run.stop.check()
+
+    try:
+        with run.progress.evaluating():
+            return judge_fresh(
+                agent, run.evaluation_env, 0, run.spec.seed, AT_EVALUATIONS, between_steps
+            )
+    finally:  # a crash that fails the run is noted, too
+        note_crashes(run)
 
 
 def keep_pictures(run: Run, point: int) -> None:

@@ -269,7 +269,9 @@ def test_a_grid_runs_fails_in_part_and_goes_on_by_the_same_command(call: Call, e
     assert (code, err) == (1, "")
     assert "2 runs of 96 env steps" in out
     assert "failed: ValueError: the mood is bad" in out
-    assert re.search(r"  done +two_step tiny-num_envs=2 seed 0 +return \d+\.\d\d\n", out)
+    assert re.search(
+        r"  done +two_step tiny-num_envs=2 seed 0 +took \d+ s, return \d+\.\d\d\n", out
+    )
     assert "next: marlbench report --results results" in out
     found = {run.spec.algorithm: run for run in runs(empty / "results")}
     assert {name: run.status for name, run in found.items()} == {"tiny": "done", "moody": "failed"}
@@ -339,12 +341,12 @@ def test_another_map_is_another_row_and_a_named_variant_is_said_in_words(
 def test_a_run_says_what_memory_its_worker_planned(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marlbench.grid.replays.WORTH_SAYING", 0.0)  # the learner has no replay
+    monkeypatch.setattr("marlbench.grid.memory.WORTH_SAYING", 0.0)  # the learner has no replay
     small = [*SMALL, "--set", "mood=slow", "--steps", "60", "--seed", "0"]
     code, out, _ = call("run", "--algo", "tiny", *small)
     assert code == 0
     (line,) = [line for line in out.splitlines() if "replay grows" in line]
-    said = r"\[0/1\] two_step tiny-.*: replay grows to 0\.0 GiB(, \d+\.\d GiB of memory were free)?"
+    said = r"\[0/1\] two_step tiny-.*: replay grows to 0\.0 GiB, environments take 0\.0 GiB(, \d+\.\d GiB of memory were free)?"
     assert re.fullmatch(said, line)
 
 

@@ -91,7 +91,7 @@ def test_a_grid_looks_before_it_starts_and_says_it_in_one_line(
     assert call(*grid) == (
         2,
         "",
-        f"marlbench: the suite 'game' is not ready: the game: {place}; marlbench env install game "
+        f"marlbench: game is not ready: the game: {place}; marlbench env install game "
         "(marlbench env check game)\n",
     )
     assert not (tmp_path / "results").exists()

@@ -157,7 +157,7 @@ def test_a_sink_that_fails_gets_its_rows_later(
     monkeypatch.setattr(time, "monotonic", lambda: later)
     pursuit.look()
     assert len(notebook.rows) == 3
-    assert len(notebook.opened) == 2
+    assert (len(notebook.opened), notebook.ends) == (2, ["unfinished"])
     journal.close()
 
 

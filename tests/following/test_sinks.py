@@ -21,7 +21,9 @@ SINKS = {sink.name: sink for sink in marlbench_sinks()}
 def handed_on(sink: Sink, results: Path) -> Path:
     """Hand a run on in two parts, as two followers would; give its folder."""
     journal = played(results, 1, 2)
-    Follower(sink, [journal.folder]).pursuits[0].look()
+    (first,) = Follower(sink, [journal.folder]).pursuits
+    first.look()
+    first.give_up()
     update(journal, 3)
     evaluate(journal, "curve", 200)
     journal.write_done({"env_steps": 200})
@@ -56,6 +58,7 @@ def test_wandb_keeps_an_offline_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert b"skirmish/3v3/qmix/4" in content
 
 
+@pytest.mark.filterwarnings("ignore")  # of the libraries that it is made of
 def test_mlflow_has_one_run_with_all_numbers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

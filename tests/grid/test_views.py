@@ -141,8 +141,8 @@ def test_time_to_go_knows_start_up_what_is_played_already_and_runs_of_other_labe
     write(qmix, env_steps=10, elapsed_s=2, startup_s=1, eta_s=8)
     board.refresh()
     board.slots = 2
-    # the slot of qmix falls free after 8 s, plays the half run, and the one of dmawm the last
-    assert board.eta() == pytest.approx(80 + 10)
+    # the slot of qmix falls free after 8 s, plays the half run, and then the other of qmix
+    assert board.eta() == pytest.approx(8 + 70 + 10)
     assert other != half
 
 
