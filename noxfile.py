@@ -1,4 +1,4 @@
-"""Every check by name: `nox -s lint types tests slow page real starcraft wheel bench`."""
+"""Every check: `nox -s lint types tests slow chaos page real starcraft cluster wheel bench`."""
 
 from __future__ import annotations
 
@@ -53,6 +53,13 @@ def slow(session: nox.Session) -> None:
 
 
 @nox.session
+def chaos(session: nox.Session) -> None:
+    """30 runs, three learners and three suites, 200 kills and every other fault: the same rows."""
+    install(session, ".[mpe,lbf]")
+    session.run("marlbench", "selftest", "--chaos", "--kills", "200", *session.posargs)
+
+
+@nox.session
 def starcraft(session: nox.Session) -> None:
     """The real smac and smacv2 on a stand-in of the game: `nox -s starcraft -- SMAC SMACV2`.
 
@@ -80,6 +87,17 @@ def real(session: nox.Session) -> None:
     install(session, ".[mpe,lbf,smax,test]")
     session.install(*PINNED, *BROUGHT)
     session.run("pytest", "-rs", "-m", "slow or not slow", "tests/envs/pettingzoo/test_real.py")
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Grids on a real Slurm and a real Ray of two nodes each, on this machine.
+
+    Slurm is Debian's slurmctld, slurmd, slurm-client and munge, and its processes are root's: where
+    they are not, its tests are skipped.
+    """
+    install(session, ".[slurm,ray,test]")
+    session.run("pytest", "-rs", "-s", "-m", "slow", "tests/clusters", *session.posargs)
 
 
 @nox.session

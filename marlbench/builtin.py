@@ -1,4 +1,4 @@
-"""What marlbench itself offers, by the same door as a plugin: presets, an executor, sinks."""
+"""What marlbench itself offers, by the same door as a plugin: presets, executors, sinks."""
 
 from __future__ import annotations
 
@@ -66,10 +66,12 @@ def marlbench_presets() -> Iterable[Preset]:
 
 @hookimpl
 def marlbench_executors() -> Iterable[Executor]:
-    """Offer this machine."""
+    """Offer this machine, and many."""
     from marlbench.grid.executors.local import LOCAL
+    from marlbench.grid.executors.ray import RAY
+    from marlbench.grid.executors.slurm import SLURM
 
-    return [LOCAL]
+    return [LOCAL, RAY, SLURM]
 
 
 @hookimpl

@@ -25,6 +25,7 @@ from marlbench.cli_options import (
     Seeds,
     Sets,
     SettingsFile,
+    Shard,
     Sinks,
     Steps,
     Tasks,
@@ -34,6 +35,7 @@ from marlbench.cli_options import (
     print_lines,
 )
 from marlbench.cli_runs import app as runs
+from marlbench.commands.selftest import selftest
 from marlbench.errors import UserError
 from marlbench.exit_codes import ExitCode
 from marlbench.installation import DISTRIBUTION, clash
@@ -137,6 +139,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     workers: Workers = None,
     runs_per_gpu: RunsPerGpu = 1,
     executor: AnExecutor = "local",
+    shard: Shard = None,
     sink: Sinks = None,
     trust: Trust = False,
     dry_run: DryRun = False,
@@ -158,6 +161,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         overrides=list(map(parse_set, set_ or [])),
         config=config,
         label=label,
+        shard=shard,
     )
     if trust:
         os.environ[TRUST] = "1"
@@ -223,3 +227,6 @@ def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
     lines, ready = install(load_catalogue(), name)
     print_lines(lines)
     return code_of(ready)
+
+
+app.command()(selftest)

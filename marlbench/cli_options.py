@@ -61,6 +61,7 @@ Workers = Annotated[
 ]
 RunsPerGpu = Annotated[int, typer.Option(metavar="N", min=1, help="Runs that share a GPU.")]
 AnExecutor = Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")]
+Shard = Annotated[str | None, typer.Option(metavar="K/N|auto", help="This part of the grid.")]
 Sinks = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="Follow the runs: tensorboard, ...")
 ]

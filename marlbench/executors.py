@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from marlbench.plugin_config import Config
+
 __all__ = ["Executor", "Outcome", "Resources", "Watcher"]
 
 
@@ -22,6 +24,8 @@ class Resources:
     """Threads of one run."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the runs compute."""
+    settings: Config | None = None
+    """The executor's own, an `Executor.config`; None: its defaults."""
 
 
 class Watcher(Protocol):
@@ -37,6 +41,10 @@ class Watcher(Protocol):
 
     def finished(self, folder: Path, failure: str | None) -> None:
         """Note that a run is done, or why it failed."""
+        ...
+
+    def stopping(self, workers: int, seconds: float) -> None:
+        """Note that all is to stop: so many workers have so long for their checkpoints."""
         ...
 
     def tick(self) -> None:
@@ -73,3 +81,5 @@ class Executor:
 
     Raises `marlbench.errors.UserError` where they cannot be had.
     """
+    config: type[Config] = Config
+    """The executor's own settings: `--set NAME.KEY=VALUE` sets one, no run's document has them."""

@@ -61,6 +61,7 @@ def run(  # noqa: PLR0913 - the command's options
     runs_per_gpu: int = 1,
     executor: str = "local",
     sink: str | Sequence[str] = (),
+    shard: str | None = None,
     trust: bool = False,
     study: str | None = None,
 ) -> Frames:
@@ -85,6 +86,7 @@ def run(  # noqa: PLR0913 - the command's options
         overrides=[Override(key, value, "set") for key, value in (set or {}).items()],
         config=None if config is None else Path(config),
         label=label,
+        shard=shard,
         study=study,
     )
     way = Way(executor, workers, runs_per_gpu, names("sink", _listed(sink)))

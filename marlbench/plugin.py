@@ -316,6 +316,9 @@ class Suite:
     """Whether `build` takes names that are not in `tasks` (an import path, say)."""
     copyable: bool = False
     """Whether copies can be pickled mid-episode, so that a resumed run goes on exactly."""
+    silent_minutes: float = 30.0
+    """Minutes that one call of a copy may last: after that a worker counts as hung and is killed,
+    unless the user says otherwise (`run.silent_minutes`)."""
     install: Callable[[], None] | None = None
     """What pip alone cannot install: `marlbench env install NAME` calls it; prints as it goes."""
     examine: Callable[[], Iterable[Finding]] | None = None

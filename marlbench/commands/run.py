@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from marlbench.errors import UserError
@@ -21,8 +22,11 @@ from marlbench.grid.launch import (
     write_documents,
 )
 from marlbench.grid.plan import PAPER, Request, make_plan
-from marlbench.host import load_catalogue, require_installed, require_ready
-from marlbench.overrides import Override, read_file
+from marlbench.grid.shards import read_shard
+from marlbench.host import Catalogue, load_catalogue, require_installed, require_ready
+from marlbench.overrides import Override, read_file, without_executors
+from marlbench.plugin import Config
+from marlbench.settings import resolve
 from marlbench.sinks import Sink
 
 __all__ = [
@@ -48,6 +52,7 @@ def read_request(  # noqa: PLR0913 - one parameter per option
     overrides: Sequence[Override],
     config: Path | None,
     label: str | None,
+    shard: str | None,
     study: str | None,
 ) -> Request:
     """Understand the options that say what to play, empty or None where one is left out.
@@ -68,6 +73,7 @@ def read_request(  # noqa: PLR0913 - one parameter per option
             *([] if steps is None else [Override("run.steps", steps, "--steps")]),
         ],
         label=label,
+        shard=None if shard is None else read_shard(shard, os.environ),
         study=study,
     )
 
@@ -124,9 +130,11 @@ def prepare_grid(request: Request, results: Path, way: Way) -> tuple[Grid, list[
     sinks = [catalogue.sink(name) for name in dict.fromkeys(way.sinks)]
     for sink in sinks:
         require_sink(sink)
+    settings, request = executor_settings(catalogue, way.executor, request)
     plan = make_plan(catalogue, request)
     require_ready(suite)
-    resources = Resources(way.workers, way.runs_per_gpu, plan.run.threads, plan.run.device)
+    run = plan.run
+    resources = Resources(way.workers, way.runs_per_gpu, run.threads, run.device, settings)
     return prepare(plan, results, catalogue.executor(way.executor), resources), sinks
 
 
@@ -150,3 +158,12 @@ def play_grid(request: Request, results: Path, way: Way) -> tuple[Grid, Outcome]
     for line in summary(grid, outcome):
         print(line, flush=True)
     return grid, outcome
+
+
+def executor_settings(catalogue: Catalogue, name: str, request: Request) -> tuple[Config, Request]:
+    """Give the executor's own settings, and the request without them; raises UserError."""
+    executor = catalogue.executor(name)
+    others = catalogue.executors.keys() - {name} - catalogue.algorithms.keys()
+    own, rest = without_executors(request.overrides, name, executor.config, others)
+    settings = executor.config(**resolve(name, executor.config, own).document)
+    return settings, replace(request, overrides=rest)

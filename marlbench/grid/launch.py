@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from marlbench.grid.board import Board
 from marlbench.grid.extending import is_shorter, refuse_extending
 from marlbench.grid.plain import PlainView
 from marlbench.grid.plan import PAPER, Plan
-from marlbench.grid.status import lines, totals
+from marlbench.grid.status import lines, to_play_again, totals
 from marlbench.grid.variants import meanings, refuse_old_places, refuse_shared_labels
 from marlbench.host import check_open_tasks
 from marlbench.plugin import Algorithm
@@ -34,6 +34,7 @@ __all__ = [
     "play",
     "prepare",
     "summary",
+    "what_it_cost",
     "write_documents",
 ]
 
@@ -72,8 +73,9 @@ class Grid:
 def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources) -> Grid:
     """Check machine, tasks and results folder; raises UserError, starts and writes nothing."""
     slots = tuple(executor.slots(resources))
-    config = plan.suite.config(**plan.specs[0].suite_config)
-    check_open_tasks(plan.suite, plan.tasks, config)
+    for spec in plan.specs[:1]:  # a shard may have none
+        config = plan.suite.config(**spec.suite_config)
+        check_open_tasks(plan.suite, plan.tasks, config)
     check_writable(results)
     folders = tuple(run_folder(results, spec) for spec in plan.specs)
     found = runs(results)
@@ -123,7 +125,9 @@ def announcement(grid: Grid) -> Iterator[str]:
     plan, number = grid.plan, len(grid.folders)
     labels = dict.fromkeys(spec.label for spec in plan.specs)
     rows = dict.fromkeys(spec.row for spec in plan.specs)
-    yield f"{number} run{'s' if number > 1 else ''} of {plan.run.steps:,} env steps"
+    yield f"{number} run{'s' if number != 1 else ''} of {plan.run.steps:,} env steps"
+    if plan.shard:
+        yield from _entry("shard", f"{plan.shard} of a grid of {plan.of_runs} runs")
     yield from _entry("play", ", ".join(labels))
     for meaning in meanings(plan.specs):
         yield from _entry("", meaning)
@@ -249,6 +253,15 @@ def _view(board: Board) -> AbstractContextManager[Watcher]:
     return nullcontext(PlainView(board))
 
 
+def what_it_cost(records: Iterable[RunRecord]) -> str:
+    """Say what an interruption cost."""
+    again = [steps for record in records if (steps := to_play_again(record))]
+    if not again:
+        return "nothing is lost, the same command goes on where it stopped"
+    whose = "1 run" if len(again) == 1 else f"{len(again)} runs"
+    return f"the same command plays {sum(again):,} env steps of {whose} again and goes on"
+
+
 def all_done(grid: Grid) -> bool:
     """Say whether every planned run reads as done, whatever its worker's exit code said."""
     done = {record.folder for record in runs(grid.results) if record.status == "done"}
@@ -263,7 +276,7 @@ def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
     yield from meanings(record.spec for record in records)
     yield f"{totals(records)}, in {grid.results}"
     if outcome.interrupted:
-        yield "interrupted; nothing is lost, the same command goes on where it stopped"
+        yield f"interrupted; {what_it_cost(records)}"
     elif any(record.status == "failed" for record in records):
         yield "the same command tries the failed ones again"
     if any(record.status == "diverged" for record in records):

@@ -75,6 +75,9 @@ class Progress(_Row):
     copies_gib: Number = None
     free_gib: Number = None
     scores: dict[str, str] = {}
+    place: str = ""
+    monotonic: Number = None
+    silent_minutes: Number = None
 
 
 class _Divergence(_Row):

@@ -41,8 +41,8 @@ TRUST = "MARLBENCH_TRUST"
 STEPS = "run.steps"
 """The setting in which a run may grow: it goes on, as if so many had been asked for at once."""
 
-MACHINE = ("run.device", "run.threads")
-"""Settings that say where a run computes, not what."""
+MACHINE = ("run.device", "run.threads", "run.checkpoint_minutes", "run.silent_minutes")
+"""Settings that say where and how a run computes, not what."""
 
 
 class SpecConflict(ValueError):  # noqa: N818 - it is what a user reads

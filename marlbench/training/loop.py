@@ -14,6 +14,7 @@ from marlbench.training import evaluation
 from marlbench.training.divergence import check_parameters, finite
 from marlbench.training.evaluation import Occasion
 from marlbench.training.foresight import AT_EVALUATIONS, imagines, judge_fresh
+from marlbench.training.interrupt import Abandoned, Interrupted
 from marlbench.training.policies import kept_state
 from marlbench.training.saved_state import classes_in
 from marlbench.vecenv import synchronous
@@ -226,12 +227,26 @@ def shows_pictures(agent: Agent) -> TypeGuard[DrawingAgent]:
     return hasattr(agent, "pictures")
 
 
+def between_gradient_steps(run: Run) -> None:
+    """Within an update, give a sign of life and heed a request to stop."""
+    run.progress.show(run.position, "learning")
+    run.stop.check_within_update()
+
+
 def save_if_due(run: Run) -> None:
-    """Take a checkpoint every so many env steps, and at the end."""
+    """Take a checkpoint every so many env steps or minutes, and at the end."""
     now, settings = run.position, run.spec.run
     due = now.env_steps - now.saved >= settings.checkpoint_every
-    if due or now.env_steps >= settings.steps:
+    late = run.journal.clock.total() - sum(now.seconds.values()) >= 60 * settings.checkpoint_minutes
+    if due or late or now.env_steps >= settings.steps:
         save(run)
+
+
+def save_and_stop(run: Run, stopped: Interrupted) -> None:
+    """Take a checkpoint, but within an update, and say where the run stands."""
+    if not isinstance(stopped, Abandoned):
+        save(run)
+    run.progress.show(run.position, "training", at_once=True)
 
 
 def save(run: Run) -> None:

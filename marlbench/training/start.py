@@ -55,6 +55,7 @@ def start(
     copies, launched = config.num_envs + to_evaluate, config.num_envs + suite.copyable * to_evaluate
     planned["copies_gib"] = round(weight.gib(copies, launched), 3)
     journal.append_event("memory", **planned)
+    told = {**planned, "silent_minutes": spec.run.silent_minutes or suite.silent_minutes}
     run = Run(
         spec=spec,
         agent=agent,
@@ -67,7 +68,7 @@ def start(
         journal=journal,
         checkpoints=checkpoints,
         policies=Policies(journal, spec.run.keep_checkpoints),
-        progress=Progress(spec.run, journal.write_progress, journal.clock, planned),
+        progress=Progress(spec.run, journal.write_progress, journal.clock, told),
         stop=stop,
         position=position,
     )
