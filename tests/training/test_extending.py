@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from marlbench.store import SpecConflict, files
 from tests.training.small_runs import StopAfter, play, rows, small_spec
 
 ROWS = ("eval.jsonl", "train.jsonl")
-BEST = {
+BEST: dict[str, Any] = {
     "keep_checkpoints": "best",
     "evaluation": Evaluation(
         every=100, episodes=4, num_envs=3, final_episodes=8, final_of_best=True
@@ -20,7 +21,7 @@ BEST = {
 }
 
 
-def whole(results: Path, steps: int, **settings: object) -> Path:
+def whole(results: Path, steps: int, **settings: Any) -> Path:
     """Play a run of so many env steps at once."""
     spec = small_spec(steps, **settings)
     folder = store.create(results, spec)
@@ -34,7 +35,7 @@ def whole(results: Path, steps: int, **settings: object) -> Path:
     ids=["at a point", "between points", "from the first step", "best kept", "some kept"],
 )
 def test_the_rows_are_those_of_a_run_that_was_longer_from_the_start(
-    tmp_path: Path, first: int, settings: dict[str, object]
+    tmp_path: Path, first: int, settings: dict[str, Any]
 ) -> None:
     longer = whole(tmp_path / "longer", 520, **settings)
     extended = whole(tmp_path / "extended", first, **settings)
