@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from marlbench.errors import one_line
-from marlbench.host import Catalogue, examined, importable, remedy
+from marlbench.host import Catalogue
+from marlbench.needs import examined, importable, remedy
 from marlbench.plugin import Finding, Suite
 
 __all__ = ["check_suite_needs", "install"]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from marlbench.host import Catalogue, missing
+from marlbench.host import Catalogue
 from marlbench.installation import DISTRIBUTION
+from marlbench.needs import missing
 from marlbench.plugin import Algorithm, Suite
 
 __all__ = ["listing"]

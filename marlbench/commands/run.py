@@ -23,7 +23,8 @@ from marlbench.grid.launch import (
 )
 from marlbench.grid.plan import PAPER, Request, make_plan
 from marlbench.grid.shards import read_shard
-from marlbench.host import Catalogue, load_catalogue, require_installed, require_ready
+from marlbench.host import Catalogue, load_catalogue
+from marlbench.needs import require_installed, require_ready
 from marlbench.overrides import Override, read_file, without_executors
 from marlbench.plugin import Config
 from marlbench.settings import resolve

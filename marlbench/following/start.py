@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from marlbench.errors import UserError
-from marlbench.host import importable
 from marlbench.installation import pip_install
+from marlbench.needs import importable
 from marlbench.sinks import Sink
 
 __all__ = ["LOG", "followed", "require_sink", "start"]

@@ -9,8 +9,8 @@ import pytest
 from distributions import install
 
 import marlbench_meltingpot
-from marlbench.host import missing
 from marlbench.installation import pip_install
+from marlbench.needs import missing
 from marlbench_meltingpot import installing
 from tests.cli.conftest import Call
 
