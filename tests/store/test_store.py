@@ -19,7 +19,7 @@ from PIL import Image
 
 from marlbench import store
 from marlbench.config import RunConfig, RunSpec
-from marlbench.store import Journal, SpecConflict, Superseded, files, reading
+from marlbench.store import Journal, SpecConflict, Superseded, files, frames, reading
 
 
 def a_spec(**changes: object) -> RunSpec:
@@ -391,7 +391,7 @@ def test_load_gives_a_row_per_evaluation_and_bears_a_torn_line(tmp_path: Path) -
     assert table["return"].tolist() == [2.0, 2.0]
     assert table["simulator"].tolist() == ["probe 1"] * 2
     assert table["status"].tolist() == ["unfinished"] * 2
-    assert list(table.columns) == [*reading.COLUMNS, "return"]
+    assert list(table.columns) == [*frames.COLUMNS, "return"]
 
 
 def test_rows_of_before_metrics_were_declared_are_read_as_todays(tmp_path: Path) -> None:
@@ -405,7 +405,7 @@ def test_rows_of_before_metrics_were_declared_are_read_as_todays(tmp_path: Path)
 
 
 def test_load_of_nothing_has_the_columns(tmp_path: Path) -> None:
-    assert list(store.load(tmp_path).columns) == list(reading.COLUMNS)
+    assert list(store.load(tmp_path).columns) == list(frames.COLUMNS)
     assert len(store.load(tmp_path)) == 0
 
 
