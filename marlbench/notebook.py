@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marlbench.commands.check import verdicts
-from marlbench.commands.run import play_grid, read_request
+from marlbench.commands.run import Way, names, play_grid, read_request
 from marlbench.commands.watch import check_playable, find_run, spec_of
 from marlbench.errors import UserError, one_line
 from marlbench.host import Catalogue, load_catalogue
@@ -66,6 +66,7 @@ def run(  # noqa: PLR0913 - the command's options
     workers: int | None = None,
     runs_per_gpu: int = 1,
     executor: str = "local",
+    sink: str | Sequence[str] = (),
     shard: str | None = None,
     trust: bool = False,
     study: str | None = None,
@@ -94,8 +95,9 @@ def run(  # noqa: PLR0913 - the command's options
         shard=shard,
         study=study,
     )
+    way = Way(executor, workers, runs_per_gpu, names("sink", _listed(sink)))
     with _told_to_workers({COMMAND: typed} | ({TRUST: "1"} if trust else {})):
-        grid, outcome = play_grid(request, Path(results), executor, workers, runs_per_gpu)
+        grid, outcome = play_grid(request, folder_of(results), way)
     if outcome.interrupted:
         raise KeyboardInterrupt
     diverged = {each.folder for each in runs(Path(results)) if each.status == "diverged"}
@@ -105,6 +107,13 @@ def run(  # noqa: PLR0913 - the command's options
         raise RuntimeError(f"{number}, {folder}: {reason}")
     folders = {str(folder) for folder in grid.folders}
     return Frames(*(frame[frame["folder"].isin(folders)] for frame in load(results)))
+
+
+def folder_of(name: str | Path) -> Path:
+    """Give a folder by its name; raises UserError for `""`, as of a variable that is not set."""
+    if not str(name).strip():
+        raise UserError("results names no folder")
+    return Path(name)
 
 
 def load(folder: str | Path = RESULTS) -> Frames:

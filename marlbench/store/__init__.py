@@ -2,6 +2,7 @@
 
 from marlbench.store.folder import (
     SpecConflict,
+    agreeing,
     create,
     exclude,
     learner_difference,
@@ -16,6 +17,7 @@ __all__ = [
     "RunRecord",
     "SpecConflict",
     "Superseded",
+    "agreeing",
     "create",
     "each_run",
     "exclude",

@@ -73,6 +73,7 @@ class Progress(_Row):
     steps_per_s: Number = None
     eta_s: Number = None
     replay_gib: Number = None
+    copies_gib: Number = None
     free_gib: Number = None
     scores: dict[str, str] = {}
     place: str = ""

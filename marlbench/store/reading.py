@@ -95,6 +95,13 @@ class RunRecord:
         checked.check_rows(checked.Event, rows, EVENTS)
         return rows
 
+    def seconds(self) -> float | None:
+        """Give the seconds that were spent on it, all attempts together, as far as it tells."""
+        newest = max((row for row in self._evaluated if row.get("wall")), key=_place, default=None)
+        told = [float(newest["wall"]["seconds"])] if newest else []
+        told += [float(spent)] if (spent := (self.progress or {}).get("elapsed_s")) else []
+        return max(told, default=None)
+
     def damages(self) -> list[str]:
         """Say which checkpoints its newest resumed attempt passed over, and why."""
         resumed = [row for row in self.events() if row["event"] == "resumed"]
@@ -223,7 +230,7 @@ def _record(results: Path, folder: Path) -> RunRecord | None:
 
 
 def leave_out(said: str) -> None:
-    """Warn in one line of a run, or a part of it, that is passed over."""
+    """Warn of what is left out, in one line that can be shown."""
     warnings.warn(" ".join(files.printable(said).split()), stacklevel=4)
 
 
