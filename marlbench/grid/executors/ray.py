@@ -23,8 +23,8 @@ from marlbench.exit_codes import ExitCode
 from marlbench.grid import node
 from marlbench.grid.following import Follower
 from marlbench.grid.slots import gpus
-from marlbench.host import importable
 from marlbench.installation import pip_install
+from marlbench.needs import importable
 from marlbench.plugin import Config
 
 if TYPE_CHECKING:
