@@ -6,41 +6,26 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
+from marlbench.commands.watch import check_playable, find_run
 from marlbench.errors import UserError
+from marlbench.grid.slots import Slot
+from marlbench.host import Catalogue
 
-__all__ = ["imagine"]
-
-RESULTS = Path("results")
+__all__ = ["imagine_run"]
 
 
-def imagine(  # noqa: PLR0913 - one parameter per option
-    run: Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")],
-    episode: Annotated[int, typer.Option(metavar="K", min=0, help="The one that is drawn.")] = 0,
-    context: Annotated[int, typer.Option(metavar="N", min=1, help="Steps that are seen.")] = 6,
-    horizon: Annotated[int, typer.Option(metavar="N", min=1, help="Steps imagined.")] = 24,
-    episodes: Annotated[int, typer.Option(metavar="N", min=1, help="How many are played.")] = 32,
-    seed: Annotated[int, typer.Option(metavar="K", min=0, help="Of the start states.")] = 0,
-    of: Annotated[
-        str, typer.Option(metavar="newest|best|STEP", help="Which of its policies.")
-    ] = "newest",
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A .png; else imagined.png in the run's folder."),
-    ] = None,
-    results: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")
-    ] = RESULTS,
+def imagine_run(
+    catalogue: Catalogue, run: str, results: Path, out: Path | None, asked: dict[str, Any]
 ) -> int:
-    """Judge a world model by what it foresees on fresh episodes, and draw it."""
-    from marlbench.commands.watch import check_playable, find_run
-    from marlbench.host import load_catalogue
+    """Judge a run's model; give the exit code. Raises UserError before anything heavy is loaded.
 
+    `asked` are the fields of `marlbench.training.imagine.Asked` less the picture's file.
+    """
     folder = find_run(run, results, "imagine")
-    check_playable(load_catalogue(), folder, of)
+    check_playable(catalogue, folder, asked["of"])
+    episode, episodes = asked["episode"], asked["episodes"]
     if episode >= episodes:
         raise UserError(
             f"--episode {episode}: they are 0 to {episodes - 1}; --episodes {episode + 1} plays it"
@@ -48,16 +33,9 @@ def imagine(  # noqa: PLR0913 - one parameter per option
     path = out or folder / "imagined.png"
     if path.suffix != ".png" or not path.parent.is_dir():
         raise UserError(f"--out {path}: a .png in a folder that is there is wanted")
-    asked = {"episodes": episodes, "episode": episode, "context": context, "horizon": horizon}
     print(f"imagining {folder}", flush=True)
-    return _in_a_process(folder, asked | {"seed": seed, "of": of, "out": str(path)})
-
-
-def _in_a_process(folder: Path, asked: dict[str, Any]) -> int:
-    """Let a process do it; `asked` are the fields of `marlbench.training.imagine.Asked`."""
-    from marlbench.grid.slots import Slot
-
     command = [sys.executable, "-P", "-m", "marlbench.training.imagine", str(folder)]
+    document = json.dumps(asked | {"out": str(path)})
     # nothing is learnt: one thread, no GPU
     environment = Slot("imagination", "", 1).environment()
-    return subprocess.run([*command, json.dumps(asked)], env=environment, check=False).returncode
+    return subprocess.run([*command, document], env=environment, check=False).returncode

@@ -19,6 +19,7 @@ from marlbench.store.folder import (
     EVALUATIONS,
     EVENTS,
     FAILED,
+    PICTURES,
     PROGRESS,
     PROVENANCE,
     TRAINING,
@@ -120,6 +121,15 @@ class Journal:
         for name in METRICS:
             files.truncate(self.folder / name, extents[name][0] if extents else 0)
 
+    def drop_evaluation(self, step: int) -> None:
+        """Cut the newest evaluation, of this point, and remove its pictures."""
+        self.require_newest()
+        path = self.folder / EVALUATIONS
+        rows = (files.content(path) or b"").splitlines(keepends=True)
+        files.truncate(path, sum(map(len, rows[:-1])))
+        for picture in (self.folder / PICTURES).glob(f"*-{step:09d}.png"):
+            picture.unlink()
+
     def require_newest(self) -> None:
         """Raise `Superseded` if a newer attempt has begun, or this is a child of the worker."""
         if os.getpid() != self._pid:
@@ -166,7 +176,9 @@ def alive(folder: Path) -> bool:
 def orphan(folder: Path) -> Owner | None:
     """Give the worker that plays a run although the grid that started it is gone, or None."""
     held, owner = _held_by(folder)
-    return owner if held and owner is not None and owner.orphaned() else None
+    if held and owner is not None and owner.of(folder) and owner.orphaned():
+        return owner
+    return None
 
 
 def newest_owner(folder: Path) -> Owner | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from marlbench.store import Journal, clock, read, writing
-from marlbench.store.owner import Owner, place
+from marlbench.store.owner import WORKER, Owner, new_token, place
 from tests.grid.test_scheduler import Record, scheduler, scripted
 
 QUIET = """
@@ -284,18 +285,22 @@ def test_an_adopted_worker_that_dies_is_tried_again_and_that_hangs_is_killed(
     assert [len(list(folder.glob("began-*"))) for folder in folders] == [2, 2]
 
 
-def test_a_made_up_folder_names_no_process_of_ours(tmp_path: Path) -> None:
-    """An attempt's file is data: whose mark does not fit is neither adopted nor killed."""
-    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    try:
-        journal = Journal(tmp_path)
-        claim = tmp_path / "attempts" / "1"
-        made_up = Owner(bystander.pid, place(), "1:x")
-        handle = os.open(claim, os.O_WRONLY | os.O_TRUNC)
-        made_up.write(handle)
-        os.close(handle)
-        assert writing.orphan(tmp_path) is None
-        journal.close()
-    finally:
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_made_up_folder_names_no_process_of_ours(tmp_path: Path, marked: bool) -> None:
+    """An attempt's file is data: it may name a process, and even the mark of another run."""
+    token = new_token(tmp_path / "another")
+    environment = os.environ | ({WORKER: token} if marked else {})
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(sleep, env=environment) as bystander:
+        (folder,) = scripted(tmp_path, "pass")
+        (folder / "attempts").mkdir()
+        dead = 2**22 - 1  # no process has this number
+        for pid in (bystander.pid, dead):
+            handle = os.open(folder / "attempts" / "1", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            Owner(pid, place(), token).write(handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            assert writing.orphan(folder) is None
+            os.close(handle)
+        assert scheduler(Record()).run([folder]).failures == {}
+        assert bystander.poll() is None
         bystander.kill()
-        bystander.wait()
