@@ -159,7 +159,7 @@ def _already(grid: Grid) -> Iterator[str]:
     """Say what of the plan is there already."""
     words = {
         "done": "done already, skipped",
-        "running": "being played by another process, waited for",
+        "running": "being played: waited for, or taken over where their grid was killed",
         "unfinished": "to go on where they stopped",
         "failed": "failed before, tried again",
         "diverged": "diverged before, kept as they ended",
