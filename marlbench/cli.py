@@ -6,7 +6,6 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +15,7 @@ from marlbench.commands.selftest import selftest
 from marlbench.errors import UserError
 from marlbench.exit_codes import ExitCode
 from marlbench.installation import DISTRIBUTION, clash
+from marlbench.terminal import exit_code, print_lines
 
 __all__ = ["app", "main"]
 
@@ -175,7 +175,7 @@ def status(results: Results = RESULTS) -> None:
     """Show every run: done, running, failed with its reason, waiting."""
     from marlbench.grid.status import overview
 
-    _print(overview(results))
+    print_lines(overview(results))
 
 
 @app.command("list")
@@ -184,7 +184,7 @@ def list_() -> None:
     from marlbench.commands.listing import listing
     from marlbench.host import load_catalogue
 
-    _print(listing(load_catalogue()))
+    print_lines(listing(load_catalogue()))
 
 
 @app.command()
@@ -195,7 +195,7 @@ def show(
     from marlbench.commands.show import describe
     from marlbench.host import load_catalogue
 
-    _print(describe(load_catalogue(), name))
+    print_lines(describe(load_catalogue(), name))
 
 
 @app.command()
@@ -208,8 +208,8 @@ def check(
     from marlbench.host import load_catalogue
 
     lines, passed = check_plugin(load_catalogue(), name, task)
-    _print(lines)
-    return _code(passed)
+    print_lines(lines)
+    return exit_code(passed)
 
 
 @env.command("check")
@@ -219,8 +219,8 @@ def env_check(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
     from marlbench.host import load_catalogue
 
     lines, ready = check_suite_needs(load_catalogue(), name)
-    _print(lines)
-    return _code(ready)
+    print_lines(lines)
+    return exit_code(ready)
 
 
 @env.command("install")
@@ -230,8 +230,8 @@ def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
     from marlbench.host import load_catalogue
 
     lines, ready = install(load_catalogue(), name)
-    _print(lines)
-    return _code(ready)
+    print_lines(lines)
+    return exit_code(ready)
 
 
 @app.command()
@@ -264,7 +264,22 @@ def report(  # noqa: PLR0913 - one parameter per option
     only = {"--suite": suite, "--task": task, "--algo": algo, "--label": label}
     wanted = read_filters(only, metric, name or [], include_unfinished)
     write, beside = watch_report if watch else write_report, names("--against", against or [])
-    _print(write(load_catalogue(), results or [RESULTS], out, wanted, beside))
+    print_lines(write(load_catalogue(), results or [RESULTS], out, wanted, beside))
+
+
+@app.command()
+def bench(
+    only: Only = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, short play.")] = False,
+    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="Of learners.")] = "cpu",
+    json: Annotated[bool, typer.Option("--json", help="One object in place of tables.")] = False,
+) -> None:
+    """Measure what learners and suites cost on this machine."""
+    from marlbench.commands.bench import bench as lines
+    from marlbench.commands.run import names
+    from marlbench.host import load_catalogue
+
+    print_lines(lines(load_catalogue(), names("--only", only or []), quick, device, json))
 
 
 @app.command()
@@ -277,7 +292,7 @@ def exclude(
     """Leave a run out of every report, which show it with the reason."""
     from marlbench.commands.exclude import excluded
 
-    _print(excluded(run, results, why, back))
+    print_lines(excluded(run, results, why, back))
 
 
 @app.command()
@@ -289,7 +304,7 @@ def diff(
     """Show in what two runs differ: settings, packages, machine and code."""
     from marlbench.commands.diff import differences
 
-    _print(differences(run, other, results))
+    print_lines(differences(run, other, results))
 
 
 @app.command()
@@ -333,17 +348,3 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
 
 
 app.command()(selftest)
-
-
-def _code(well: bool) -> ExitCode:
-    """Give the exit code of a check."""
-    return ExitCode.OK if well else ExitCode.FAILED
-
-
-def _print(lines: Iterable[str]) -> None:
-    try:
-        for line in lines:
-            print(line)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `marlbench list | head`: all that was wanted has been read
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
