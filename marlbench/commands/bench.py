@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from marlbench.bench.machine import machine
 from marlbench.errors import UserError
-from marlbench.host import Catalogue, missing
+from marlbench.host import Catalogue
+from marlbench.needs import missing
 
 if TYPE_CHECKING:
     from rich.table import Table
