@@ -35,6 +35,8 @@ def bench(
     catalogue: Catalogue, only: list[str], quick: bool, device: str, as_json: bool
 ) -> Iterator[str]:
     """Give tables, or a JSON object; raises UserError for names and devices that are not there."""
+    if device not in ("cpu", "cuda"):
+        raise UserError(f"--device is cpu or cuda: got {device!r}")
     if device == "cuda" and not has_gpu():
         raise UserError("there is no GPU here that torch can use: --device cpu")
     known = [*catalogue.algorithms, *catalogue.suites]

@@ -48,6 +48,10 @@ def test_a_table_says_what_machine_and_what_is_missing(monkeypatch: pytest.Monke
     assert any("skirmish: it lacks a part" in line for line in lines)
 
 
-def test_a_name_that_is_none_is_refused_in_one_line() -> None:
-    with pytest.raises(UserError, match=r"'qmixx'.*marlbench list"):
-        list(bench(load_catalogue(), ["qmixx"], quick=True, device="cpu", as_json=False))
+@pytest.mark.parametrize(
+    ("name", "device", "said"),
+    [("qmixx", "cpu", r"'qmixx'.*marlbench list"), ("qmix", "tpu", "cpu or cuda: got 'tpu'")],
+)
+def test_a_mistake_is_refused_in_one_line(name: str, device: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        list(bench(load_catalogue(), [name], quick=True, device=device, as_json=False))
