@@ -120,6 +120,9 @@ def report(  # noqa: PLR0913 - one parameter per option
         list[str] | None,
         typer.Option(metavar="paper|published", help="Whose numbers to put beside these."),
     ] = None,
+    export: Annotated[
+        list[str] | None, typer.Option(metavar="marl-eval|parquet", help="Files for other tools.")
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Again while runs run.")] = False,
 ) -> None:
     """Turn results into tables, figures and one page."""
@@ -129,8 +132,9 @@ def report(  # noqa: PLR0913 - one parameter per option
 
     only = {"--suite": suite, "--task": task, "--algo": algo, "--label": label}
     wanted = read_filters(only, metric, name or [], include_unfinished)
-    write, beside = watch_report if watch else write_report, names("--against", against or [])
-    print_lines(write(load_catalogue(), results or [RESULTS], out, wanted, beside))
+    write, folders = watch_report if watch else write_report, results or [RESULTS]
+    beside, files = names("--against", against or []), names("--export", export or [])
+    print_lines(write(load_catalogue(), folders, out, wanted, beside, files))
 
 
 @app.command()

@@ -9,7 +9,6 @@ from marlbench.store.folder import (
     read_spec,
     run_folder,
 )
-from marlbench.store.frames import load, load_training
 from marlbench.store.reading import RunRecord, each_run, read, runs
 from marlbench.store.writing import Journal, Superseded
 
@@ -23,8 +22,6 @@ __all__ = [
     "each_run",
     "exclude",
     "learner_difference",
-    "load",
-    "load_training",
     "read",
     "read_spec",
     "run_folder",

@@ -113,6 +113,12 @@ class Done(_Document):
     """Bytes and CRC-32 of the metric files; older runs did not say."""
 
 
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """Give what checks a list of a kind; building it costs more than checking a run's rows."""
+    return TypeAdapter(list[kind])  # type: ignore[valid-type]
+
+
 def check(kind: type[_Document], document: dict[str, Any], place: str) -> None:
     """Raise ValueError naming place and key where a document is not of its kind."""
     try:
@@ -124,23 +130,17 @@ def check(kind: type[_Document], document: dict[str, Any], place: str) -> None:
 def check_rows(kind: type[_Document], rows: Iterable[dict[str, Any]], file: str) -> None:
     """Raise ValueError naming row and key where a row is not of its kind."""
     try:
-        _list_of(kind).validate_python(list(rows))
+        _adapter(kind).validate_python(list(rows))
     except ValidationError as error:
         number = error.errors()[0]["loc"][0]
         raise ValueError(f"{file}, row {int(number) + 1}: {_first(error, 1)}") from error
-
-
-@cache
-def _list_of(kind: type) -> TypeAdapter[list[Any]]:
-    """Give what checks a list of this kind: to make one costs more than to check a run."""
-    return TypeAdapter(list[kind])  # type: ignore[valid-type]
 
 
 def check_metrics(provenance: dict[str, Any], place: str) -> None:
     """Raise ValueError where the metrics of an environment cannot be read."""
     try:
         said = [asdict(metric) for metric in recorded(provenance.get("env") or {})]
-        _list_of(Metric).validate_python(said)
+        _adapter(Metric).validate_python(said)
         if any(not 0 <= metric["digits"] < SHOWN for metric in said):
             raise ValueError(f"digits are 0 to {SHOWN - 1}")
     except (AttributeError, KeyError, TypeError, ValueError) as error:
