@@ -39,6 +39,9 @@ class Silent:
     def finished(self, folder: Path, failure: str | None) -> None:
         """Say nothing."""
 
+    def stopping(self, workers: int, seconds: float) -> None:
+        """Say nothing."""
+
     def tick(self) -> None:
         """Say nothing."""
 
