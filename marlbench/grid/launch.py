@@ -199,7 +199,7 @@ def _already(grid: Grid) -> Iterator[str]:
     """Say what of the plan is there already."""
     words = {
         "done": "done already, skipped",
-        "running": "being played by another process, waited for",
+        "running": "being played: waited for, or taken over where their grid was killed",
         "unfinished": "to go on where they stopped",
         "shorter": f"shorter, to go on to {grid.plan.run.steps:,} env steps",
         "failed": "failed before, tried again",
