@@ -346,3 +346,5 @@ class Suite:
     """Plays a little: the last line of `marlbench env check`, once nothing is missing."""
     render: Callable[[Any], NDArray[np.uint8]] | None = None
     """Draws an `Env`, or a `VectorEnv` of one copy: (height, width, 3), or NotImplementedError."""
+    draw_observation: Callable[[str, Any, NDArray[Any]], NDArray[np.uint8]] | None = None
+    """`(task, config, obs (O,))`, a vector seen or imagined: (height, width, 3), all as large."""

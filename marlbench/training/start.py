@@ -14,6 +14,7 @@ from marlbench.plugin import Step
 from marlbench.store.kept import Kept
 from marlbench.training import evaluation, memory_budget, saved_state
 from marlbench.training.checkpoint import Checkpoints
+from marlbench.training.foresight_picture import drawer
 from marlbench.training.loop import Run
 from marlbench.training.policies import Policies
 from marlbench.training.position import Position
@@ -37,7 +38,8 @@ def start(
     """Build a run of these catalogue entries, at its beginning or at its newest checkpoint."""
     algorithm, suite = entries
     config = algorithm.config(**spec.algorithm_config)
-    build = partial(synchronous.build, suite, spec.task, suite.config(**spec.suite_config))
+    suite_config = suite.config(**spec.suite_config)
+    build = partial(synchronous.build, suite, spec.task, suite_config)
     free, weight = memory_budget.free_bytes(), memory_budget.CopiesMemory()
     with weight.built(config.num_envs):
         env = build(config.num_envs)
@@ -66,6 +68,7 @@ def start(
         evaluation_env=evaluation_env,
         copyable=suite.copyable,
         stochastic=algorithm.stochastic,
+        draw=drawer(suite, spec.task, suite_config, env.spec),
         schedule=evaluation.schedule(spec.run),
         journal=journal,
         checkpoints=checkpoints,
