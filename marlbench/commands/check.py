@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from marlbench.errors import UserError
-from marlbench.host import Catalogue, check_task, require_installed
+from marlbench.host import Catalogue, check_task
+from marlbench.needs import require_installed
 
 if TYPE_CHECKING:
     from marlbench.testing import Verdict

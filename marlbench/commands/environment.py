@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from marlbench.errors import one_line
-from marlbench.host import Catalogue, importable, remedy
+from marlbench.host import Catalogue
+from marlbench.needs import examined, importable, remedy
 from marlbench.plugin import Finding, Suite
 
 __all__ = ["check_suite_needs", "install"]
@@ -16,10 +17,9 @@ NOTHING = "nothing but marlbench"
 def check_suite_needs(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
     """Say what a suite needs, a line each, and whether all is there."""
     suite = catalogue.suite(name)
-    try:
-        findings = list(suite.examine() if suite.examine else tried(suite))
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        findings = [Finding(f"looking for it failed: {one_line(error)}", False)]
+    findings = examined(suite) if suite.examine else list(tried(suite))
+    if suite.trial and all(each.ok for each in findings):
+        findings.append(suite.trial())
     lacking = sum(not each.ok for each in findings)
     lines = [line(each) for each in findings]
     lines.append(f"{name}: " + (f"{lacking} of {len(findings)} not ok" if lacking else "ready"))
