@@ -12,6 +12,7 @@ __all__ = [
     "did_you_mean",
     "nearest",
     "one_line",
+    "text_of",
     "wrong_setting",
 ]
 
@@ -56,9 +57,13 @@ def one_line(error: BaseException) -> str:
     >>> one_line(ValueError("no such map"))
     'ValueError: no such map'
     """
-    said = wrong_setting(error) if isinstance(error, ValidationError) else str(error)
-    text = textwrap.shorten(said, LONGEST, placeholder=" ...")
+    text = textwrap.shorten(text_of(error), LONGEST, placeholder=" ...")
     return ": ".join(filter(None, [type(error).__name__, text]))
+
+
+def text_of(error: BaseException) -> str:
+    """Give an exception's text, or the first wrong setting."""
+    return wrong_setting(error) if isinstance(error, ValidationError) else str(error)
 
 
 def wrong_setting(error: ValidationError) -> str:

@@ -311,6 +311,8 @@ class Suite:
     """Whether `build` takes names that are not in `tasks` (an import path, say)."""
     copyable: bool = False
     """Whether copies can be pickled mid-episode, so that a resumed run goes on exactly."""
+    slow_steps: bool = False
+    """Whether a step takes a millisecond or so, and copies gain by processes of their own."""
     install: Callable[[], None] | None = None
     """What pip alone cannot install: `marlbench env install NAME` calls it; prints as it goes."""
     examine: Callable[[], Iterable[Finding]] | None = None

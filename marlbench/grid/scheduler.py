@@ -20,7 +20,7 @@ from marlbench.executors import Outcome, Watcher
 from marlbench.exit_codes import ExitCode
 from marlbench.grid.slots import Slot
 from marlbench.store.files import read_rows, replace_json
-from marlbench.store.folder import COMMAND, EVENTS, FAILED
+from marlbench.store.folder import COMMAND, EVENTS, FAILED, INTERRUPTED
 from marlbench.store.reading import read
 
 __all__ = ["LOG", "Scheduler"]
@@ -151,7 +151,7 @@ class Scheduler:
             self._fail(job, _written_reason(job.folder))
         elif code == ExitCode.SUPERSEDED and status in ("running", "done"):
             queue.append(replace(job, not_before=0.0))  # `_next` leaves it to the newer attempt
-        elif code == ExitCode.INTERRUPTED:
+        elif code == ExitCode.INTERRUPTED and _was_asked_to_stop(job.folder):
             self.interrupted = True
             self.watcher.finished(job.folder, "interrupted from outside; run again to go on")
         else:
@@ -200,6 +200,11 @@ def _env_steps(folder: Path) -> int:
     rows = read_rows(folder / EVENTS)
     saved = [int(row["env_steps"]) for row in rows if row.get("event") == "checkpoint"]
     return max(saved, default=0)
+
+
+def _was_asked_to_stop(folder: Path) -> bool:
+    """Say whether a run's worker stopped because it was asked to."""
+    return [row.get("event") for row in read_rows(folder / EVENTS)][-1:] == [INTERRUPTED]
 
 
 def _status(folder: Path) -> str:

@@ -10,7 +10,7 @@ from marlbench.fields import flatten
 from marlbench.report.scores import CRASHED, Cell, Run, recorded
 from marlbench.store import RunRecord
 
-MACHINE = ("device", "threads", "checkpoint_every", "keep_checkpoints")
+MACHINE = ("device", "threads", "env_processes", "checkpoint_every", "keep_checkpoints")
 """Settings of a run that do not touch what it measures."""
 
 

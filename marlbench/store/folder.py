@@ -32,13 +32,16 @@ POLICIES = "policies"
 BY_HAND = "evaluations.jsonl"
 PICTURES = "pictures"
 
+INTERRUPTED = "interrupted"
+"""The last event of a worker that was asked to stop and did."""
+
 COMMAND = "MARLBENCH_COMMAND"
 """Environment variable in which whoever starts a worker says what the user typed."""
 
 TRUST = "MARLBENCH_TRUST"
 """Environment variable: `1` lets a worker read pickles that somebody else wrote."""
 
-MACHINE = ("run.device", "run.threads")
+MACHINE = ("run.device", "run.threads", "run.env_processes")
 """Settings that say where a run computes, not what."""
 
 
@@ -87,7 +90,7 @@ def create(
 ) -> Path:
     """Write the run's document unless it is there already; give the run's folder.
 
-    Device and threads may change between attempts: a run that is not done takes the new ones.
+    Settings of the machine may change between attempts: a run that is not done takes the new ones.
     Raises `SpecConflict` where any other setting differs from those that are there, as `today`
     understands them.
     """

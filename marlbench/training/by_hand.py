@@ -23,6 +23,7 @@ from marlbench.store import files, read_spec
 from marlbench.store.folder import BY_HAND
 from marlbench.training import evaluation
 from marlbench.vecenv import synchronous
+from marlbench.vecenv.synchronous import CRASHES
 
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
@@ -134,7 +135,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         print("usage: python -m marlbench.training.by_hand FOLDER ASKED", file=sys.stderr)
         return ExitCode.USAGE
-    folder, asked = Path(arguments[0]), Asked(**json.loads(arguments[1]))
+    folder, asked = Path(arguments[0]).absolute(), Asked(**json.loads(arguments[1]))
     try:
         for line in evaluate(folder, asked):
             print(line, flush=True)
@@ -143,7 +144,7 @@ def main(arguments: list[str]) -> int:
     except UserError as error:
         print(f"marlbench: {error}", file=sys.stderr)
         return ExitCode.USAGE
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except CRASHES as error:
         print(f"marlbench: {folder} cannot be evaluated: {one_line(error)}", file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.OK

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from types import FrameType
+
+HEARD = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error
@@ -18,9 +21,13 @@ class Stop:
         self.requested = False
 
     def listen(self) -> None:
-        """From now on the signals only ask."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        """From now on the signals only ask this process, and end those that it forks.
+
+        An environment ends a child of its own by SIGTERM and waits for it.
+        """
+        for number in HEARD:
             signal.signal(number, self._ask)
+        os.register_at_fork(after_in_child=end_by_signals)
 
     def check(self) -> None:
         """Raise `Interrupted` if a stop was asked for."""
@@ -29,3 +36,9 @@ class Stop:
 
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
         self.requested = True
+
+
+def end_by_signals() -> None:
+    """Let signals do to this process what they do by themselves."""
+    for number in HEARD:
+        signal.signal(number, signal.SIG_DFL)

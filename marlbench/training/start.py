@@ -19,6 +19,7 @@ from marlbench.training.position import Position
 from marlbench.training.progress import Progress
 from marlbench.training.provenance import provenance
 from marlbench.vecenv import synchronous
+from marlbench.vecenv.crew import crew_for
 from marlbench.vecenv.seeding import TrainingSeeds, purpose_seed, step_rng
 from marlbench.vecenv.statistics import EpisodeStatistics, crashed
 
@@ -36,7 +37,10 @@ def start(
     """Build a run of these catalogue entries, at its beginning or at its newest checkpoint."""
     algorithm, suite = entries
     config = algorithm.config(**spec.algorithm_config)
-    build = partial(synchronous.build, suite, spec.task, suite.config(**spec.suite_config))
+    evaluating = evaluation.num_envs(spec.run.evaluation)
+    crew = crew_for(suite, spec.run.env_processes, max(config.num_envs, evaluating))
+    task_config = suite.config(**spec.suite_config)
+    build = partial(synchronous.build, suite, spec.task, task_config, crew=crew)
     env = build(config.num_envs)
     agent_seed = purpose_seed(spec.seed, "agent")
     agent = memory_budget.build_agent(algorithm, config, env.spec, agent_seed, device)
@@ -52,7 +56,8 @@ def start(
         agent=agent,
         build_agent=partial(algorithm.build, config, env.spec, agent_seed, device),
         env=env,
-        evaluation_env=build(evaluation.num_envs(spec.run.evaluation)),
+        evaluation_env=build(evaluating),
+        crew=crew,
         copyable=suite.copyable,
         stochastic=algorithm.stochastic,
         schedule=evaluation.schedule(spec.run),

@@ -14,6 +14,7 @@ from marlbench.errors import one_line
 from marlbench.exit_codes import ExitCode
 from marlbench.store import read_spec
 from marlbench.store.reading import read
+from marlbench.vecenv.synchronous import CRASHES
 
 if TYPE_CHECKING:
     from marlbench.training.playback import Frame
@@ -59,12 +60,12 @@ def main(arguments: list[str]) -> int:
         usage = "python -m marlbench.training.watch FOLDER FILE EPISODES FPS OF"
         print(f"usage: {usage}", file=sys.stderr)
         return ExitCode.USAGE
-    folder, path = Path(arguments[0]), Path(arguments[1])
+    folder, path = (Path(each).absolute() for each in arguments[:2])
     try:
         print(film(folder, path, int(arguments[2]), int(arguments[3]), arguments[4]))
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except CRASHES as error:
         print(f"marlbench: {folder} cannot be filmed: {one_line(error)}", file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.OK

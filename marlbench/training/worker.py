@@ -17,16 +17,20 @@ from typing import TYPE_CHECKING
 from marlbench.errors import one_line
 from marlbench.exit_codes import ExitCode
 from marlbench.store import Journal, Superseded, read_spec
-from marlbench.store.folder import DONE
+from marlbench.store.folder import DONE, INTERRUPTED
 from marlbench.training.allocator import keep_freed_memory
 from marlbench.training.interrupt import Interrupted, Stop
 from marlbench.vecenv.seeding import purpose_seed
+from marlbench.vecenv.synchronous import CRASHES
 
 if TYPE_CHECKING:
     from marlbench.config import RunConfig, RunSpec
     from marlbench.plugin import Algorithm, Suite
 
 Entries = Callable[[], "tuple[Algorithm, Suite]"]
+
+PLUGINS_RAISE = (*CRASHES, KeyboardInterrupt)
+"""Anything at all: signals only ask, so that these come from plugins too."""
 
 
 def run(
@@ -48,11 +52,12 @@ def attempt(spec: RunSpec, folder: Path, entries: Entries, stop: Stop) -> int:
     try:
         work(spec, journal, entries, stop)
     except Interrupted:
+        journal.append_event(INTERRUPTED)
         return ExitCode.INTERRUPTED
     except Superseded as newer:
         print(f"marlbench: {newer}", file=sys.stderr)
         return ExitCode.SUPERSEDED
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything, FAILED keeps it
+    except PLUGINS_RAISE as error:  # FAILED keeps it
         return fail(journal, error)
     finally:
         journal.close()
@@ -107,7 +112,7 @@ def seed_global_generators(seed: int) -> None:
     torch.manual_seed(number)
 
 
-def fail(journal: Journal, error: Exception) -> int:
+def fail(journal: Journal, error: BaseException) -> int:
     """Write `FAILED`, if the folder can be written, and one line for whoever started this."""
     from marlbench.training.divergence import Diverged
 
@@ -139,7 +144,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m marlbench.training.worker FOLDER", file=sys.stderr)
         return ExitCode.USAGE
-    folder = Path(arguments[0])
+    folder = Path(arguments[0]).absolute()  # environments may change the working directory
     stop = Stop()
     stop.listen()
     try:
