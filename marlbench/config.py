@@ -47,6 +47,10 @@ class RunConfig(Config):
     )
     """Policies kept to the end: the `newest`; also the one that was `best` at a point of the curve,
     by the first metric, the earlier where two are equal; or also one `every=N` env steps [ours]."""
+    agent_index: Literal["as its paper", "always", "never"] = "as its paper"
+    """Whether agents are told which of the team they are, the same for all learners: each `as its
+    paper` has it, `always` or `never`. Any other than the first makes another row of tables [ours].
+    """
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the learner computes; `auto` takes a GPU if there is one [ours]."""
     threads: int = Field(default=1, ge=1)
@@ -96,7 +100,17 @@ class RunSpec(Config):
     @property
     def row(self) -> str:
         """Give the task as tables name it: `tiny`, or `tiny [map_size=12]`."""
-        return labels.row(self.task, self.suite_changes)
+        return labels.row(self.task, self.task_changes)
+
+    @property
+    def task_changes(self) -> dict[str, Any]:
+        """Give what makes the task another one: settings of the suite, and who is told its index.
+
+        `{"run.agent_index": "always"}`; no key of a suite's begins with `run.`.
+        """
+        told = self.run.agent_index
+        usual = RunConfig.model_fields["agent_index"].default
+        return self.suite_changes | ({} if told == usual else {"run.agent_index": told})
 
     @property
     def meaning(self) -> str:

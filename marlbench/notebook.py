@@ -117,8 +117,10 @@ def load_agent(folder: str | Path, seed: int = 0, of: str = "newest") -> Trained
 
     from marlbench.training.replay_segments import Damaged
     from marlbench.training.trained import TrainedAgent, trained
+    from marlbench.training.worker import entries_for
     from marlbench.vecenv.single import build_single
 
+    algorithm, suite = entries_for(spec, algorithm, suite)
     env = build_single(suite, spec.task, suite.config(**spec.suite_config))
     try:
         agent, env_steps = trained(place, spec, algorithm, env.spec, of)

@@ -103,6 +103,8 @@ class EnvSpec:
     """What an episode is scored by; the first is the one that tables show."""
     simulator: str = ""
     """Name and version of what is simulated: results of different versions do not mix."""
+    agent_index: Literal["as its paper", "observed", "hidden"] = "as its paper"
+    """Whether agents are told which they are; where `hidden`, a learner does not tell them."""
 
     @property
     def own_states(self) -> bool:
@@ -261,6 +263,9 @@ class Algorithm:
     """Settings in which this entry differs from `config`'s defaults (VDN is QMIX with a sum)."""
     presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Settings per preset name; a preset that is not listed changes nothing."""
+    agent_index: Literal["hidden", "told", "implied"] = "hidden"
+    """Whether, by its paper, agents know which of the team they are: `told` by the learner, but
+    where `EnvSpec.agent_index` is `hidden`; `implied` by the order in which they act."""
     stochastic: bool = False
     """Whether exploring play samples the policy itself; then evaluations play it sampled too."""
     actions: tuple[Literal["discrete"], ...] = ("discrete",)

@@ -33,6 +33,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             config=MambaConfig,
             build=build,
             execution="communicating",
+            agent_index="told",
             stochastic=True,
             paper="Egorov & Shpilman 2022, arXiv:2205.15023v1",
             appearance=Appearance("MAMBA", True, 10, "#D988B6", "dashed", "square"),

@@ -135,6 +135,8 @@ class Transition(nn.Module):
         self.attention = PostNormTransformer(
             spec.num_agents, width, config.layers, config.heads, width
         )
+        if spec.agent_index == "hidden":
+            self.attention.position.zero_()  # then agents are a set
         self.gru = nn.GRUCell(width, config.deter)
         self.prior_hidden = Dense(config.deter, width)
         self.prior_out = Dense(width, stochastic)

@@ -30,6 +30,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             MatConfig,
             build,
             execution="centralised",
+            agent_index="implied",
             stochastic=True,
             paper="Wen et al. 2022, arXiv:2205.14953v3",
             appearance=Appearance("MAT", False, 30, "#3B2E83", "dashdotdot", "down"),

@@ -36,6 +36,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             MbvdConfig,
             build,
             execution="decentralised",
+            agent_index="told",
             paper="Xu et al. 2022, arXiv:2204.09418",
             appearance=Appearance("MBVD", True, 20, "#0072B2", "dashdot", "up"),
             presets=PRESETS,

@@ -46,6 +46,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             QmixConfig,
             build,
             execution="decentralised",
+            agent_index="told",
             paper=paper,
             appearance=shown[name],
             defaults={"mixer": mixer} if name != "qmix" else {},

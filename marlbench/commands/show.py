@@ -17,6 +17,11 @@ __all__ = ["describe"]
 
 HOST = "run"
 WIDTH = 100
+INDEX = {
+    "told": "agents are told their index",
+    "implied": "agents know their index by the order in which they act",
+    "hidden": "agents are not told their index",
+}
 NO_DEFAULT = "(none: must be set)"
 
 
@@ -45,7 +50,7 @@ def _host(presets: Iterable[Preset]) -> Iterator[str]:
 def _algorithm(algorithm: Algorithm, presets: Iterable[Preset]) -> Iterator[str]:
     yield f"{algorithm.name}: {algorithm.paper}" if algorithm.paper else algorithm.name
     gpu = "; the paper's settings want a GPU" if algorithm.wants_gpu else ""
-    yield f"{algorithm.execution} execution{gpu}"
+    yield f"{algorithm.execution} execution; {INDEX[algorithm.agent_index]}{gpu}"
     yield ""
     by_preset = {each.name: _values(learner_by_presets(algorithm, [each])) for each in presets}
     own = _values(defaults_of(algorithm))

@@ -184,10 +184,10 @@ class Scheduler:
         """Let the workers write their checkpoints, and kill those that take too long."""
         for worker in busy.values():
             worker.signal(signal.SIGTERM)
-        asked, until = len(requests), time.monotonic() + self.grace
+        asked, until = requests.count(signal.SIGINT), time.monotonic() + self.grace
         while any(worker.process.poll() is None for worker in busy.values()):
-            if time.monotonic() > until or len(requests) > asked:
-                break  # out of patience, ours or the user's
+            if time.monotonic() > until or requests.count(signal.SIGINT) > asked:
+                break  # out of patience, ours or the user's; Slurm sends each SIGTERM twice
             self.watcher.tick()
             time.sleep(self.poll)
         for worker in busy.values():

@@ -140,8 +140,36 @@ def _legend(
         if any(column.mark == mark for column in shown):
             act = "messages of others too" if execution == "communicating" else "everything"
             yield f"{mark} {execution}: an agent's action depends on {act}."
+    yield from _who_knows_its_index(cells, shown)
     if any(row.mixed for row in rows):
         yield "† runs of this row differ in settings: its numbers do not compare."
+
+
+KNOWING = {
+    "told": "told",
+    "implied": "told by the order in which they act",
+    "hidden": "not told",
+}
+"""In words what `provenance.json` says under `agent_index`."""
+
+
+def _who_knows_its_index(cells: Sequence[Cell], shown: Sequence[Column]) -> Iterator[str]:
+    """Which labels' agents know which of the team they are, for each setting that a row has."""
+    settings = list(dict.fromkeys(map(_setting, cells)))
+    for setting in settings:
+        known = {c.label: c.agent_index for c in cells if _setting(c) == setting and c.agent_index}
+        said = [
+            f"{words}: {', '.join(column.name for column in having)}"
+            for how, words in KNOWING.items()
+            if (having := [column for column in shown if known.get(column.label) == how])
+        ]
+        if said:
+            place = "" if len(settings) == 1 else f" Where run.agent_index is {setting}:"
+            yield f"Are agents told which of the team they are?{place} {'; '.join(said)}."
+
+
+def _setting(cell: Cell) -> str:
+    return cell.runs[0].record.spec.run.agent_index
 
 
 def notes(cells: Sequence[Cell]) -> Iterator[str]:

@@ -112,6 +112,11 @@ class Cell:
         """What the algorithm's agents act on, as its runs recorded it; empty where none has."""
         return next((e for run in self.runs if (e := recorded(run.record, "execution"))), "")
 
+    @property
+    def agent_index(self) -> str:
+        """Whether its agents know which of the team they are, as its runs recorded it, or empty."""
+        return next((e for run in self.runs if (e := recorded(run.record, "agent_index"))), "")
+
     @cached_property
     def appearance(self) -> Appearance:
         """How the algorithm appears, as its runs recorded it; nothing where none has."""

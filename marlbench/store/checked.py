@@ -96,6 +96,7 @@ class Provenance(_Document):
     """What `provenance.json` says."""
 
     execution: Literal["decentralised", "communicating", "centralised"] | None = None
+    agent_index: Literal["told", "implied", "hidden"] | None = None
     env: _Env = _Env()
     host: str | None = None
 

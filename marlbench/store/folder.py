@@ -52,10 +52,10 @@ class SpecConflict(ValueError):  # noqa: N818 - it is what a user reads
 def run_folder(results: Path, spec: RunSpec) -> Path:
     """Give `results/<suite>/<task>/<label>/seed_<k>`, odd characters percent-encoded.
 
-    Behind the task stand the suite's settings that are not its defaults: `tiny[map_size=12]`.
+    Behind the task stands what makes it another one, `RunSpec.task_changes`: `tiny[map_size=12]`.
     Brackets of a task's own name are encoded, so that no two tasks share a folder.
     """
-    task = _folder_name(spec.task) + labels.task_suffix(spec.suite_changes)
+    task = _folder_name(spec.task) + labels.task_suffix(spec.task_changes)
     return Path(results, _folder_name(spec.suite), task, _folder_name(spec.label), _seed(spec.seed))
 
 

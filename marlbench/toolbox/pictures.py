@@ -36,11 +36,13 @@ def strip(seen: Tensor, decoded: Tensor, least: int = LEAST) -> NDArray[np.uint8
 
 
 def coloured(images: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Give images (..., H, W, 3) of any number of channels: where it is not 3, their mean as grey.
+    """Give images (..., H, W, 3) of any number of channels: their mean as grey, but for colours.
+
+    Of four channels the first three are colours.
 
     >>> coloured(np.array([[[10, 30]]], np.uint8))
     array([[[20, 20, 20]]], dtype=uint8)
     """
-    if images.shape[-1] == 3:
-        return images
+    if images.shape[-1] in (3, 4):
+        return images[..., :3]
     return images.mean(-1, keepdims=True).round().astype(np.uint8).repeat(3, -1)

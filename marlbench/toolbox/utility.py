@@ -29,8 +29,8 @@ NUMBERS_AT_ONCE = 16_384 * 44 * 44 * 3
 class Utility(nn.Module):
     """Q_a: Linear, ReLU, GRU, Linear, shared by the agents [code: n_rnn_agent.py@8ccac7c].
 
-    The input is the agent's observation, its last action and its index; of an image, the
-    vector that a convolutional trunk makes of it.
+    The input is the agent's observation, its last action and, unless the host hides it, its index;
+    of an image, the vector that a convolutional trunk makes of it.
     """
 
     def __init__(self, spec: EnvSpec, hidden: int, image_features: int) -> None:
@@ -49,11 +49,12 @@ class Utility(nn.Module):
         if self.sees_images:
             trunk = ImageEncoder(spec.obs_shape)
             self.trunk = nn.Sequential(trunk, nn.Linear(trunk.features, self.features), nn.ReLU())
-        inputs = self.features + spec.num_actions + spec.num_agents
-        self.input = nn.Linear(inputs, hidden)
+        told = 0 if spec.agent_index == "hidden" else spec.num_agents  # of who an agent is
+        self.input = nn.Linear(self.features + spec.num_actions + told, hidden)
         self.gru = PackedGRU(hidden, hidden)
         self.output = nn.Linear(hidden, spec.num_actions)
-        self.register_buffer("agents", torch.eye(spec.num_agents), persistent=False)
+        agents = torch.eye(spec.num_agents)[:, :told]  # (A, A), or (A, 0)
+        self.register_buffer("agents", agents, persistent=False)
         self.agents: Tensor
 
     def embed(self, obs: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ class Utility(nn.Module):
         return torch.cat([checkpoint(self.trunk, part, use_reentrant=False) for part in parts])
 
     def inputs(self, embedding: Tensor, last_action: Tensor) -> Tensor:
-        """Join embeddings (N, A, D), last actions (N, A) and indices: (N, A, I)."""
+        """Join embeddings (N, A, D), last actions (N, A) and what is told of indices: (N, A, I)."""
         agents = self.agents.expand(len(embedding), -1, -1)  # (N, A, A)
         return torch.cat([embedding, one_hot(last_action, self.none), agents], -1)
 

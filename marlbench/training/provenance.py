@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from marlbench.installation import DISTRIBUTION
 from marlbench.store.folder import COMMAND
+from marlbench.vecenv.agent_index import knows_index
 
 if TYPE_CHECKING:
     from marlbench.plugin import Algorithm, EnvSpec, Suite
@@ -30,6 +31,7 @@ def provenance(algorithm: Algorithm, suite: Suite, env: EnvSpec, device: str) ->
         },
         "suite": {"name": suite.name, **_code(suite)},
         "execution": algorithm.execution,
+        "agent_index": knows_index(algorithm, env),
         "env": asdict(env),
         "device": device_name(device),
         "host": socket.gethostname(),

@@ -20,6 +20,7 @@ from marlbench.store import Journal, Superseded, read_spec
 from marlbench.store.folder import DONE, INTERRUPTED
 from marlbench.training.allocator import keep_freed_memory
 from marlbench.training.interrupt import Interrupted, Stop
+from marlbench.vecenv.agent_index import with_agent_index
 from marlbench.vecenv.seeding import purpose_seed
 from marlbench.vecenv.synchronous import CRASHES
 
@@ -37,7 +38,7 @@ def run(
     spec: RunSpec, folder: Path, algorithm: Algorithm, suite: Suite, stop: Stop | None = None
 ) -> int:
     """Run or resume a run with these catalogue entries; give the exit code."""
-    return attempt(spec, folder, lambda: (algorithm, suite), stop or Stop())
+    return attempt(spec, folder, lambda: entries_for(spec, algorithm, suite), stop or Stop())
 
 
 def attempt(spec: RunSpec, folder: Path, entries: Entries, stop: Stop) -> int:
@@ -136,7 +137,12 @@ def from_catalogue(spec: RunSpec) -> tuple[Algorithm, Suite]:
     from marlbench.host import load_catalogue
 
     catalogue = load_catalogue()
-    return catalogue.algorithm(spec.algorithm), catalogue.suite(spec.suite)
+    return entries_for(spec, catalogue.algorithm(spec.algorithm), catalogue.suite(spec.suite))
+
+
+def entries_for(spec: RunSpec, algorithm: Algorithm, suite: Suite) -> tuple[Algorithm, Suite]:
+    """Give the entries as this run sees them: it says whether agents are told their index."""
+    return algorithm, with_agent_index(suite, algorithm, spec.run.agent_index)
 
 
 def main(arguments: list[str]) -> int:

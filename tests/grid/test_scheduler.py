@@ -266,6 +266,22 @@ def test_a_request_to_stop_lets_workers_write_their_checkpoint(
     assert signal.getsignal(number) is before
 
 
+def test_slurm_asks_twice_and_the_workers_have_their_time_all_the_same(tmp_path: Path) -> None:
+    """Pre-emption sends SIGTERM to the job and to its step: each of its processes has it twice."""
+    slow = HEAR_AND_STOP.replace("    (folder / ", "    time.sleep(0.3)\n    (folder / ", 1)
+    (folder,) = scripted(tmp_path, slow)
+
+    class Slurm(Record):
+        """Asks to stop, over and over."""
+
+        def tick(self) -> None:
+            if (folder / "ready").exists():
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    outcome = scheduler(Slurm()).run([folder])
+    assert (outcome.interrupted, (folder / "checkpoint").exists()) == (True, True)
+
+
 def test_a_hang_up_that_was_to_be_ignored_stops_nothing(tmp_path: Path) -> None:
     """So `nohup marlbench run` outlives its terminal."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -29,6 +29,7 @@ USUAL: dict[str, Any] = {
     "appearance": {},
     "versions": {},
     "git": {},
+    "agent_index": None,
 }
 
 
@@ -69,7 +70,7 @@ def record(results: Path) -> Record:
         made = {
             "env": env,
             "execution": "decentralised",
-            **{k: chosen[k] for k in ("versions", "git")},
+            **{k: chosen[k] for k in ("versions", "git", "agent_index")},
         }
         made["algorithm"] = {"appearance": chosen["appearance"]}
         write_json(folder / "provenance.json", made)

@@ -264,6 +264,20 @@ def test_the_execution_is_a_mark_with_its_legend(results: Path, record: Record) 
     assert "§" not in text
 
 
+def test_who_is_told_its_index_is_said_and_another_setting_is_another_row(
+    results: Path, record: Record
+) -> None:
+    record("qmix", 0, [0.0, 1.0], agent_index="told")
+    record("mappo", 0, [0.0, 1.0], agent_index="hidden")
+    said = write(results, results / "out").markdown.read_text()
+    assert "Are agents told which of the team they are? told: qmix; not told: mappo." in said
+    record("mappo", 0, [0.0, 2.0], agent_index="told", run={"agent_index": "always"})
+    said = write(results, results / "out").markdown.read_text()
+    assert "3m [run.agent_index=always]" in said.replace("\\", "")
+    assert "Where run.agent_index is as its paper: told: qmix; not told: mappo." in said
+    assert "Where run.agent_index is always: told: mappo." in said
+
+
 def test_names_say_what_makes_variants_differ(results: Path, record: Record) -> None:
     shown = {"algorithm": "mappo", "appearance": {"title": "MAPPO"}}
     record("mappo", 0, [1.0, 1.0], **shown)

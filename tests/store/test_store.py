@@ -62,6 +62,15 @@ def test_settings_of_the_suite_make_another_task() -> None:
     )
 
 
+def test_who_is_told_its_index_makes_another_task() -> None:
+    plain, told = (a_spec(run={"steps": 10, "agent_index": x}) for x in ("as its paper", "always"))
+    assert plain.row == "count"
+    assert told.row == "count [run.agent_index=always]"
+    assert store.run_folder(Path(), told).parts[1] == "count[run.agent_index=always]"
+    both = told.model_copy(update={"suite_changes": {"sight": 4.0}})
+    assert both.row == "count [sight=4.0, run.agent_index=always]"
+
+
 def test_both_tasks_are_read_each_under_its_own_name(tmp_path: Path) -> None:
     for changes in ({}, {"sight": 4.0}):
         journal = Journal(store.create(tmp_path, a_spec(suite_changes=changes)))

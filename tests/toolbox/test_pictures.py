@@ -42,7 +42,7 @@ def test_a_strip_is_as_large_as_its_newest_steps(side: int, scale: int) -> None:
     assert picture[0, :: tile + GAP, 0].tolist() == list(range(15 - COLUMNS, 15))
 
 
-@pytest.mark.parametrize("channels", [1, 2, 4])
+@pytest.mark.parametrize("channels", [1, 2, 5])
 def test_other_channels_than_colours_are_their_mean_in_grey(channels: int) -> None:
     images = torch.randint(256, (2, 1, 5, 5, channels), dtype=torch.uint8).numpy()
     grey = coloured(images)
@@ -53,7 +53,9 @@ def test_other_channels_than_colours_are_their_mean_in_grey(channels: int) -> No
 
 def test_colours_stay_colours() -> None:
     images = torch.randint(256, (2, 5, 5, 3), dtype=torch.uint8).numpy()
-    assert coloured(images) is images
+    assert np.array_equal(coloured(images), images)
+    index = np.full_like(images[..., :1], 255)  # what no eye reads, such as an agent's index
+    assert np.array_equal(coloured(np.concatenate([images, index], -1)), images)
 
 
 def test_what_does_not_match_is_refused() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from marlbench.plugin import EnvSpec
@@ -38,3 +40,13 @@ def test_inputs_are_observation_then_last_action_then_index() -> None:
     inputs = utility.inputs(obs, torch.tensor([[2, ACTIONS]]))  # the second has not acted yet
     expected = [[1, 2, 3, 4, 0, 0, 1, 1, 0], [5, 6, 7, 8, 0, 0, 0, 0, 1]]
     assert inputs[0].tolist() == expected
+
+
+def test_where_the_index_is_hidden_agents_that_see_the_same_are_worth_the_same() -> None:
+    hidden = Utility(replace(SPEC, agent_index="hidden"), hidden=5, image_features=1)
+    obs, h = torch.randn(1, 1, 4).expand(1, AGENTS, 4), torch.zeros(1, AGENTS, 5)
+    last = torch.full((1, AGENTS), ACTIONS)
+    q, _ = hidden(obs, last, h)
+    assert torch.equal(q[:, 0], q[:, 1])
+    q, _ = Utility(SPEC, hidden=5, image_features=1)(obs, last, h)
+    assert not torch.equal(q[:, 0], q[:, 1])

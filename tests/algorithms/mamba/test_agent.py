@@ -46,6 +46,16 @@ def filled(config: MambaConfig, spec: EnvSpec, steps: Play, moments: int = 25) -
     return agent
 
 
+def test_where_the_index_is_hidden_agents_that_know_the_same_come_to_the_same_state(
+    config: MambaConfig, spec: EnvSpec
+) -> None:
+    for told, same in ((replace(spec, agent_index="hidden"), True), (spec, False)):
+        agent = Mamba(config, told, 0, "cpu")
+        before = agent.start(1)
+        h = agent.model.next(before.h, before.z, before.action)  # (1, A, D)
+        assert torch.allclose(h[:, 0], h[:, 1], atol=1e-7) == same  # sums of float32 in any order
+
+
 def gradient_steps(agent: Mamba) -> tuple[int, int]:
     """Gradient steps of the model and of the actor, as Adam counts them."""
     both = (agent.optimiser, agent.policy.actor_optimiser)
