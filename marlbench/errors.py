@@ -7,6 +7,7 @@ from difflib import get_close_matches
 from pydantic import ValidationError
 
 __all__ = [
+    "RAISED_BY_PLUGINS",
     "SpecViolation",
     "UserError",
     "did_you_mean",
@@ -18,6 +19,10 @@ __all__ = [
 
 LONGEST = 400
 """Characters of an error's text that one line keeps: some libraries write pages."""
+
+
+RAISED_BY_PLUGINS: tuple[type[BaseException], ...] = (Exception, SystemExit)
+"""What the code of others may raise: anything, and some end the process that they are in."""
 
 
 class UserError(Exception):

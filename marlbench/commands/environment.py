@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from marlbench.errors import one_line
+from marlbench.errors import RAISED_BY_PLUGINS, one_line
 from marlbench.host import Catalogue, importable, load_catalogue, remedy
 from marlbench.plugin import Finding, Suite
 
@@ -56,7 +56,7 @@ def played(suite: Suite) -> Finding:
     what = f"an episode of {suite.default_task}"
     try:
         steps, simulator = play(suite)
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except RAISED_BY_PLUGINS as error:
         return Finding(f"{what}: {one_line(error)}", False)
     return Finding(f"{what}: {steps} steps, {simulator or 'simulator not named'}", True)
 

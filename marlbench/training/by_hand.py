@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marlbench.errors import UserError, one_line
+from marlbench.errors import RAISED_BY_PLUGINS, UserError, one_line
 from marlbench.exit_codes import ExitCode
 from marlbench.store import files, read_spec
 from marlbench.store.folder import BY_HAND
 from marlbench.training import evaluation
 from marlbench.vecenv import synchronous
-from marlbench.vecenv.synchronous import CRASHES
 
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
@@ -144,7 +143,7 @@ def main(arguments: list[str]) -> int:
     except UserError as error:
         print(f"marlbench: {error}", file=sys.stderr)
         return ExitCode.USAGE
-    except CRASHES as error:
+    except RAISED_BY_PLUGINS as error:
         print(f"marlbench: {folder} cannot be evaluated: {one_line(error)}", file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.OK

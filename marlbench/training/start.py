@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marlbench.errors import one_line
+from marlbench.errors import RAISED_BY_PLUGINS, one_line
 from marlbench.plugin import Step
 from marlbench.store.kept import Kept
 from marlbench.training import evaluation, memory_budget, saved_state
@@ -120,7 +120,7 @@ def put_back(env: CheckedVectorEnv, copies: bytes | None, step: Step) -> str | N
         return "no checkpoint keeps copies of this suite"
     try:
         synchronous.restore(env, copies, step)
-    except Exception as error:  # noqa: BLE001 - a simulator may raise anything as it comes back
+    except RAISED_BY_PLUGINS as error:  # as it comes back
         return one_line(error)
     return None
 

@@ -10,11 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marlbench.errors import one_line
+from marlbench.errors import RAISED_BY_PLUGINS, one_line
 from marlbench.exit_codes import ExitCode
 from marlbench.store import read_spec
 from marlbench.store.reading import read
-from marlbench.vecenv.synchronous import CRASHES
 
 if TYPE_CHECKING:
     from marlbench.training.playback import Frame
@@ -65,7 +64,7 @@ def main(arguments: list[str]) -> int:
         print(film(folder, path, int(arguments[2]), int(arguments[3]), arguments[4]))
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except CRASHES as error:
+    except RAISED_BY_PLUGINS as error:
         print(f"marlbench: {folder} cannot be filmed: {one_line(error)}", file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.OK

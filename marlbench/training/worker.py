@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marlbench.errors import one_line
+from marlbench.errors import RAISED_BY_PLUGINS, one_line
 from marlbench.exit_codes import ExitCode
 from marlbench.store import Journal, Superseded, read_spec
 from marlbench.store.folder import DONE, INTERRUPTED
@@ -22,7 +22,6 @@ from marlbench.training.allocator import keep_freed_memory
 from marlbench.training.interrupt import Interrupted, Stop
 from marlbench.vecenv.agent_index import with_agent_index
 from marlbench.vecenv.seeding import purpose_seed
-from marlbench.vecenv.synchronous import CRASHES
 
 if TYPE_CHECKING:
     from marlbench.config import RunConfig, RunSpec
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
 
 Entries = Callable[[], "tuple[Algorithm, Suite]"]
 
-PLUGINS_RAISE = (*CRASHES, KeyboardInterrupt)
+PLUGINS_RAISE = (*RAISED_BY_PLUGINS, KeyboardInterrupt)
 """Anything at all: signals only ask, so that these come from plugins too."""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from marlbench.errors import SpecViolation, one_line
+from marlbench.errors import RAISED_BY_PLUGINS, SpecViolation, one_line
 from marlbench.plugin import Step
 from marlbench.vecenv.block import numbers
 from marlbench.vecenv.checks import CheckedVectorEnv, check_win
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
 
 CRASHES_IN_A_ROW = 5
 """A copy that crashes so often without a real step between makes the run a failed one."""
-
-CRASHES = (Exception, SystemExit)
-"""What a simulator may raise: anything, and some end the process that they are in."""
 
 FLAGS = ("crashed", "cut")
 """Of `Step.info`: what is False where a step does not say it."""
@@ -156,7 +153,7 @@ class SyncVectorEnv:
         try:
             env = self.envs[copy] = self.envs[copy] or self._make()
             return question(env)
-        except CRASHES as error:
+        except RAISED_BY_PLUGINS as error:
             return partial(fail, error)
 
     def _ask_reset(self, copy: int, seed: int) -> Answer:
@@ -169,7 +166,7 @@ class SyncVectorEnv:
                 return answer()
             except SpecViolation:
                 raise
-            except CRASHES as error:
+            except RAISED_BY_PLUGINS as error:
                 self._crashed(copy, error)
                 seed = further_seed(seed, self._strikes[copy])
                 answer = self._ask_reset(copy, seed)
@@ -180,7 +177,7 @@ class SyncVectorEnv:
             step = answer()
         except SpecViolation:
             raise
-        except CRASHES as error:
+        except RAISED_BY_PLUGINS as error:
             self._crashed(copy, error)
             return cut(self._now[copy])
         check_win(step, self.spec)
@@ -197,7 +194,7 @@ class SyncVectorEnv:
                 f"the environment crashed {CRASHES_IN_A_ROW} times in a row without a real step "
                 f"between, at last with {one_line(error)}"
             ) from error
-        with suppress(*CRASHES):  # what crashed may not even close
+        with suppress(*RAISED_BY_PLUGINS):  # what crashed may not even close
             if env is not None:
                 env.close()
 
