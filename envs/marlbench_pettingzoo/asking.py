@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import signal
 import sys
+from contextlib import suppress
 from functools import cache
+from subprocess import DEVNULL, Popen, TimeoutExpired
 
 PATIENCE = 120.0
 """Seconds in which an environment must have been built; one that hangs is not waited for."""
@@ -16,10 +19,15 @@ IMAGES = 10
 def shows_images(task: str, config: str) -> bool:
     """Whether the task with these settings (JSON) shows images; False where it cannot be built."""
     command = [sys.executable, "-m", __name__, task, config]
+    asked = Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
     try:
-        return subprocess.run(command, capture_output=True, timeout=PATIENCE).returncode == IMAGES
-    except subprocess.TimeoutExpired:
+        return asked.wait(PATIENCE) == IMAGES
+    except TimeoutExpired:
         return False
+    finally:
+        with suppress(ProcessLookupError):  # and all that the environment has started
+            os.killpg(asked.pid, signal.SIGKILL)
+        asked.wait()
 
 
 def main(task: str, config: str) -> int:
@@ -32,4 +40,4 @@ def main(task: str, config: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    os._exit(main(*sys.argv[1:]))  # whatever threads the environment has left running

@@ -11,6 +11,7 @@ from marlbench.commands.watch import check_playable, find_run, spec_of, unfinish
 from marlbench.exit_codes import ExitCode
 from marlbench.grid.slots import Slot
 from marlbench.host import Catalogue, check_task
+from marlbench.processors import cores
 from marlbench.store.files import read_rows
 from marlbench.store.folder import BY_HAND
 
@@ -39,7 +40,7 @@ def evaluate_run(  # noqa: PLR0913 - one parameter per option
     print(f"evaluating {folder}", flush=True)
     command = [sys.executable, "-m", "marlbench.training.by_hand", str(folder), json.dumps(asked)]
     # nothing is learnt: one thread, no GPU
-    environment = Slot("evaluation", "", 1).environment()
+    environment = Slot("evaluation", "", 1, cores()).environment()
     kept = folder / BY_HAND
     before = len(read_rows(kept))
     code = subprocess.run(command, env=environment, check=False).returncode

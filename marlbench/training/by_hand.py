@@ -18,16 +18,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marlbench.errors import RAISED_BY_PLUGINS, UserError, one_line
-from marlbench.exit_codes import ExitCode
+from marlbench.exit_codes import ExitCode, leave
 from marlbench.store import files, read_spec
 from marlbench.store.folder import BY_HAND
 from marlbench.training import evaluation
 from marlbench.vecenv import synchronous
+from marlbench.vecenv.crew import crew_for
 
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
     from marlbench.plugin import Algorithm, EnvSpec, Suite
     from marlbench.vecenv.checks import CheckedVectorEnv
+    from marlbench.vecenv.crew import Crew
 
 FITS = ("num_agents", "obs_shape", "obs_dtype", "num_actions", "actions", "noop", "state_shape")
 """What two tasks must have in common for one agent to play both."""
@@ -57,7 +59,8 @@ def evaluate(folder: Path, asked: Asked) -> Iterator[str]:
     algorithm, suite = from_catalogue(spec)
     prepare_torch(spec.run.model_copy(update={"device": "cpu"}), spec.seed)
     num_envs = min(spec.run.evaluation.num_envs, asked.episodes)
-    env = copies(spec, suite, asked.task, num_envs)
+    crew = crew_for(suite, spec.run.env_processes, num_envs)
+    env = copies(spec, suite, asked.task, num_envs, crew)
     try:
         home = env.spec if asked.task == spec.task else home_spec(spec, suite)
         require_fit(home, env.spec, spec.task, asked.task)
@@ -70,6 +73,8 @@ def evaluate(folder: Path, asked: Asked) -> Iterator[str]:
         scores = played(agent, env, asked, algorithm, spec.seed)
     finally:
         env.close()
+        if crew is not None:
+            crew.close()
     wall = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 3),
@@ -82,9 +87,11 @@ def evaluate(folder: Path, asked: Asked) -> Iterator[str]:
     yield f"kept in {folder / BY_HAND}"
 
 
-def copies(spec: RunSpec, suite: Suite, task: str, num_envs: int) -> CheckedVectorEnv:
-    """Build copies of a task with the run's settings of the suite."""
-    return synchronous.build(suite, task, suite.config(**spec.suite_config), num_envs)
+def copies(
+    spec: RunSpec, suite: Suite, task: str, num_envs: int, crew: Crew | None = None
+) -> CheckedVectorEnv:
+    """Build copies of a task with the run's settings of the suite, in a crew's processes if any."""
+    return synchronous.build(suite, task, suite.config(**spec.suite_config), num_envs, crew)
 
 
 def home_spec(spec: RunSpec, suite: Suite) -> EnvSpec:
@@ -150,4 +157,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marlbench.errors import RAISED_BY_PLUGINS, one_line
-from marlbench.exit_codes import ExitCode
+from marlbench.exit_codes import ExitCode, leave
 from marlbench.store import read_spec
 from marlbench.store.reading import read
 
@@ -71,4 +71,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

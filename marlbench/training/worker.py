@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marlbench.errors import RAISED_BY_PLUGINS, one_line
-from marlbench.exit_codes import ExitCode
+from marlbench.exit_codes import ExitCode, leave
 from marlbench.store import Journal, Superseded, read_spec
 from marlbench.store.folder import DONE, INTERRUPTED
 from marlbench.training.allocator import keep_freed_memory
@@ -161,4 +161,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

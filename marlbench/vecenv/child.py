@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from marlbench.exit_codes import ExitCode, leave
 from marlbench.plugin import Env
 from marlbench.vecenv.block import Block, size_of
 from marlbench.vecenv.checks import check_win
@@ -103,10 +104,7 @@ class Inmates:
         for each in list(self._envs):
             with suppress(Exception):
                 self.close(each, None)
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(Exception):  # an environment may have closed it
-                stream.flush()
-        os._exit(0)
+        leave(ExitCode.OK)
 
     def _place(self, number: int, env: Env) -> tuple[Any, int, int]:
         """Give an environment a block at the end of the memory, or where another was."""

@@ -40,7 +40,7 @@ def marlbench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]
         env=os.environ | {"PYTHONPATH": here},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=240,
     )
 
 
