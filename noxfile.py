@@ -1,4 +1,4 @@
-"""Every check by name: `nox -s lint types tests slow page real starcraft wheel bench`."""
+"""Every check by name: `nox -s lint types tests slow chaos page real starcraft wheel bench`."""
 
 from __future__ import annotations
 
@@ -50,6 +50,13 @@ def slow(session: nox.Session) -> None:
     install(session, ".[mpe,lbf,smax,meltingpot,test]")
     session.run(*MELTINGPOT)
     session.run("pytest", "-m", "slow", *session.posargs)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """30 runs, three learners and three suites, 200 kills and every other fault: the same rows."""
+    install(session, ".[mpe,lbf]")
+    session.run("marlbench", "selftest", "--chaos", "--kills", "200", *session.posargs)
 
 
 @nox.session

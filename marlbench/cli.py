@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from marlbench.commands.selftest import selftest
 from marlbench.errors import UserError
 from marlbench.exit_codes import ExitCode
 from marlbench.installation import DISTRIBUTION, clash
@@ -107,17 +108,18 @@ def options(
 
 @app.command()
 def run(  # noqa: PLR0913 - one parameter per option
-    algo: Annotated[
-        list[str], typer.Option(metavar="NAME", help="Algorithms: dmawm,qmix or one --algo each.")
-    ],
     suite: Annotated[str, typer.Option(metavar="NAME", help="Suite of tasks.")],
+    algo: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Algorithms: a,b or one --algo each.")
+    ] = None,
+    study: Annotated[str | None, typer.Option(metavar="NAME", help="In place of --algo.")] = None,
     task: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME", help="Tasks, `all` for every one; else the preset decides."),
     ] = None,
     seeds: Annotated[int | None, typer.Option(metavar="N", help="This many seeds, from 0.")] = None,
     seed: Annotated[
-        list[int] | None, typer.Option(metavar="K", help="This seed; may be repeated.")
+        list[int] | None, typer.Option(metavar="K", help="This one; repeat it.")
     ] = None,
     steps: Annotated[int | None, typer.Option(metavar="N", help="Env steps per run.")] = None,
     preset: Annotated[
@@ -138,9 +140,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Runs at a time; else as many as fit.")
     ] = None,
-    runs_per_gpu: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Runs that share a GPU.")
-    ] = 1,
+    runs_per_gpu: Annotated[int, typer.Option(metavar="N", min=1, help="That share a GPU.")] = 1,
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
     trust: Annotated[
         bool, typer.Option("--trust", help="Go on with pickles of others: runs what they say.")
@@ -152,14 +152,15 @@ def run(  # noqa: PLR0913 - one parameter per option
     from marlbench.store.folder import TRUST
 
     request = read_request(
-        algo=algo,
+        algo=algo or [],
+        study=study,
         suite=suite,
         task=task or [],
         seeds=seeds,
         seed=seed or [],
         steps=steps,
         preset=preset or [],
-        overrides=[*map(parse_set, set_ or [])],
+        overrides=list(map(parse_set, set_ or [])),
         config=config,
         label=label,
     )
@@ -178,7 +179,7 @@ def status(results: Results = RESULTS) -> None:
 
 @app.command("list")
 def list_() -> None:
-    """Show algorithms, suites, presets and executors, and plugins that are broken."""
+    """Show algorithms, suites, presets, studies and executors, and plugins that are broken."""
     from marlbench.commands.listing import listing
     from marlbench.host import load_catalogue
 
@@ -187,7 +188,7 @@ def list_() -> None:
 
 @app.command()
 def show(
-    name: Annotated[str, typer.Argument(help="An algorithm, suite or preset, or `run`.")],
+    name: Annotated[str, typer.Argument(help="An algorithm, suite, preset or study; or `run`.")],
 ) -> None:
     """Show settings, each with its sentence, default and source."""
     from marlbench.commands.show import describe
@@ -328,6 +329,9 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
     from marlbench.host import load_catalogue
 
     return evaluate_run(load_catalogue(), run, results, episodes, seed, task, of)
+
+
+app.command()(selftest)
 
 
 def _code(well: bool) -> ExitCode:

@@ -11,6 +11,9 @@ from pydantic import Field, model_validator
 from marlbench import labels
 from marlbench.plugin import Config
 
+SILENT_MINUTES = 30.0
+"""Minutes without a sign of life after which a worker is killed, where nobody says otherwise."""
+
 
 class Evaluation(Config):
     """The host's protocol, equal for all algorithms; a version names what these numbers mean."""
@@ -40,6 +43,11 @@ class RunConfig(Config):
     """When and how the host evaluates."""
     checkpoint_every: int = Field(default=20_000, ge=1)
     """Env steps between checkpoints; the end always has one [ours]."""
+    checkpoint_minutes: float = Field(default=5.0, gt=0)
+    """Minutes between checkpoints, where so many steps take longer [ours]."""
+    silent_minutes: float | None = Field(default=None, gt=0)
+    """Minutes without a sign of life (an env step, a gradient step) after which a worker is killed
+    and tried again; None: as its suite says, else 30 [ours]."""
     keep_checkpoints: str = Field(
         default="newest",
         pattern=r"^(newest|best|every=[1-9][0-9]*)$",

@@ -39,6 +39,10 @@ class Watcher(Protocol):
         """Note that a run is done, or why it failed."""
         ...
 
+    def stopping(self, workers: int, seconds: float) -> None:
+        """Note that all is to stop: so many workers have so long for their checkpoints."""
+        ...
+
     def tick(self) -> None:
         """Look again: called several times a second."""
         ...

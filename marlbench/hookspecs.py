@@ -9,6 +9,7 @@ import pluggy
 
 from marlbench.executors import Executor
 from marlbench.plugin import Algorithm, Preset, Suite
+from marlbench.studies import Study
 
 if TYPE_CHECKING:
     from marlbench.report import Section
@@ -29,6 +30,11 @@ def marlbench_suites() -> Iterable[Suite]:  # type: ignore[empty-body]
 @hookspec
 def marlbench_presets() -> Iterable[Preset]:  # type: ignore[empty-body]
     """Named settings."""
+
+
+@hookspec
+def marlbench_studies() -> Iterable[Study]:  # type: ignore[empty-body]
+    """Sets of variants that are compared, with their figures."""
 
 
 @hookspec

@@ -15,6 +15,7 @@ from marlbench.errors import UserError, did_you_mean, one_line
 from marlbench.executors import Executor
 from marlbench.installation import DISTRIBUTION, pip_install
 from marlbench.plugin import API_VERSION, Algorithm, Preset, Suite
+from marlbench.studies import Study
 from marlbench.validation import NAMED, UNNAMED, flaw
 
 __all__ = [
@@ -79,6 +80,7 @@ class Catalogue:
     algorithms: dict[str, Algorithm] = field(default_factory=dict)
     suites: dict[str, Suite] = field(default_factory=dict)
     presets: dict[str, Preset] = field(default_factory=dict)
+    studies: dict[str, Study] = field(default_factory=dict)
     executors: dict[str, Executor] = field(default_factory=dict)
     report_sections: list[Any] = field(default_factory=list)
     plugins: dict[str, str] = field(default_factory=dict)
@@ -98,6 +100,10 @@ class Catalogue:
     def preset(self, name: str) -> Preset:
         """Give the preset of this name; raises UnknownNameError."""
         return self._find("preset", name, self.presets)
+
+    def study(self, name: str) -> Study:
+        """Give the study of this name; raises UnknownNameError."""
+        return self._find("study", name, self.studies)
 
     def executor(self, name: str) -> Executor:
         """Give the executor of this name; raises UnknownNameError."""
@@ -247,7 +253,9 @@ def _check_names(catalogue: Catalogue, offers: dict[str, list[Any]], distributio
         for name in names:
             first = catalogue.offered_by.get((kind, name))
             if first or names.count(name) > 1:
-                raise UnusableError(_twice(kind[:-1], name, first or distribution, distribution))
+                raise UnusableError(
+                    _twice(NAMED[kind].__name__.lower(), name, first or distribution, distribution)
+                )
 
 
 def _twice(kind: str, name: str, first: str, second: str) -> str:

@@ -61,11 +61,13 @@ def run(  # noqa: PLR0913 - the command's options
     runs_per_gpu: int = 1,
     executor: str = "local",
     trust: bool = False,
+    study: str | None = None,
 ) -> Frames:
     """Train algorithms on tasks as `marlbench run` does, and give the frames of these runs.
 
     The arguments are the command's options: `marlbench run --help`. `set` is a mapping such as
-    `{"qmix.gamma": 0.95}`. The same call again goes on where it stopped, or gives what is there.
+    `{"qmix.gamma": 0.95}`; beside a `study` no `algo` is named. The same call again goes on where
+    it stopped, or gives what is there.
     Raises UserError for what cannot be played, RuntimeError if a run failed and KeyboardInterrupt
     if it was interrupted; `load(results)` then gives what the others measured. One that diverged
     is a result: its rows say so under `status`.
@@ -82,6 +84,7 @@ def run(  # noqa: PLR0913 - the command's options
         overrides=[Override(key, value, "set") for key, value in (set or {}).items()],
         config=None if config is None else Path(config),
         label=label,
+        study=study,
     )
     with _told_to_workers({COMMAND: typed} | ({TRUST: "1"} if trust else {})):
         grid, outcome = play_grid(request, Path(results), executor, workers, runs_per_gpu)

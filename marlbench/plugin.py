@@ -318,6 +318,9 @@ class Suite:
     """Whether copies can be pickled mid-episode, so that a resumed run goes on exactly."""
     slow_steps: bool = False
     """Whether a step takes a millisecond or so, and copies gain by processes of their own."""
+    silent_minutes: float = 30.0
+    """Minutes that one call of a copy may last: after that a worker counts as hung and is killed,
+    unless the user says otherwise (`run.silent_minutes`)."""
     install: Callable[[], None] | None = None
     """What pip alone cannot install: `marlbench env install NAME` calls it; prints as it goes."""
     examine: Callable[[], Iterable[Finding]] | None = None

@@ -17,12 +17,14 @@ from marlbench.errors import UserError, did_you_mean
 from marlbench.fields import Setting, flatten, nest, settings_of
 from marlbench.overrides import Override
 from marlbench.plugin import Algorithm, Preset
+from marlbench.studies import Variant
 
 __all__ = [
     "Resolved",
     "defaults_of",
     "host_by_presets",
     "learner_by_presets",
+    "learner_by_study",
     "resolve",
     "suite_changes",
     "variant",
@@ -57,6 +59,11 @@ def learner_by_presets(algorithm: Algorithm, presets: Iterable[Preset]) -> list[
         for values in _words_on(algorithm, preset)
         for override in _opened(algorithm.config, f"preset {preset.name}", values)
     ]
+
+
+def learner_by_study(algorithm: Algorithm, study: str, variant: Variant) -> list[Override]:
+    """Give what a variant of a study sets of its algorithm."""
+    return _opened(algorithm.config, f"study {study}", variant.settings)
 
 
 def host_by_presets(presets: Iterable[Preset]) -> list[Override]:

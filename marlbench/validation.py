@@ -8,6 +8,7 @@ from typing import Any
 from marlbench.errors import did_you_mean
 from marlbench.executors import Executor
 from marlbench.plugin import Algorithm, AlgorithmConfig, Config, Preset, Suite
+from marlbench.studies import Study
 
 __all__ = ["NAMED", "UNNAMED", "flaw"]
 
@@ -15,6 +16,7 @@ NAMED: dict[str, type[Any]] = {
     "algorithms": Algorithm,
     "suites": Suite,
     "presets": Preset,
+    "studies": Study,
     "executors": Executor,
 }
 UNNAMED = ("report_sections",)
@@ -46,6 +48,8 @@ def _flaws(entry: Any) -> Iterator[str]:
         yield from _wrong_config(entry.config, Config)
         yield from _wrong_tasks(entry)
         yield from _wrong_forms(entry)
+    if isinstance(entry, Study):
+        yield from entry.flaws()
 
 
 def _wrong_config(config: Any, wanted: type[Config]) -> Iterator[str]:

@@ -81,6 +81,26 @@ def test_every_command_of_the_page_succeeds_and_the_algorithm_learns(desk: Path)
     assert [float(run["value"]) for run in runs] == [10.0, 10.0]  # every answer right
 
 
+def test_the_example_of_a_study_is_played_and_drawn(desk: Path) -> None:
+    (code,) = re.findall(r"^```python\n(from collections[^`]*Study[^`]*)^```$", PAGE, re.S | re.M)
+    project = desk / "study"
+    project.mkdir()
+    (project / "delta_studies.py").write_text(f"{code}\n\nmarlbench_api = 2\n")
+    (project / "pyproject.toml").write_text(
+        '[project]\nname = "delta-studies"\nversion = "0.1.0"\n'
+        '[project.entry-points.marlbench]\ndelta_studies = "delta_studies"\n'
+    )
+    register(project / "pyproject.toml")
+    (command,) = re.findall(r"^`(marlbench run --study [^`]+)`", PAGE, re.M)
+    done = marlbench(desk, f"{command} --seed 0 --steps 200 --results study")
+    assert done.returncode == 0, done.stderr
+    assert "4 runs of 200 env steps" in done.stdout
+    assert marlbench(desk, "marlbench report --results study").returncode == 0
+    report = (desk / "study" / "report" / "report.md").read_text()
+    assert "Random actions" in report
+    assert "Step size" in report
+
+
 def test_the_example_of_a_section_runs(desk: Path) -> None:
     (code,) = re.findall(r"^```python\n(from collections[^`]*Section.*?)^```$", PAGE, re.S | re.M)
     names: dict[str, object] = {}

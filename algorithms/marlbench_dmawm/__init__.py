@@ -6,8 +6,10 @@ Equations, tables and appendices are cited by the numbers of the anonymous revie
 from collections.abc import Iterable
 
 from marlbench.plugin import Agent, Algorithm, Appearance, EnvSpec, hookimpl
+from marlbench.studies import Study
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.presets import PRESETS
+from marlbench_dmawm.studies import ABLATIONS
 
 marlbench_api = 2
 
@@ -35,3 +37,9 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             wants_gpu=True,
         )
     ]
+
+
+@hookimpl
+def marlbench_studies() -> Iterable[Study]:
+    """Offer the paper's ablations."""
+    return [ABLATIONS]

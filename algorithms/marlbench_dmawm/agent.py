@@ -6,7 +6,7 @@ that it then gives of the same windows [section 4.3], PPO on what was imagined [
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from marlbench.imagination import Imagination
 from marlbench.plugin import EnvSpec, Step
-from marlbench.toolbox.latents import sample_classes
+from marlbench.toolbox.latents import latent_kl, sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import COLUMNS, strip
 from marlbench.toolbox.policies import gumbel_noise, sample
@@ -24,6 +25,7 @@ from marlbench.toolbox.sequence_replay import SequenceReplay
 from marlbench.toolbox.training import descend, to_floats
 from marlbench_dmawm.absorbing import Batch, absorbed, ends, fields, relabel
 from marlbench_dmawm.config import Config
+from marlbench_dmawm.foresight import drawn, foresee
 from marlbench_dmawm.imagination import Start, advantages, imagine
 from marlbench_dmawm.networks import Actor, Critic
 from marlbench_dmawm.policy import PolicyLearner
@@ -91,12 +93,18 @@ class Dmawm:
 
     def filter(self, step: Step, before: PolicyState, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """The agents' states h (E, A, D), z (E, A, K) once they see a step [Eq. 1]."""
+        h, log_q = self.infer(step.obs, step.first, before)
+        return h, sample_classes(log_q.exp(), uniform)
+
+    def infer(
+        self, obs: NDArray[Any], first: NDArray[np.bool_], before: PolicyState
+    ) -> tuple[Tensor, Tensor]:
+        """H (E, A, D) and log q (E, A, K, C) of what is seen (E, A, *O) after a state [Eq. 1]."""
         module = self.model.agent
         h = module.next(before.h, before.z, before.action)  # (E, A, D)
-        first = torch.from_numpy(step.first).to(self.device)[:, None, None]
-        h = torch.where(first, module.first_state(), h)
-        log_q = module.infer(h, module.embed(torch.from_numpy(step.obs).to(self.device)))
-        return h, sample_classes(log_q.exp(), uniform)
+        begins = torch.from_numpy(first).to(self.device)[:, None, None]
+        h = torch.where(begins, module.first_state(), h)
+        return h, module.infer(h, module.embed(torch.from_numpy(obs).to(self.device)))
 
     # Learning
 
@@ -184,6 +192,23 @@ class Dmawm:
         )
 
     # Showing
+
+    @torch.no_grad()
+    def imagine(
+        self, seen: Step, actions: NDArray[np.int64], rng: np.random.Generator
+    ) -> Imagination:
+        """What follows on steps (C, B, ...) under actions (C + H - 1, B, A) [Figure 4]."""
+        state, taken = self.start(seen.first.shape[1]), torch.from_numpy(actions).to(self.device)
+        for obs, first, action in zip(seen.obs, seen.first, taken, strict=False):
+            h, log_q = self.infer(obs, first, state)
+            z = sample_classes(log_q.exp(), drawn(rng, state.z.shape, h.device))
+            state = PolicyState(h, z, action)
+        alive = torch.from_numpy(seen.alive).to(self.device)  # (C, B, A)
+        among = None if self.config.absorbing_state else alive[-2:][0]
+        kl = latent_kl(log_q, self.model.environment.prior(h, among))  # (B, A)
+        ahead = taken[len(seen.first) - 1 :]
+        imagined = foresee(self.model, (h, z), ahead, alive[-1], rng)
+        return replace(imagined, kl=kl.cpu().numpy())
 
     @torch.no_grad()
     def pictures(self) -> dict[str, NDArray[np.uint8]]:

@@ -17,7 +17,7 @@ from marlbench.toolbox.ppo import ImaginedRollout
 from marlbench.toolbox.returns import gae
 from marlbench_dmawm.absorbing import ends
 from marlbench_dmawm.config import Config
-from marlbench_dmawm.networks import Actor, Critic
+from marlbench_dmawm.networks import Actor, Critic, EnvironmentModule
 from marlbench_dmawm.world_model import WorldModel
 
 
@@ -56,8 +56,7 @@ def imagine(
         actions.append(action)
         log_probs.append(log_prob(policy, action))
         h = agent.next(h, z, action)  # (R, A, D)
-        z = sample_classes(env.prior(h, there).exp(), latent_noise[t])  # (R, A, K)
-        context = env.context(h, there)  # (R, A, D)
+        z, context = foreseen(env, h, there, latent_noise[t])
         avail = sampled_mask(env.avail(context), mask_noise[t])
         cont = env.cont(context).squeeze(-1).sigmoid()  # (R, A)
         if there is not None:
@@ -78,6 +77,13 @@ def imagine(
         cont=cont,
         weight=weights(start, cont, model.config),
     )
+
+
+def foreseen(
+    env: EnvironmentModule, h: Tensor, there: Tensor | None, uniform: Tensor
+) -> tuple[Tensor, Tensor]:
+    """What is foreseen of h (R, A, D): z (R, A, K) and what the heads read (R, A, D) [Eq. 2]."""
+    return sample_classes(env.prior(h, there).exp(), uniform), env.context(h, there)
 
 
 def uniform_numbers(shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -26,7 +26,7 @@ from marlbench.toolbox.vision import CellDecoder, CellEncoder
 from marlbench_dmawm.attention import AgentTransformer
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.eyes import DeepDecoder, DeepEncoder
-from marlbench_dmawm.twohot import TwoHot, symlog
+from marlbench_dmawm.twohot import TwoHot, symexp, symlog
 
 
 class ClassReader(nn.Module):
@@ -89,6 +89,10 @@ class AgentModule(nn.Module):
     def target(self, obs: Tensor) -> Tensor:
         """Observations (..., *O) as they are decoded."""
         return obs.float() / 255 - self.mean_image if self.images else symlog(obs)
+
+    def as_seen(self, decoded: Tensor) -> Tensor:
+        """Decoded observations (..., *O) in the task's own units: the inverse of `target`."""
+        return (decoded + self.mean_image) * 255 if self.images else symexp(decoded)
 
     def embed(self, obs: Tensor) -> Tensor:
         """What the posterior reads of observations (..., *O): (..., F). Stateless, so hoisted."""

@@ -6,6 +6,7 @@ imagine from the states of other windows, PPO on what was imagined.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from marlbench.imagination import Imagination
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.latents import LatentState, sample_classes
 from marlbench.toolbox.memory_budget import rows_within
@@ -21,6 +23,7 @@ from marlbench.toolbox.policies import gumbel_noise
 from marlbench.toolbox.saving import Part, parts_of, restore, seeded, state_of
 from marlbench.toolbox.training import descend, to_floats
 from marlbench_mamba.config import MambaConfig
+from marlbench_mamba.foresight import divergence, drawn, foresee
 from marlbench_mamba.imagination import advantages, imagine
 from marlbench_mamba.networks import Actor, Critic
 from marlbench_mamba.policy import PolicyLearner
@@ -69,10 +72,16 @@ class Mamba:
 
     def filter(self, step: Step, before: LatentState, uniform: Tensor) -> tuple[Tensor, Tensor]:
         """The states h (E, A, D), z (E, A, K) once a step is seen; a first step forgets all."""
-        first = torch.from_numpy(step.first).to(self.device)[:, None, None]
-        h = self.model.next(before.h, before.z, before.action, fresh=first)
-        probs = self.model.infer(h, torch.from_numpy(step.obs).to(self.device))  # (E, A, K, C)
+        h, probs = self.infer(step.obs, step.first, before)
         return h, sample_classes(probs, uniform)
+
+    def infer(
+        self, obs: NDArray[Any], first: NDArray[np.bool_], before: LatentState
+    ) -> tuple[Tensor, Tensor]:
+        """H (E, A, D) and the posterior (E, A, K, C) once (E, A, *O) is seen after a state."""
+        fresh = torch.from_numpy(first).to(self.device)[:, None, None]
+        h = self.model.next(before.h, before.z, before.action, fresh=fresh)
+        return h, self.model.infer(h, torch.from_numpy(obs).to(self.device))
 
     # Learning
 
@@ -133,6 +142,20 @@ class Mamba:
         return metrics | {"imagined_reward": rollout.reward.mean(), "imagined_value": target.mean()}
 
     # Showing
+
+    @torch.no_grad()
+    def imagine(
+        self, seen: Step, actions: NDArray[np.int64], rng: np.random.Generator
+    ) -> Imagination:
+        """What follows on steps (C, B, ...) under actions (C + H - 1, B, A)."""
+        state, taken = self.start(seen.first.shape[1]), torch.from_numpy(actions).to(self.device)
+        for obs, first, action in zip(seen.obs, seen.first, taken, strict=False):
+            h, probs = self.infer(obs, first, state)
+            z = sample_classes(probs, drawn(rng, state.z.shape, h.device))
+            state = LatentState(h, z, action)
+        kl = divergence(probs, self.model.foresee(h))  # (B, A)
+        imagined = foresee(self.model, h, z, taken[len(seen.first) - 1 :], rng)
+        return replace(imagined, kl=kl.cpu().numpy())
 
     @torch.no_grad()
     def pictures(self) -> dict[str, NDArray[np.uint8]]:

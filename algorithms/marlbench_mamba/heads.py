@@ -70,6 +70,12 @@ class Heads(nn.Module):
         obs, features = self.decoder(to_obs)
         return Told(obs, features, self.avail(to_avail), reward, cont)
 
+    def obs(self, h: Tensor, z: Tensor) -> Tensor:
+        """What is seen (..., *O) in states h (..., D), z (..., K), as the decoder draws it."""
+        reader, width = self.reader, self.width
+        read = linear(h, reader.weight_h[:width], reader.bias[:width])
+        return self.decoder(read + class_rows(z, reader.weight_z[:, :width].contiguous()))[0]
+
     def for_imagining(self) -> ImagineHeads:
         """Give the heads of imagined play, for as long as the weights stay as they are."""
         return ImagineHeads(self)

@@ -162,6 +162,10 @@ class WorldModel(nn.Module):
         """Observations (..., *O) as the decoder draws them."""
         return obs.float() / 255 if self.images else obs
 
+    def as_seen(self, drawn: Tensor) -> Tensor:
+        """What the decoder draws (..., *O) in the task's own units: the inverse of `target`."""
+        return 255 * drawn if self.images else drawn
+
     def information(self, features: Tensor, action: Tensor, real: Tensor) -> Tensor:
         """Cross-entropy of the actions that led here, told by the decoder's features (T-2, ...)."""
         first, second = self.tell_hidden

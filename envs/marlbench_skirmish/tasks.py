@@ -67,6 +67,7 @@ TASKS = {
     "8v8": ranged(8, 8, size=16.0, limit=80, strength=0.9375),
     "3r5m": Task(RANGED_MELEE, RANGED_MELEE, size=16.0, limit=80),
     "mixed": Task(MIXED, MIXED, size=14.0, limit=60),
+    "rand_3v3": Task(MIXED[:3], MIXED[:3], size=14.0, limit=60, random=True),
     "rand_5v5": Task(MIXED, MIXED, size=16.0, limit=80, random=True),
 }
 """Every battle; the default one first."""

@@ -25,6 +25,8 @@ def listing(catalogue: Catalogue) -> Iterator[str]:
     yield from _block(catalogue, "algorithms", algorithms)
     yield from _block(catalogue, "suites", suites)
     yield from _block(catalogue, "presets", presets)
+    studies = [(each.name, each.summary) for each in catalogue.studies.values()]
+    yield from _block(catalogue, "studies", studies)
     yield from _block(catalogue, "executors", executors)
     if catalogue.broken:
         yield "broken plugins, set aside"

@@ -29,10 +29,11 @@ def write_report(  # noqa: PLR0913 - one parameter per option
     refresh: int = 0,
 ) -> Iterator[str]:
     """Write the report, against what is `published`, and say where it is; raises UserError."""
-    from marlbench.report import ReportError, against, write
+    from marlbench.report import ReportError, against, studied, write
 
     try:
-        sections = [*against(published), *catalogue.report_sections]
+        studies = studied(catalogue.studies.values())
+        sections = [*studies, *against(published), *catalogue.report_sections]
         place = out or results[0] / "report"
         paths = write(results, place, sections, wanted, refresh)
     except ReportError as error:

@@ -28,6 +28,7 @@ def read_request(  # noqa: PLR0913 - one parameter per option
     overrides: Sequence[Override],
     config: Path | None,
     label: str | None,
+    study: str | None,
 ) -> Request:
     """Understand the options that say what to play, empty or None where one is left out.
 
@@ -47,6 +48,7 @@ def read_request(  # noqa: PLR0913 - one parameter per option
             *([] if steps is None else [Override("run.steps", steps, "--steps")]),
         ],
         label=label,
+        study=study,
     )
 
 

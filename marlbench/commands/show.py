@@ -1,9 +1,10 @@
-"""`marlbench show`: the settings of an algorithm, a suite, a preset or of the host itself."""
+"""`marlbench show`: the settings of an algorithm, suite, preset or of the host, and studies."""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 from marlbench.config import RunConfig
@@ -12,6 +13,7 @@ from marlbench.host import Catalogue, missing
 from marlbench.overrides import Override
 from marlbench.plugin import Algorithm, Preset, Suite
 from marlbench.settings import defaults_of, host_by_presets, learner_by_presets
+from marlbench.studies import Study
 
 __all__ = ["describe"]
 
@@ -36,8 +38,11 @@ def describe(catalogue: Catalogue, name: str) -> Iterator[str]:
         return _suite(catalogue.suites[name])
     if name in catalogue.presets:
         return _preset(catalogue.presets[name], list(catalogue.algorithms.values()))
-    known = [HOST, *catalogue.algorithms, *catalogue.suites, *catalogue.presets]
-    raise catalogue.unknown("an algorithm, suite or preset", name, known)
+    if name in catalogue.studies:
+        return _study(catalogue.studies[name])
+    named = (catalogue.algorithms, catalogue.suites, catalogue.presets, catalogue.studies)
+    known = [HOST, *chain(*named)]
+    raise catalogue.unknown("an algorithm, suite, preset or study", name, known)
 
 
 def _host(presets: Iterable[Preset]) -> Iterator[str]:
@@ -91,6 +96,22 @@ def _preset(preset: Preset, algorithms: Iterable[Algorithm]) -> Iterator[str]:
     for algorithm in algorithms:
         for key, value in _values(learner_by_presets(algorithm, [preset])).items():
             yield f"{algorithm.name}.{key} = {_spelt(value)}"
+
+
+def _study(study: Study) -> Iterator[str]:
+    yield f"{study.name}: {study.summary}"
+    yield ""
+    width = max(map(len, study.variants))
+    for name, variant in study.variants.items():
+        said = ", ".join(f"{key} = {_spelt(value)}" for key, value in variant.settings.items())
+        yield f"{name:<{width}}  {variant.algorithm}{f' with {said}' if said else ''}"
+    if study.seeds is not None:
+        yield f"seeds {study.seeds}"
+    yield ""
+    for figure in study.figures:
+        axis = f"at the end, against {figure.along}" if figure.along else "against env steps"
+        yield from _folded(f"figure: {figure.title}, {axis}, of {', '.join(figure.variants)}")
+    yield f"marlbench run --study {study.name} --suite NAME plays it, marlbench report draws it"
 
 
 def _values(overrides: Iterable[Override]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from marlbench.config import RunSpec
 
-__all__ = ["Board", "Row", "count", "duration", "score"]
+__all__ = ["Board", "Row", "count", "duration", "score", "stop_heard"]
 
 State = Literal["waiting", "running", "retrying", "done", "failed"]
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -167,3 +167,13 @@ def score(texts: Mapping[str, str]) -> str:
     ('win 25.0 %, return 3.20', '')
     """
     return ", ".join(f"{name} {text}" for name, text in texts.items())
+
+
+def stop_heard(workers: int, seconds: float) -> str:
+    """Say that all is to stop, and how long that may take.
+
+    >>> stop_heard(2, 20.0)
+    'stopping: 2 runs take a last checkpoint, for 20 s at most; Ctrl-C kills'
+    """
+    whose = f"{workers} run{'s' if workers != 1 else ''} take{'s' if workers == 1 else ''}"
+    return f"stopping: {whose} a last checkpoint, for {duration(seconds)} at most; Ctrl-C kills"

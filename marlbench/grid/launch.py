@@ -6,7 +6,7 @@ import os
 import shlex
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +18,13 @@ from marlbench.executors import Executor, Outcome, Resources, Watcher
 from marlbench.grid.board import Board
 from marlbench.grid.plain import PlainView
 from marlbench.grid.plan import PAPER, Plan
-from marlbench.grid.status import lines, totals
+from marlbench.grid.status import lines, to_play_again, totals
 from marlbench.grid.variants import meanings, refuse_old_places, refuse_shared_labels
 from marlbench.host import check_open_tasks
 from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
 from marlbench.store.folder import SPEC
 
-__all__ = ["Grid", "all_done", "announcement", "play", "prepare", "summary"]
+__all__ = ["Grid", "all_done", "announcement", "play", "prepare", "summary", "what_it_cost"]
 
 WIDTH = 78
 LONG = 100_000
@@ -205,6 +205,15 @@ def _view(board: Board) -> AbstractContextManager[Watcher]:
     return nullcontext(PlainView(board))
 
 
+def what_it_cost(records: Iterable[RunRecord]) -> str:
+    """Say what an interruption cost."""
+    again = [steps for record in records if (steps := to_play_again(record))]
+    if not again:
+        return "nothing is lost, the same command goes on where it stopped"
+    whose = "1 run" if len(again) == 1 else f"{len(again)} runs"
+    return f"the same command plays {sum(again):,} env steps of {whose} again and goes on"
+
+
 def all_done(grid: Grid) -> bool:
     """Say whether every planned run reads as done, whatever its worker's exit code said."""
     done = {record.folder for record in runs(grid.results) if record.status == "done"}
@@ -219,7 +228,7 @@ def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
     yield from meanings(record.spec for record in records)
     yield f"{totals(records)}, in {grid.results}"
     if outcome.interrupted:
-        yield "interrupted; nothing is lost, the same command goes on where it stopped"
+        yield f"interrupted; {what_it_cost(records)}"
     elif any(record.status == "failed" for record in records):
         yield "the same command tries the failed ones again"
     if any(record.status == "diverged" for record in records):

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from marlbench.grid import replays
-from marlbench.grid.board import Board, Row, count, duration, score
+from marlbench.grid.board import Board, Row, count, duration, score, stop_heard
 
 __all__ = ["LiveView"]
 
@@ -73,6 +73,10 @@ class LiveView:
     def finished(self, folder: Path, failure: str | None) -> None:
         """Move the run to the finished ones."""
         self.board.finished(folder, failure)
+
+    def stopping(self, workers: int, seconds: float) -> None:
+        """Say above the picture that the request to stop was heard."""
+        self.console.print(stop_heard(workers, seconds))
 
     def tick(self) -> None:
         """Draw, if it is time."""

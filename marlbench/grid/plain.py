@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
 from marlbench.grid import replays
-from marlbench.grid.board import Board, Row, count, duration, score
+from marlbench.grid.board import Board, Row, count, duration, score, stop_heard
+from marlbench.store.files import FULL
 
 __all__ = ["PlainView"]
 
@@ -42,6 +42,10 @@ class PlainView:
         said = ", ".join(filter(None, [took, score(row.progress.get("scores", {}))]))
         self._say(row, f"failed: {failure}" if failure else said)
 
+    def stopping(self, workers: int, seconds: float) -> None:
+        """Say that the request to stop was heard."""
+        tell(stop_heard(workers, seconds))
+
     def tick(self) -> None:
         """Say how far every running run is, if it is time."""
         self.board.refresh()
@@ -58,7 +62,7 @@ class PlainView:
         """Say once how long all will take, as soon as a run has timed its first updates."""
         if not self._told and (eta := self.board.eta() or 0.0) >= 1.0:
             self._told = True
-            print(f"about {duration(eta)} to the end of all at this speed", flush=True)
+            tell(f"about {duration(eta)} to the end of all at this speed")
 
     def _tell_memory(self) -> None:
         """Say once per run how large its replay grows, and once if they do not fit together."""
@@ -69,11 +73,20 @@ class PlainView:
                 self._say(row, said + replays.beside(row.progress.get("free_gib")))
         if not self._warned and replays.too_large(self.board):
             self._warned = True
-            print(f"WARNING: {replays.together(self.board)}: {replays.REMEDY}", flush=True)
+            tell(f"WARNING: {replays.together(self.board)}: {replays.REMEDY}")
 
     def _say(self, row: Row, text: str) -> None:
         done = self.board.number("done") + self.board.number("failed")
-        print(f"[{done}/{len(self.board.rows)}] {row.name}: {text}", file=sys.stdout, flush=True)
+        tell(f"[{done}/{len(self.board.rows)}] {row.name}: {text}")
+
+
+def tell(line: str) -> None:
+    """Print a line; on a full disk it is lost, and the grid plays on."""
+    try:
+        print(line, flush=True)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
 
 
 def pace(row: Row) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from marlbench import labels
 from marlbench.config import RunConfig, RunSpec
 from marlbench.errors import UserError
+from marlbench.grid.players import cast
 from marlbench.host import Catalogue, check_task
 from marlbench.overrides import Override, Sections
 from marlbench.plugin import Algorithm, Config, Preset, Suite
@@ -23,6 +24,7 @@ from marlbench.settings import (
     suite_changes,
     variant,
 )
+from marlbench.studies import Study
 
 __all__ = ["Plan", "Request", "make_plan"]
 
@@ -35,7 +37,7 @@ class Request:
     """What the user asks for, by names."""
 
     algorithms: Sequence[str]
-    """At least one."""
+    """At least one, or none and a study."""
     suite: str
     """A suite's name."""
     tasks: Sequence[str] = ()
@@ -48,6 +50,8 @@ class Request:
     """What the user sets, by file and by hand; the last one wins."""
     label: str | None = None
     """What to call the variants in place of spelling what differs: `wide` for `qmix-wide`."""
+    study: str | None = None
+    """A study, whose variants are played in place of algorithms."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +139,12 @@ class Shared:
 def make_plan(catalogue: Catalogue, request: Request) -> Plan:
     """Resolve and check everything that a request means; raises UserError, writes nothing."""
     _check_label(request.label)
-    algorithms = [catalogue.algorithm(name) for name in _once(request.algorithms)]
+    players = cast(catalogue, request.algorithms, request.study)
+    algorithms = list({each.algorithm.name: each.algorithm for each in players}.values())
     suite = catalogue.suite(request.suite)
     presets = [catalogue.preset(name) for name in _once(request.presets)]
-    tasks, seeds = _tasks(suite, request.tasks, presets), _seeds(request.seeds, presets)
+    tasks = _tasks(suite, request.tasks, presets)
+    seeds = _seeds(request.seeds, [*presets, *_study(catalogue, request)])
     own = Sections(suite, algorithms, list(catalogue.algorithms)).sort(request.overrides)
     shared = Shared(
         request,
@@ -150,7 +156,10 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
     seen = {task: suite.observes_images(task, shared.suite_config.config) for task in tasks}
     laid = {pictures: _laid(catalogue, presets, pictures) for pictures in set(seen.values())}
     first = {
-        pictures: [shared.spec(each, over, own[each.name]) for each in algorithms]
+        pictures: _labels_once(
+            shared.spec(each.algorithm, over, each.over(own[each.algorithm.name]))
+            for each in players
+        )
         for pictures, over in laid.items()
     }
     return Plan(
@@ -168,6 +177,23 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
         ),
         tasks_by_preset=not request.tasks and len(tasks) < len(suite.tasks),
     )
+
+
+def _study(catalogue: Catalogue, request: Request) -> list[Study]:
+    """Give the study, if one is asked for; raises UserError for a name beside it."""
+    if request.study is None:
+        return []
+    if request.label is not None:
+        raise UserError(f"--label {request.label}: the study {request.study} has its own labels")
+    return [catalogue.study(request.study)]
+
+
+def _labels_once(specs: Iterable[RunSpec]) -> list[RunSpec]:
+    """Give one of each label: variants of a study may come to the same settings."""
+    found: dict[str, RunSpec] = {}
+    for spec in specs:
+        found.setdefault(spec.label, spec)
+    return list(found.values())
 
 
 def _check_label(name: str | None) -> None:
@@ -208,10 +234,10 @@ def _tasks(suite: Suite, named: Sequence[str], presets: Sequence[Preset]) -> tup
     )
 
 
-def _seeds(named: Sequence[int] | None, presets: Sequence[Preset]) -> tuple[int, ...]:
-    """Give the seeds that the user names, or as many as the last preset to say so wants."""
+def _seeds(named: Sequence[int] | None, wanting: Sequence[Preset | Study]) -> tuple[int, ...]:
+    """Give the seeds that the user names, or as many as the last preset, or a study, wants."""
     if named is None:
-        numbers = [each.seeds for each in presets if each.seeds is not None]
+        numbers = [each.seeds for each in wanting if each.seeds is not None]
         return tuple(range(numbers[-1] if numbers else 1))
     if not named or min(named) < 0:
         raise UserError("there is no run without a seed: --seeds 1 or more, --seed 0 or more")

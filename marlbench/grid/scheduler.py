@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import shlex
 import signal
-import subprocess
 import sys
 import time
 from collections import deque
@@ -18,18 +15,20 @@ from typing import Any
 
 from marlbench.executors import Outcome, Watcher
 from marlbench.exit_codes import ExitCode
+from marlbench.grid.logs import LOG, keep_short, last_words
 from marlbench.grid.slots import Slot
-from marlbench.store.files import read_rows, replace_json
-from marlbench.store.folder import COMMAND, EVENTS, FAILED, INTERRUPTED
+from marlbench.grid.workers import Worker, adopt, death, spawn
+from marlbench.store.files import read_rows, replace_json, unwritable
+from marlbench.store.folder import EVENTS, FAILED, INTERRUPTED
 from marlbench.store.reading import read
 
-__all__ = ["LOG", "Scheduler"]
+__all__ = ["Scheduler"]
 
 WORKER = (sys.executable, "-P", "-m", "marlbench.training.worker")
 """The program of a run; its argument is the run's folder."""
-LOG = "worker.log"
-"""What a worker wrote to its standard output and error."""
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LONGEST_WAIT = 300.0
+"""Seconds after which a run that waits for room is looked at again at the latest."""
 
 
 @dataclass
@@ -41,23 +40,12 @@ class Job:
     """The n-th worker that this grid starts for it."""
     not_before: float = 0.0
     """Time (monotonic) before which it is not tried again."""
-    elsewhere: bool = False
-    """Whether another process was last seen playing it."""
+    put_off: str = ""
+    """Why it was last put off: another process plays it, or nothing can be written."""
+    puts: int = 0
+    """How often in a row, by workers that found no room."""
     reached: int = 0
     """Env steps that its workers had reached when the last of them died."""
-
-
-@dataclass
-class Worker:
-    """A run in a slot."""
-
-    job: Job
-    process: subprocess.Popen[bytes]
-
-    def signal(self, number: int) -> None:
-        """Send a signal to the worker and all that it started."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, number)
 
 
 @dataclass
@@ -75,23 +63,28 @@ class Scheduler:
     poll: float = 0.1
     """Seconds between two looks at the workers."""
     look: float = 5.0
-    """Seconds between two looks at a run that another process plays."""
+    """Seconds between two looks at a run that was put off."""
+    listen: float = 1.0
+    """Seconds between two looks for signs of life."""
     command: Sequence[str] = WORKER
     """What a child process runs, with the run's folder behind it."""
     failures: dict[Path, str] = field(default_factory=dict)
     """Why, for every run that failed."""
     interrupted: bool = False
     """Whether something stopped a worker or all of it."""
+    _listened: float = 0.0
 
     def run(self, folders: Sequence[Path]) -> Outcome:
         """Play the runs of these folders to their ends, or until a signal says to stop."""
         queue = deque(Job(folder) for folder in folders)
-        busy: dict[int, Worker] = {}  # by the slot's number: slots that share a GPU are equal
+        busy: dict[int, tuple[Job, Worker]] = {}  # by number: slots that share a GPU are equal
         with _stop_requests() as requests:
             try:
+                self._adopt(queue, busy)
                 while (queue or busy) and not requests:
                     self._start(queue, busy)
                     self._reap(queue, busy)
+                    self._listen(queue, busy)
                     self.watcher.tick()
                     time.sleep(self.poll)
             finally:
@@ -100,44 +93,88 @@ class Scheduler:
             self.interrupted |= bool(requests)
         return Outcome(self.failures, self.interrupted)
 
-    def _start(self, queue: deque[Job], busy: dict[int, Worker]) -> None:
+    def _adopt(self, queue: deque[Job], busy: dict[int, tuple[Job, Worker]]) -> None:
+        """Go on with the workers that a killed grid left, and ask those to stop that are too many.
+
+        What they stop at is played on when a slot is free.
+        """
+        for job in list(queue):
+            if (found := adopt(job.folder)) is None:
+                continue
+            worker, owner = found
+            free = [number for number in range(len(self.slots)) if number not in busy]
+            if not free:
+                worker.ask_to_stop()
+                continue
+            same = [number for number in free if self.slots[number].gpu == owner.gpu]
+            queue.remove(job)
+            busy[(same or free)[0]] = job, worker
+            self.watcher.started(job.folder, job.attempt)
+
+    def _start(self, queue: deque[Job], busy: dict[int, tuple[Job, Worker]]) -> None:
         """Give every free slot the first run that may begin."""
         for number in (number for number in range(len(self.slots)) if number not in busy):
             job = self._next(queue)
             if job is None:
                 return
-            worker = _spawn(self.command, job.folder, self.slots[number])
-            busy[number] = Worker(job, worker)
-            self.watcher.started(job.folder, job.attempt)
+            try:
+                orphan = adopt(job.folder)
+                slot = self.slots[number]
+                worker = orphan[0] if orphan else spawn(self.command, job.folder, slot)
+            except BlockingIOError as error:  # EAGAIN: no more processes, for now
+                self._put_off(job, queue, f"no process can be started ({error.strerror})")
+            except OSError as error:
+                self._give_up(job, f"{LOG} cannot be written: {error.strerror}; move it away")
+            else:
+                busy[number] = job, worker
+                self.watcher.started(job.folder, job.attempt)
 
     def _next(self, queue: deque[Job]) -> Job | None:
         """Take the first run that may begin out of the queue, and all that others finished."""
         now = time.monotonic()
         for job in [job for job in queue if job.not_before <= now]:
-            status = _status(job.folder)
-            if status == "running":
-                self._leave(job)
-                continue
             queue.remove(job)
-            if status != "done":
+            status = _status(job.folder)
+            if status == "done":
+                self.watcher.finished(job.folder, None)
+            elif status == "running":
+                if adopt(job.folder) is not None:
+                    return job
+                self._put_off(job, queue, "being played by another process")
+            elif (error := unwritable(job.folder)) is not None:
+                self._put_off(job, queue, f"its folder cannot be written ({error.strerror})")
+            else:
                 return job
-            self.watcher.finished(job.folder, None)
         return None
 
-    def _leave(self, job: Job) -> None:
-        """Let another process play a run, for as long as it does."""
-        if not job.elsewhere:
-            self.watcher.retrying(job.folder, "being played by another process", self.look)
-        job.elsewhere, job.not_before = True, time.monotonic() + self.look
+    def _put_off(self, job: Job, queue: deque[Job], why: str) -> None:
+        """Look at a run again later, for as long as it takes; that uses up no attempt."""
+        wait = min(self.look * 2**job.puts, LONGEST_WAIT)
+        if job.put_off != why:
+            self.watcher.retrying(job.folder, why, wait)
+        queue.append(replace(job, put_off=why, not_before=time.monotonic() + wait))
 
-    def _reap(self, queue: deque[Job], busy: dict[int, Worker]) -> None:
+    def _reap(self, queue: deque[Job], busy: dict[int, tuple[Job, Worker]]) -> None:
         """Free the slots of workers that ended."""
-        for number, worker in list(busy.items()):
-            code = worker.process.poll()
+        for number, (job, worker) in list(busy.items()):
+            code = worker.poll()
             if code is not None:
-                worker.signal(signal.SIGKILL)  # whatever it left behind
+                worker.end()  # whatever it left behind
                 del busy[number]
-                self._ended(worker.job, code, queue)
+                self._ended(job, code, queue)
+
+    def _listen(self, queue: deque[Job], busy: dict[int, tuple[Job, Worker]]) -> None:
+        """End workers that have given no sign of life for too long, and keep logs short."""
+        if time.monotonic() - self._listened < self.listen:
+            return
+        self._listened = time.monotonic()
+        for number, (job, worker) in list(busy.items()):
+            keep_short(job.folder)
+            worker.pulse.feel()
+            if worker.pulse.too_long():
+                worker.end()
+                del busy[number]
+                self._died(job, f"silent for {worker.pulse.silent / 60:.3g} min, killed", queue)
 
     def _ended(self, job: Job, code: int, queue: deque[Job]) -> None:
         """Believe an exit code where the run's files say the same; all else is a death.
@@ -151,13 +188,25 @@ class Scheduler:
             self._fail(job, _written_reason(job.folder))
         elif code == ExitCode.SUPERSEDED and status in ("running", "done"):
             queue.append(replace(job, not_before=0.0))  # `_next` leaves it to the newer attempt
+        elif code == ExitCode.UNWRITABLE:
+            self._no_room(job, queue)
         elif code == ExitCode.INTERRUPTED and _was_asked_to_stop(job.folder):
             self.interrupted = True
             self.watcher.finished(job.folder, "interrupted from outside; run again to go on")
         else:
-            self._died(job, code, queue)
+            words = last_words(job.folder) if code > 0 else None
+            self._died(job, death(code), queue, words)
 
-    def _died(self, job: Job, code: int, queue: deque[Job]) -> None:
+    def _no_room(self, job: Job, queue: deque[Job]) -> None:
+        """Put a run off whose worker could not write, ever longer unless it gets further."""
+        reached = _env_steps(job.folder)
+        puts = 0 if reached > job.reached else job.puts + 1
+        job = replace(job, reached=max(reached, job.reached), puts=puts)
+        error = unwritable(job.folder)
+        reason = error.strerror if error else last_words(job.folder)
+        self._put_off(job, queue, f"its worker could not write ({reason or f'see {LOG}'})")
+
+    def _died(self, job: Job, how: str, queue: deque[Job], words: str | None = None) -> None:
         """Try a run again, after a while, unless its workers die without getting further."""
         reached = _env_steps(job.folder)
         attempt = 1 if reached > job.reached else job.attempt
@@ -165,34 +214,34 @@ class Scheduler:
             wait = self.backoff * 2 ** (attempt - 1)
             again = time.monotonic() + wait
             queue.append(Job(job.folder, attempt + 1, again, reached=max(reached, job.reached)))
-            self.watcher.retrying(job.folder, _death(code), wait)
+            self.watcher.retrying(job.folder, how, wait)
         else:
-            why = _last_words(job.folder) if code > 0 else None
-            said = f"{why or _death(code)}, in each of {attempt} attempts, see {LOG}"
-            self._give_up(job, said)
+            self._give_up(job, f"{words or how}, in each of {attempt} attempts, see {LOG}")
 
     def _give_up(self, job: Job, reason: str) -> None:
         """Leave the reason in the folder, where a worker that is killed could not."""
-        replace_json(job.folder / FAILED, {"reason": reason, "traceback": ""})
+        with suppress(OSError):  # the outcome says it, too
+            replace_json(job.folder / FAILED, {"reason": reason, "traceback": ""})
         self._fail(job, reason)
 
     def _fail(self, job: Job, reason: str) -> None:
         self.failures[job.folder] = reason
         self.watcher.finished(job.folder, reason)
 
-    def _stop(self, busy: dict[int, Worker], requests: list[int]) -> None:
+    def _stop(self, busy: dict[int, tuple[Job, Worker]], requests: list[int]) -> None:
         """Let the workers write their checkpoints, and kill those that take too long."""
-        for worker in busy.values():
-            worker.signal(signal.SIGTERM)
+        workers = [worker for _, worker in busy.values()]
+        self.watcher.stopping(len(workers), self.grace)
+        for worker in workers:
+            worker.ask_to_stop()
         asked, until = requests.count(signal.SIGINT), time.monotonic() + self.grace
-        while any(worker.process.poll() is None for worker in busy.values()):
+        while any(worker.poll() is None for worker in workers):
             if time.monotonic() > until or requests.count(signal.SIGINT) > asked:
                 break  # out of patience, ours or the user's; Slurm sends each SIGTERM twice
             self.watcher.tick()
             time.sleep(self.poll)
-        for worker in busy.values():
-            worker.signal(signal.SIGKILL)
-            worker.process.wait()
+        for worker in workers:
+            worker.end()
 
 
 def _env_steps(folder: Path) -> int:
@@ -215,44 +264,11 @@ def _status(folder: Path) -> str:
         return "waiting"
 
 
-def _spawn(command: Sequence[str], folder: Path, slot: Slot) -> subprocess.Popen[bytes]:
-    """Start a worker in a session of its own, so that a Ctrl-C reaches the grid alone."""
-    with (folder / LOG).open("ab") as log:
-        return subprocess.Popen(
-            [*command, str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={COMMAND: shlex.join(["marlbench", *sys.argv[1:]]), **slot.environment()},
-            start_new_session=True,
-        )
-
-
 def _written_reason(folder: Path) -> str:
     """Give the reason that the worker left."""
     with suppress(OSError, ValueError, KeyError):
         return str(json.loads((folder / FAILED).read_bytes())["reason"])
     return "its reason cannot be read"
-
-
-def _last_words(folder: Path) -> str | None:
-    """Give the last line of a worker's log: what killed it, if it could say so."""
-    with suppress(OSError):
-        lines = (folder / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
-        return next((line.strip() for line in reversed(lines) if line.strip()), None)
-    return None
-
-
-def _death(code: int) -> str:
-    """Say how a worker died."""
-    if code == ExitCode.OK:
-        return "the worker ended with code 0 and left the run unfinished"
-    if code >= 0:
-        return f"the worker ended with code {code}"
-    with suppress(ValueError):
-        name = signal.Signals(-code).name
-        return f"the worker was killed by {name}" + (" (memory?)" if name == "SIGKILL" else "")
-    return f"the worker was killed by signal {-code}"
 
 
 @contextmanager

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+from marlbench.config import SILENT_MINUTES
 from marlbench.grid.board import count, duration, score
 from marlbench.grid.replays import of_run
 from marlbench.grid.variants import meanings
 from marlbench.store import RunRecord, runs
+from marlbench.store.clock import silence
 
-__all__ = ["lines", "overview", "totals"]
+__all__ = ["lines", "overview", "to_play_again", "totals"]
+
+WORTH_SAYING = 60.0
+"""Seconds of silence from which it is told."""
 
 
 def overview(results: Path) -> Iterator[str]:
@@ -47,6 +53,24 @@ def totals(records: Iterable[RunRecord]) -> str:
     return f"{total} run{'s' if total != 1 else ''}: {counted}"
 
 
+def to_play_again(record: RunRecord) -> int:
+    """Give the env steps that a run has played since the checkpoint that it will go on from."""
+    if record.status == "done":
+        return 0
+    places = [row for row in record.events() if row["event"] in ("checkpoint", "resumed")]
+    saved = places[-1].get("env_steps", 0) if places else 0
+    return max(0, (record.progress or {}).get("env_steps", 0) - saved)
+
+
+def _silence(progress: Mapping[str, Any]) -> str:
+    """Say how long a worker on this machine has given no sign of life, and how long it may."""
+    seconds = silence(progress) or 0.0
+    if seconds < WORTH_SAYING:
+        return ""
+    limit = progress.get("silent_minutes") or SILENT_MINUTES
+    return f"silent for {duration(seconds)} (its grid kills it after {duration(60 * limit)})"
+
+
 def _name(record: RunRecord) -> str:
     return f"{record.spec.row} {record.spec.label} seed {record.spec.seed}"
 
@@ -64,7 +88,7 @@ def _standing(record: RunRecord) -> str:
         rate, eta = progress.get("steps_per_s"), progress.get("eta_s")
         said += [f"{count(rate)}/s"] if rate else []
         said += [f"{duration(eta)} to go"] if eta is not None else []
-        said += filter(None, [of_run(progress)])
+        said += filter(None, [of_run(progress), _silence(progress)])
     evaluations = record.evaluations()
     if evaluations:
         means = evaluations[-1]["metrics"]

@@ -4,6 +4,7 @@ from marlbench.report.against import against
 from marlbench.report.page import write
 from marlbench.report.sections import Material, Part, ReportError, ReportPaths, Section
 from marlbench.report.selection import Wanted
+from marlbench.report.study_figures import studied
 
 __all__ = [
     "Material",
@@ -13,5 +14,6 @@ __all__ = [
     "Section",
     "Wanted",
     "against",
+    "studied",
     "write",
 ]

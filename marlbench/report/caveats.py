@@ -10,7 +10,17 @@ from marlbench.fields import flatten
 from marlbench.report.scores import CRASHED, Cell, Run, recorded
 from marlbench.store import RunRecord
 
-MACHINE = ("device", "threads", "env_processes", "checkpoint_every", "keep_checkpoints")
+MACHINE = (
+    *(
+        "device",
+        "threads",
+        "env_processes",
+        "checkpoint_every",
+        "checkpoint_minutes",
+        "keep_checkpoints",
+    ),
+    "silent_minutes",
+)
 """Settings of a run that do not touch what it measures."""
 
 

@@ -217,7 +217,7 @@ def draw_longer(axis: Axes, cell: Cell, look: Look, name: str) -> list[Wanted]:
     return [(mean, text, look)]
 
 
-def draw_names(axis: Axes, wanted: Sequence[Wanted], end: int) -> None:
+def draw_names(axis: Axes, wanted: Sequence[Wanted], end: float) -> None:
     """Names at the ends of lines, pushed apart until they can be read."""
     figure = axis.get_figure(root=True)
     assert figure is not None

@@ -29,7 +29,8 @@ def write(
     read = material(folders, wanted or Wanted())
     make_folder(out)
     parts = [(each.name, each.render(read, out)) for each in own_sections()]
-    parts += [(each.name, contained(each, read, out)) for each in sections]
+    further = [(each.name, contained(each, read, out)) for each in sections]
+    parts += [(name, part) for name, part in further if part.markdown.strip()]
     page, markdown = out / "report.html", out / "report.md"
     texts = [f"## {name}\n\n{part.markdown.strip()}\n" for name, part in parts]
     aside = [f"{sentence}\n" for sentence in (*read.left_out, *excluded_sentences(read.excluded))]
@@ -58,8 +59,9 @@ def whole(part: object) -> Part:
     """What a section gave, if the page can be made of it; else `TypeError`."""
     if not isinstance(part, Part):
         raise TypeError(f"it gave {part!r}, not a marlbench.report.Part")
-    if not isinstance(part.markdown, str):
-        raise TypeError(f"the markdown of its Part is {part.markdown!r}, not text")
+    for name, said in (("markdown", part.markdown), ("page", part.page)):
+        if not isinstance(said, str):
+            raise TypeError(f"the {name} of its Part is {said!r}, not text")
     if not isinstance(part.files, tuple) or not all(isinstance(f, Path) for f in part.files):
         raise TypeError(f"the files of its Part are {part.files!r}, not a tuple of paths")
     return part

@@ -32,10 +32,12 @@ class Material:
 
 @dataclass(frozen=True)
 class Part:
-    """What a section gives: its text on the page and the files that it wrote."""
+    """What a section gives: its text, and the files that it wrote. Without text it is left out."""
 
     markdown: str
     files: tuple[Path, ...] = ()
+    page: str = ""
+    """HTML that stands on the page in place of the text; it asks no network for anything."""
 
 
 @dataclass(frozen=True)

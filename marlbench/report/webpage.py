@@ -176,4 +176,4 @@ def _entry(entry: Entry | None, label: str) -> str:
 
 def _other(name: str, part: Part) -> str:
     """A further section."""
-    return tag("h2", escape(name)) + as_html(part.markdown)
+    return tag("h2", escape(name)) + (part.page or as_html(part.markdown))

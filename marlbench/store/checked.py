@@ -74,6 +74,9 @@ class Progress(_Row):
     replay_gib: Number = None
     free_gib: Number = None
     scores: dict[str, str] = {}
+    place: str = ""
+    monotonic: Number = None
+    silent_minutes: Number = None
 
 
 class _Divergence(_Row):

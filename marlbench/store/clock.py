@@ -1,11 +1,13 @@
-"""The one clock of a run: seconds of start-up, of training and of evaluation."""
+"""The one clock of a run: seconds of start-up, of training and of evaluation; signs of life."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
+
+from marlbench.store.owner import place
 
 Phase = Literal["startup", "training", "evaluation"]
 PHASES: tuple[Phase, ...] = ("startup", "training", "evaluation")
@@ -49,3 +51,15 @@ class Clock:
     def total(self) -> float:
         """Give the seconds of all phases."""
         return sum(self.seconds().values())
+
+
+def sign_of_life() -> dict[str, Any]:
+    """Give this moment by a clock that nobody sets, and where that clock runs."""
+    return {"place": place(), "monotonic": round(time.monotonic(), 2)}
+
+
+def silence(progress: Mapping[str, Any]) -> float | None:
+    """Give the seconds since a sign of life; None for one that another clock stamped."""
+    if progress.get("place") != place() or progress.get("monotonic") is None:
+        return None
+    return max(0.0, time.monotonic() - float(progress["monotonic"]))

@@ -25,6 +25,13 @@ CONTROL = re.compile(
 )
 """Characters that move a cursor, colour a terminal or turn the direction of a text."""
 
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Errors of a full disk, a quota, a limit on the size of files: later there may be room."""
+CLOSED = {errno.EROFS, errno.EACCES, errno.EPERM}
+"""Errors of what is closed to us: of a run's folder that may change, too."""
+ROOM = 1 << 17
+"""Bytes without which no worker need begin."""
+
 
 @contextmanager
 def replacing(path: Path, durable: bool = True) -> Iterator[IO[bytes]]:
@@ -74,12 +81,23 @@ def append_row(path: Path, row: dict[str, Any], sync: bool = False) -> None:
     line = json.dumps(finite(row), allow_nan=False).encode() + b"\n"
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o644)
     try:
-        if os.write(handle, line) != len(line):
-            raise OSError(f"{path}: only part of a row was written; is the disk full?")
+        _write(handle, line, path)
         if sync:
             os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _write(handle: int, line: bytes, path: Path) -> None:
+    """Write a line, in one go where there is room; else OSError, and nothing of it is there."""
+    written = 0
+    try:
+        while written < len(line):
+            written += os.write(handle, line[written:])
+    except OSError as error:
+        if written:
+            os.ftruncate(handle, os.fstat(handle).st_size - written)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -196,6 +214,26 @@ def begins_with(path: Path, size: int, crc: int) -> bool:
     """Say whether the first `size` bytes of a file are those of `extent`."""
     begun = (content(path) or b"")[:size]
     return len(begun) == size and zlib.crc32(begun) == crc
+
+
+def no_room(error: BaseException, folder: Path) -> bool:
+    """Say whether a disk is full or this folder closed: no fault of what was to be written."""
+    if not isinstance(error, OSError):
+        return error.__cause__ is not None and no_room(error.__cause__, folder)
+    within = isinstance(error.filename, str) and Path(error.filename).is_relative_to(folder)
+    return error.errno in FULL or (error.errno in CLOSED and within)
+
+
+def unwritable(folder: Path) -> OSError | None:
+    """Give what keeps a worker from writing into a folder; None where there is room."""
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix=".room-") as file:
+            file.write(bytes(ROOM))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None
 
 
 def sync_folder(folder: Path) -> None:

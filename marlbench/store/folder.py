@@ -41,8 +41,11 @@ COMMAND = "MARLBENCH_COMMAND"
 TRUST = "MARLBENCH_TRUST"
 """Environment variable: `1` lets a worker read pickles that somebody else wrote."""
 
-MACHINE = ("run.device", "run.threads", "run.env_processes")
-"""Settings that say where a run computes, not what."""
+MACHINE = (
+    *("run.device", "run.threads", "run.env_processes"),
+    *("run.checkpoint_minutes", "run.silent_minutes"),
+)
+"""Settings that say where and how a run computes, not what."""
 
 
 class SpecConflict(ValueError):  # noqa: N818 - it is what a user reads

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from marlbench.store import files
-from marlbench.store.clock import Clock
+from marlbench.store.clock import Clock, sign_of_life
 from marlbench.store.folder import (
     ATTEMPTS,
     DONE,
@@ -23,6 +24,7 @@ from marlbench.store.folder import (
     TRAINING,
     picture_file,
 )
+from marlbench.store.owner import Owner, parse
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,6 +45,8 @@ class Journal:
         """Begin the next attempt: from now on every older one is refused."""
         self.folder = folder
         self.attempt, self._claim = _claim(folder / ATTEMPTS)
+        self._pid = os.getpid()
+        _held.add(self)
         self.clock = Clock()
         files.drop_torn_row(folder / EVENTS)
         (folder / FAILED).unlink(missing_ok=True)
@@ -74,7 +78,7 @@ class Journal:
         """Replace `progress.json`."""
         self.require_newest()
         now = {"attempt": self.attempt, "pid": os.getpid(), "time": time.time()}
-        files.replace_json(self.folder / PROGRESS, document | now, durable=False)
+        files.replace_json(self.folder / PROGRESS, document | now | sign_of_life(), durable=False)
 
     def write_provenance(self, document: dict[str, Any]) -> None:
         """Replace `provenance.json` by that of this attempt; what older ones ran on is kept."""
@@ -117,7 +121,9 @@ class Journal:
             files.truncate(self.folder / name, extents[name][0] if extents else 0)
 
     def require_newest(self) -> None:
-        """Raise `Superseded` if a newer attempt has begun."""
+        """Raise `Superseded` if a newer attempt has begun, or this is a child of the worker."""
+        if os.getpid() != self._pid:
+            raise Superseded(f"{self.folder}: process {self._pid} plays it, not its forked child")
         if (self.folder / ATTEMPTS / str(self.attempt + 1)).exists():
             raise Superseded(f"{self.folder}: attempt {self.attempt} was superseded")
 
@@ -130,23 +136,56 @@ class Journal:
 
     def close(self) -> None:
         """Give the folder up."""
-        os.close(self._claim)
+        if self in _held:
+            _held.discard(self)
+            os.close(self._claim)
+
+
+_held: WeakSet[Journal] = WeakSet()
+"""The journals of this process."""
+
+
+def _leave_to_parent() -> None:
+    """Let go, in a forked child, of locks that would otherwise outlive the worker."""
+    for journal in list(_held):
+        journal.close()
+
+
+os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def alive(folder: Path) -> bool:
     """Say whether the newest attempt's process lives, as far as this machine can tell.
 
-    A worker holds a lock on its attempt's file, which the system drops when the worker dies.
+    A worker holds a lock on its attempt's file, which the system drops when the worker dies, and
+    all that it has forked and not told to let go. So a lock of a dead owner counts for nothing.
     """
+    return _held_by(folder)[0]
+
+
+def orphan(folder: Path) -> Owner | None:
+    """Give the worker that plays a run although the grid that started it is gone, or None."""
+    held, owner = _held_by(folder)
+    return owner if held and owner is not None and owner.orphaned() else None
+
+
+def newest_owner(folder: Path) -> Owner | None:
+    """Give who took the newest attempt, dead or alive; None where nothing says so."""
+    return _held_by(folder)[1]
+
+
+def _held_by(folder: Path) -> tuple[bool, Owner | None]:
+    """Give whether the newest attempt's process lives, and which it is, if the file says so."""
     numbers = _numbers(folder / ATTEMPTS)
     if not numbers:
-        return False
-    with (folder / ATTEMPTS / str(max(numbers))).open() as file:
+        return False, None
+    with files.opened(folder / ATTEMPTS / str(max(numbers))) as file:
+        owner = parse(file.read())
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            return True
-    return False
+            return owner is None or not owner.gone(), owner
+    return False, owner
 
 
 def attempted(folder: Path) -> bool:
@@ -164,6 +203,7 @@ def _claim(attempts: Path) -> tuple[int, int]:
         except FileExistsError:
             continue  # another worker was quicker
         fcntl.flock(file, fcntl.LOCK_EX)
+        Owner.this_process().write(file)
         files.sync_folder(attempts)
         return number, file
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from marlbench.config import Evaluation, RunConfig
     from marlbench.plugin import Agent, EnvSpec, Step, VectorEnv
 
-KINDS = {"curve": 1, "final": 2, "by hand": 3}
+KINDS = {"curve": 1, "final": 2, "by hand": 3, "imagined": 4}
 REPLAYS = 10
 """An evaluation episode that crashes so often makes the run a failed one."""
 
@@ -46,9 +46,10 @@ class Occasion:
     Start states come from kind and place alone, so they are the same for every algorithm and seed.
     """
 
-    kind: Literal["curve", "final", "by hand"]
+    kind: Literal["curve", "final", "by hand", "imagined"]
     place: int
-    """Of the curve: the point of the schedule, in env steps; by hand: the user's seed; else 0."""
+    """Of the curve: the point of the schedule, in env steps; a seed by hand and where a model is
+    judged; else 0."""
     episodes: int
     sampled: bool = False
     """Whether actions are sampled from the policy; if not they are the likeliest."""
@@ -81,21 +82,22 @@ def evaluate(
     return quota
 
 
-def play(agent: Agent, env: VectorEnv, quota: Quota, seed: int) -> Iterator[Step]:
-    """Play until the quota is filled; give every step (E, ...)."""
+def play(
+    agent: Agent, env: VectorEnv, quota: Quota, seed: int
+) -> Iterator[tuple[Step, NDArray[np.int64]]]:
+    """Play until the quota is filled; give every step (E, ...) and the actions (E, A) at it."""
     occasion = quota.occasion
     statistics = EpisodeStatistics(env.spec, env.num_envs)
     step, policy_state = env.reset(quota.seeds()), agent.start(env.num_envs)
-    yield step
     for t in itertools.count():
-        if quota.filled:
-            return
         rng = occasion.rng(seed, t)
         actions, policy_state = agent.act(step, policy_state, rng, explore=occasion.sampled)
+        yield step, actions
+        if quota.filled:
+            return
         step = env.step(actions, quota.seeds())
         for episode in statistics.add(step):
             quota.take(episode, last_error(env, episode.copy))
-        yield step
 
 
 class Quota:
@@ -106,7 +108,8 @@ class Quota:
         self.occasion = occasion
         self.crashed = 0
         share, rest = divmod(occasion.episodes, num_envs)
-        self._share = [share + (copy < rest) for copy in range(num_envs)]
+        # episodes of every copy
+        self.share = [share + (copy < rest) for copy in range(num_envs)]
         self._played: list[list[Episode]] = [[] for _ in range(num_envs)]
         self._played_seeds: list[list[int]] = [[] for _ in range(num_envs)]
         self._replays = [0] * num_envs
@@ -114,7 +117,7 @@ class Quota:
     @property
     def filled(self) -> bool:
         """Whether every copy has played its share."""
-        return all(len(p) >= s for p, s in zip(self._played, self._share, strict=True))
+        return all(len(p) >= s for p, s in zip(self._played, self.share, strict=True))
 
     def seeds(self) -> NDArray[np.int64]:
         """Give the seeds (E,) of the episodes to begin."""
@@ -141,12 +144,12 @@ class Quota:
 
     def episodes(self) -> list[Episode]:
         """Give every copy's share; what a copy played while others finished does not count."""
-        shares = zip(self._played, self._share, strict=True)
+        shares = zip(self._played, self.share, strict=True)
         return [episode for played, share in shares for episode in played[:share]]
 
     def played_seeds(self) -> list[int]:
         """Give the seeds of `episodes`."""
-        shares = zip(self._played_seeds, self._share, strict=True)
+        shares = zip(self._played_seeds, self.share, strict=True)
         return [seed for seeds, share in shares for seed in seeds[:share]]
 
 

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 import signal
+import time
+from contextlib import suppress
 from types import FrameType
 
 HEARD = (signal.SIGTERM, signal.SIGINT)
+PATIENCE = 5.0
+"""Seconds for an update to end by itself once a stop was asked for."""
 
 
 class Interrupted(Exception):  # noqa: N818 - not an error
     """The run was asked to stop, and stands where a checkpoint can be taken."""
+
+
+class Abandoned(Interrupted):
+    """The run was asked to stop within a long update: the checkpoint before it is gone on from."""
 
 
 class Stop:
@@ -18,7 +26,8 @@ class Stop:
 
     def __init__(self) -> None:
         """Begin unasked."""
-        self.requested = False
+        self.asked: float | None = None
+        """Time (monotonic) of the first signal."""
 
     def listen(self) -> None:
         """From now on the signals only ask this process, and end those that it forks.
@@ -31,11 +40,19 @@ class Stop:
 
     def check(self) -> None:
         """Raise `Interrupted` if a stop was asked for."""
-        if self.requested:
+        if self.asked is not None:
             raise Interrupted
 
+    def check_within_update(self) -> None:
+        """Raise `Abandoned` if a stop was asked for and the update does not end in time."""
+        if self.asked is not None and time.monotonic() - self.asked > PATIENCE:
+            raise Abandoned
+
     def _ask(self, _number: int, _frame: FrameType | None) -> None:
-        self.requested = True
+        if self.asked is None:
+            self.asked = time.monotonic()
+            with suppress(OSError):  # not `print`, which the signal may have interrupted
+                os.write(2, b"marlbench: stopping at the next safe place\n")
 
 
 def end_by_signals() -> None:

@@ -13,6 +13,8 @@ from marlbench.store.kept import best
 from marlbench.training import evaluation
 from marlbench.training.divergence import check_parameters, finite
 from marlbench.training.evaluation import Occasion
+from marlbench.training.foresight import AT_EVALUATIONS, imagines, judge_fresh
+from marlbench.training.interrupt import Abandoned, Interrupted
 from marlbench.training.policies import kept_state
 from marlbench.training.saved_state import classes_in
 from marlbench.vecenv import synchronous
@@ -21,6 +23,7 @@ from marlbench.vecenv.seeding import step_rng
 
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
+    from marlbench.imagination import ImaginingAgent
     from marlbench.plugin import Agent, DrawingAgent
     from marlbench.store import Journal
     from marlbench.training.checkpoint import Checkpoints
@@ -142,7 +145,8 @@ def evaluate(run: Run, point: int) -> None:
 
     check_parameters(run.agent, run.position.env_steps)
     protocol = run.spec.run.evaluation
-    row = played(run, run.agent, Occasion("curve", point, protocol.episodes))
+    foreseen = {"imagination": judged(run, run.agent)} if imagines(run.agent) else {}
+    row = played(run, run.agent, Occasion("curve", point, protocol.episodes)) | foreseen
     run.journal.append_evaluation({"kind": "curve", "step": point, **row})
     keep_pictures(run, point)
     headline = run.env.spec.metrics[0]
@@ -200,6 +204,22 @@ def played(run: Run, agent: Agent, occasion: Occasion) -> dict[str, Any]:
     return row | {"wall": run.journal.wall()}
 
 
+def judged(run: Run, agent: ImaginingAgent) -> dict[str, Any]:
+    """Judge a model on fresh episodes of the evaluation's copies, from the same start states."""
+
+    def between_steps() -> None:
+        run.progress.show(run.position, "evaluating")
+        run.stop.check()
+
+    try:
+        with run.progress.evaluating():
+            return judge_fresh(
+                agent, run.evaluation_env, 0, run.spec.seed, AT_EVALUATIONS, between_steps
+            )
+    finally:  # a crash that fails the run is noted, too
+        note_crashes(run)
+
+
 def keep_pictures(run: Run, point: int) -> None:
     """Keep the pictures of an agent that has any, under this point of the schedule."""
     if shows_pictures(run.agent):
@@ -212,12 +232,26 @@ def shows_pictures(agent: Agent) -> TypeGuard[DrawingAgent]:
     return hasattr(agent, "pictures")
 
 
+def between_gradient_steps(run: Run) -> None:
+    """Within an update, give a sign of life and heed a request to stop."""
+    run.progress.show(run.position, "learning")
+    run.stop.check_within_update()
+
+
 def save_if_due(run: Run) -> None:
-    """Take a checkpoint every so many env steps, and at the end."""
+    """Take a checkpoint every so many env steps or minutes, and at the end."""
     now, settings = run.position, run.spec.run
     due = now.env_steps - now.saved >= settings.checkpoint_every
-    if due or now.env_steps >= settings.steps:
+    late = run.journal.clock.total() - sum(now.seconds.values()) >= 60 * settings.checkpoint_minutes
+    if due or late or now.env_steps >= settings.steps:
         save(run)
+
+
+def save_and_stop(run: Run, stopped: Interrupted) -> None:
+    """Take a checkpoint, but within an update, and say where the run stands."""
+    if not isinstance(stopped, Abandoned):
+        save(run)
+    run.progress.show(run.position, "training", at_once=True)
 
 
 def save(run: Run) -> None:

@@ -76,7 +76,7 @@ class Playback:
         """Play the evaluation; give every step (E, ...)."""
         occasion = evaluation.Occasion("curve", self.point, self.spec.run.evaluation.episodes)
         quota = evaluation.Quota(occasion, self.env.num_envs)
-        return evaluation.play(self.agent, self.env, quota, self.spec.seed)
+        return (step for step, _ in evaluation.play(self.agent, self.env, quota, self.spec.seed))
 
 
 def episode(

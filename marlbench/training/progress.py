@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from marlbench.config import RunConfig
     from marlbench.training.position import Position
 
-Phase = Literal["starting", "training", "evaluating"]
+Phase = Literal["starting", "training", "learning", "evaluating"]
 
 
 class Progress:
@@ -26,15 +26,16 @@ class Progress:
         run: RunConfig,
         write: Callable[[dict[str, Any]], None],
         clock: Clock | None = None,
-        memory: Mapping[str, Any] | None = None,
+        told: Mapping[str, Any] | None = None,
     ) -> None:
         """Begin an attempt of a run, whose clock is its journal's.
 
-        `memory` is what was planned for its replay, told on with the progress.
+        `told` is told on with the progress: what was planned for its replay, how long it may be
+        silent.
         """
         self.scores: dict[str, str] = {}
         """Of the last evaluation, as they are shown, the headline first."""
-        self._memory = memory or {}
+        self._told = told or {}
         self._run = run
         final = run.evaluation.final_episodes / run.evaluation.episodes
         final *= 1 + run.evaluation.final_of_best
@@ -80,7 +81,7 @@ class Progress:
             "steps_per_s": None if rate is None else round(rate, 2),
             "eta_s": None if rate is None else round(self._eta(now, rate), 1),
             "scores": self.scores,
-            **self._memory,
+            **self._told,
         }
 
     def _rate(self, env_steps: int) -> float | None:

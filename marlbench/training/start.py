@@ -47,6 +47,7 @@ def start(
     journal.write_provenance(provenance(algorithm, suite, env.spec, device))
     planned = memory_budget.plan(agent.state(), env.spec, spec.run.steps)
     journal.append_event("memory", **planned)
+    told = {**planned, "silent_minutes": spec.run.silent_minutes or suite.silent_minutes}
     checkpoints = Checkpoints(journal, spec, device, rebuildable(agent, env))
     position = resume(spec, agent, env, journal, checkpoints) or begin(spec, agent, env)
     journal.clock.add(position.seconds)
@@ -64,7 +65,7 @@ def start(
         journal=journal,
         checkpoints=checkpoints,
         policies=Policies(journal, spec.run.keep_checkpoints),
-        progress=Progress(spec.run, journal.write_progress, journal.clock, planned),
+        progress=Progress(spec.run, journal.write_progress, journal.clock, told),
         stop=stop,
         position=position,
     )

@@ -1,7 +1,7 @@
 """The process of one run: `python -m marlbench.training.worker FOLDER`.
 
 It ends with an `ExitCode`. When the run failed, the file `FAILED` says why. When it was
-interrupted, a checkpoint was taken.
+interrupted, a checkpoint was taken; within a long update the one before it is gone on from.
 """
 
 from __future__ import annotations
@@ -11,15 +11,19 @@ import random
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from marlbench.errors import RAISED_BY_PLUGINS, one_line
 from marlbench.exit_codes import ExitCode, leave
 from marlbench.store import Journal, Superseded, read_spec
+from marlbench.store.files import no_room
 from marlbench.store.folder import DONE, INTERRUPTED
 from marlbench.training.allocator import keep_freed_memory
 from marlbench.training.interrupt import Interrupted, Stop
+from marlbench.training.printing import print_forgivingly
 from marlbench.vecenv.agent_index import with_agent_index
 from marlbench.vecenv.seeding import purpose_seed
 
@@ -29,7 +33,7 @@ if TYPE_CHECKING:
 
 Entries = Callable[[], "tuple[Algorithm, Suite]"]
 
-PLUGINS_RAISE = (*RAISED_BY_PLUGINS, KeyboardInterrupt)
+PLUGINS_RAISE: tuple[type[BaseException], ...] = (*RAISED_BY_PLUGINS, KeyboardInterrupt)
 """Anything at all: signals only ask, so that these come from plugins too."""
 
 
@@ -52,7 +56,8 @@ def attempt(spec: RunSpec, folder: Path, entries: Entries, stop: Stop) -> int:
     try:
         work(spec, journal, entries, stop)
     except Interrupted:
-        journal.append_event(INTERRUPTED)
+        with suppress(OSError):  # a full disk: then the scheduler takes it for a death
+            journal.append_event(INTERRUPTED)
         return ExitCode.INTERRUPTED
     except Superseded as newer:
         print(f"marlbench: {newer}", file=sys.stderr)
@@ -72,15 +77,16 @@ def work(spec: RunSpec, journal: Journal, entries: Entries, stop: Stop) -> None:
     journal.append_event("attempt", device=device, pid=os.getpid())
 
     from marlbench.training.divergence import named
-    from marlbench.training.loop import save, train
+    from marlbench.training.gradient_steps import between
+    from marlbench.training.loop import between_gradient_steps, save_and_stop, train
     from marlbench.training.start import start
 
     run = start(spec, found, journal, device, stop)
     try:
-        with named(run.agent, run.position):
+        with named(run.agent, run.position), between(partial(between_gradient_steps, run)):
             train(run)
-    except Interrupted:
-        save(run)
+    except Interrupted as stopped:
+        save_and_stop(run, stopped)
         raise
     finally:
         run.close()
@@ -116,6 +122,9 @@ def fail(journal: Journal, error: BaseException) -> int:
     """Write `FAILED`, if the folder can be written, and one line for whoever started this."""
     from marlbench.training.divergence import Diverged
 
+    if no_room(error, journal.folder):
+        print(f"marlbench: {journal.folder}: {one_line(error)}", file=sys.stderr)
+        return ExitCode.UNWRITABLE
     try:
         if isinstance(error, Diverged):
             print(f"marlbench: {journal.folder} {error}", file=sys.stderr)
@@ -126,7 +135,7 @@ def fail(journal: Journal, error: BaseException) -> int:
             journal.write_failed(why, trace)
     except Superseded:
         return ExitCode.SUPERSEDED
-    except OSError:  # a full disk, say: later there may be room
+    except OSError:  # so `no_room` has not come to it, but FAILED has
         return ExitCode.UNWRITABLE
     return ExitCode.FAILED
 
@@ -150,6 +159,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m marlbench.training.worker FOLDER", file=sys.stderr)
         return ExitCode.USAGE
     folder = Path(arguments[0]).absolute()  # environments may change the working directory
+    print_forgivingly()
     stop = Stop()
     stop.listen()
     try:

@@ -11,7 +11,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Purpose = Literal[
-    "agent", "training episodes", "global generators", "training steps", "evaluation steps"
+    "agent",
+    "training episodes",
+    "global generators",
+    "training steps",
+    "evaluation steps",
+    "imagination",
 ]
 
 _PURPOSES: dict[Purpose, int] = {
@@ -20,6 +25,7 @@ _PURPOSES: dict[Purpose, int] = {
     "global generators": 3,
     "training steps": 4,
     "evaluation steps": 5,
+    "imagination": 6,
 }
 _EVALUATION = 0x6D61726C  # "marl": entropy of no run's seed, the same for every run
 
@@ -30,12 +36,12 @@ def purpose_seed(seed: int, purpose: Purpose) -> int:
 
 
 def step_rng(
-    seed: int, purpose: Literal["training steps", "evaluation steps"], *place: int
+    seed: int, purpose: Literal["training steps", "evaluation steps", "imagination"], *place: int
 ) -> np.random.Generator:
     """Give the randomness of one vector step of a run: decided by seed, purpose and place alone.
 
     The place of a training step is its number; of an evaluation step the kind and place of the
-    evaluation, whether the policy is sampled, and its number there.
+    evaluation, whether the policy is sampled, and its number there; of imagination its draw.
     """
     key = (_PURPOSES[purpose], *place)
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))

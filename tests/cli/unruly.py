@@ -20,13 +20,14 @@ from pettingzoo import ParallelEnv
 ROUNDS = 10
 
 
-class Game(ParallelEnv[str, Any, int]):
+class Game(ParallelEnv):  # type: ignore[misc]
     """Two agents, each paid 1 for action 1; ten rounds, then time is up."""
 
-    metadata = {"name": "game"}  # noqa: RUF012 - as PettingZoo has it
+    metadata = {"name": "game"}  # noqa: RUF012 - PettingZoo's own convention
 
     def __init__(self) -> None:
-        self.possible_agents, self.agents = ["a0", "a1"], []
+        self.possible_agents = ["a0", "a1"]
+        self.agents: list[str] = []
 
     def observation_space(self, agent: str) -> Any:
         """Three numbers."""

@@ -77,6 +77,10 @@ class Record:
         self.said.append(("finished", folder.name, failure))
         self.busy -= 1
 
+    def stopping(self, workers: int, seconds: float) -> None:
+        """Note that the request was heard."""
+        self.said.append(("stopping", "", workers))
+
     def tick(self) -> None:
         """Do nothing."""
 

@@ -23,6 +23,8 @@ USUAL: dict[str, Any] = {
     "ended": "done",
     "run": {},
     "config": {},
+    "changes": {},
+    "presets": (),
     "simulator": "skirmish 1",
     "crashed": 0,
     "algorithm": None,
@@ -59,6 +61,8 @@ def record(results: Path) -> Record:
             "seed": seed,
             "run": {"steps": steps, "evaluation": {"every": EVERY}} | chosen["run"],
             "algorithm_config": chosen["config"],
+            "algorithm_changes": chosen["changes"],
+            "presets": chosen["presets"],
         }
         folder = store.create(results, RunSpec.model_validate(document))
         known = {"win": [win_rate(), episode_return()], "return": [episode_return()]}

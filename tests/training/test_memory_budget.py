@@ -59,7 +59,7 @@ def test_networks_that_are_too_large_to_learn_are_refused(tmp_path: Path, monkey
     monkeypatch.setattr(memory_budget, "MEMINFO", file)
     monkeypatch.setattr(memory_budget, "GROUP", tmp_path / "none")
     file.write_text("MemAvailable:   1024 kB\n")
-    state = {
+    state: dict[str, Any] = {
         "online": {"weight": torch.zeros(2**16)},
         "deep": [torch.zeros(2**10)],
         "replay": buffer(1),

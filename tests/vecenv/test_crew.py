@@ -17,11 +17,13 @@ import pytest
 from numpy.typing import NDArray
 
 from marlbench.errors import SpecViolation
+from marlbench.host import load_catalogue
 from marlbench.plugin import Env, Step, Suite
 from marlbench.processors import CORES
 from marlbench.testing import synthetic
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.vecenv import synchronous
+from marlbench.vecenv.agent_index import with_agent_index
 from marlbench.vecenv.checks import CheckedVectorEnv
 from marlbench.vecenv.crew import Crew, crew_for
 from marlbench.vecenv.process import ProcessEnded, call
@@ -138,6 +140,18 @@ def test_a_snapshot_of_any_processes_goes_on_in_any_others(before: int, after: i
             actions = random_actions(step, rng)
             step, same = first.step(actions, seeds), second.step(actions, seeds)
             assert_equal(step, same)
+
+
+def test_agents_that_are_told_their_index_live_elsewhere_too() -> None:
+    learner = load_catalogue().algorithm("dmawm")
+    suite = with_agent_index(synthetic.suite, learner, "always")
+    assert suite.build is not None
+    make = partial(suite.build, "random", synthetic.SyntheticConfig())
+    with copies(make, 0) as here, copies(make, 2) as there:
+        assert here.spec == there.spec
+        assert here.spec.obs_shape == (7,)
+        for ours, theirs in zip(played(here, 20), played(there, 20), strict=True):
+            assert_equal(ours, theirs)
 
 
 class Broken(Synthetic):

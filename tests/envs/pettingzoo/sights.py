@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from rounds import Rounds
+
+from tests.envs.pettingzoo.rounds import Rounds
 
 BYTES = np.uint8
 

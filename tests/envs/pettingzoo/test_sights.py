@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,9 @@ pytest.importorskip("pettingzoo")
 
 @pytest.fixture(autouse=True)
 def _sights_are_importable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    here = Path(__file__).parent
+    monkeypatch.syspath_prepend(str(here))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(map(str, (here, here.parents[2]))))
 
 
 def game(name: str, **settings: Any) -> Env:

@@ -1,0 +1,131 @@
+"""The process of a run as its grid sees it: started or adopted, listened to, ended with its kin."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from marlbench.exit_codes import ExitCode
+from marlbench.grid.logs import open_log
+from marlbench.grid.pulse import Pulse
+from marlbench.grid.slots import Slot
+from marlbench.store.folder import COMMAND, DONE, FAILED
+from marlbench.store.owner import WORKER, Owner, marked
+from marlbench.store.writing import alive, newest_owner, orphan
+
+__all__ = ["Worker", "adopt", "death", "spawn"]
+
+UNSEEN = 256
+"""In place of the exit code of an adopted worker, which its grid alone would have been told."""
+PATIENCE = 5.0
+"""Seconds for the system to bury what was killed."""
+
+
+@dataclass
+class Worker:
+    """The process that plays a run, and all that it started."""
+
+    folder: Path
+    token: str
+    """What all its processes are marked with."""
+    pid: int
+    pulse: Pulse
+    process: subprocess.Popen[bytes] | None
+    """None for one that an earlier grid started."""
+    code: int | None = None
+
+    def poll(self) -> int | None:
+        """Give its exit code; None while it lives."""
+        if self.process is not None:
+            self.code = self.process.poll()
+        elif self.code is None and not alive(self.folder):
+            ends = {DONE: ExitCode.OK, FAILED: ExitCode.FAILED}
+            said = (code for name, code in ends.items() if (self.folder / name).exists())
+            self.code = next(said, UNSEEN)
+        return self.code
+
+    def ask_to_stop(self) -> None:
+        """Ask the worker alone: what it started serves it until its checkpoint is taken."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.kill(self.pid, signal.SIGTERM)
+            os.kill(self.pid, signal.SIGCONT)  # one that was stopped hears nothing
+
+    def end(self) -> None:
+        """Kill it and all that it started, into whatever session that went."""
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        end_marked(self.token)
+        if self.process is not None:
+            self.process.wait()
+
+
+def spawn(command: Sequence[str], folder: Path, slot: Slot) -> Worker:
+    """Start a worker in a session of its own, so that a Ctrl-C reaches the grid alone.
+
+    What an earlier worker of the run left is ended first. Raises OSError where its log cannot be
+    opened or the system has no process to give.
+    """
+    with suppress(ValueError):  # an attempt's file that is none
+        owner = newest_owner(folder)
+        if owner is not None and owner.gone():
+            end_marked(owner.token)
+    token = f"{os.getpid()}:{uuid.uuid4().hex}"
+    typed = shlex.join(["marlbench", *sys.argv[1:]])
+    log = open_log(folder)
+    try:
+        process = subprocess.Popen(
+            [*command, str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            env={**slot.environment(), COMMAND: typed, WORKER: token},
+            start_new_session=True,
+        )
+    finally:
+        os.close(log)
+    return Worker(folder, token, process.pid, Pulse(folder), process)
+
+
+def adopt(folder: Path) -> tuple[Worker, Owner] | None:
+    """Give the worker of a run whose grid is gone, and who it is; None where there is none."""
+    with suppress(OSError, ValueError):
+        if owner := orphan(folder):
+            return Worker(folder, owner.token, owner.pid, Pulse(folder), None), owner
+    return None
+
+
+def end_marked(token: str) -> None:
+    """Kill every process that bears this mark, and those that they start meanwhile."""
+    until = time.monotonic() + PATIENCE
+    while found := list(marked(token)):
+        for process in found:
+            with suppress(psutil.Error):
+                process.kill()
+        if time.monotonic() > until:
+            return  # held by the system, in a device's driver say
+        time.sleep(0.01)
+
+
+def death(code: int) -> str:
+    """Say how a worker died."""
+    if code == UNSEEN:
+        return "the worker that an earlier grid had left went away"
+    if code == ExitCode.OK:
+        return "the worker ended with code 0 and left the run unfinished"
+    if code >= 0:
+        return f"the worker ended with code {code}"
+    with suppress(ValueError):
+        name = signal.Signals(-code).name
+        return f"the worker was killed by {name}" + (" (memory?)" if name == "SIGKILL" else "")
+    return f"the worker was killed by signal {-code}"
