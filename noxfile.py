@@ -1,4 +1,4 @@
-"""Every check by name: `nox -s lint types tests slow chaos page real starcraft wheel bench`."""
+"""Every check: `nox -s lint types tests slow chaos page real starcraft cluster wheel bench`."""
 
 from __future__ import annotations
 
@@ -87,6 +87,17 @@ def real(session: nox.Session) -> None:
     install(session, ".[mpe,lbf,smax,test]")
     session.install(*PINNED, *BROUGHT)
     session.run("pytest", "-rs", "-m", "slow or not slow", "tests/envs/pettingzoo/test_real.py")
+
+
+@nox.session
+def cluster(session: nox.Session) -> None:
+    """Grids on a real Slurm and a real Ray of two nodes each, on this machine.
+
+    Slurm is Debian's slurmctld, slurmd, slurm-client and munge, and its processes are root's: where
+    they are not, its tests are skipped.
+    """
+    install(session, ".[slurm,ray,test]")
+    session.run("pytest", "-rs", "-s", "-m", "slow", "tests/clusters", *session.posargs)
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""What marlbench itself offers, through the same door as any plugin: presets and an executor."""
+"""What marlbench itself offers, through the same door as any plugin: presets and executors."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def marlbench_presets() -> Iterable[Preset]:
 
 @hookimpl
 def marlbench_executors() -> Iterable[Executor]:
-    """Offer this machine."""
+    """Offer this machine, and many."""
     from marlbench.grid.executors.local import LOCAL
+    from marlbench.grid.executors.ray import RAY
+    from marlbench.grid.executors.slurm import SLURM
 
-    return [LOCAL]
+    return [LOCAL, RAY, SLURM]

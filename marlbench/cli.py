@@ -45,6 +45,7 @@ ARun = Annotated[str, typer.Argument(help="A run's folder, or its path below --r
 Only = Annotated[
     list[str] | None, typer.Option(metavar="NAME", help="These alone: a,b or one each.")
 ]
+Shard = Annotated[str | None, typer.Option(metavar="K/N|auto", help="This part of the grid.")]
 Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
 
 
@@ -129,9 +130,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting.")
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings file (TOML).")
-    ] = None,
+    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings (TOML).")] = None,
     label: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Call variants ALGORITHM-NAME; else settings are spelt."),
@@ -142,6 +141,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     ] = None,
     runs_per_gpu: Annotated[int, typer.Option(metavar="N", min=1, help="That share a GPU.")] = 1,
     executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
+    shard: Shard = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Go on with pickles of others: runs what they say.")
     ] = False,
@@ -163,6 +163,7 @@ def run(  # noqa: PLR0913 - one parameter per option
         overrides=list(map(parse_set, set_ or [])),
         config=config,
         label=label,
+        shard=shard,
     )
     if trust:
         os.environ[TRUST] = "1"

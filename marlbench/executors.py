@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
 
+from marlbench.plugin_config import Config
+
 __all__ = ["Executor", "Outcome", "Resources", "Watcher"]
 
 
@@ -22,6 +24,8 @@ class Resources:
     """Threads of one run."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the runs compute."""
+    settings: Config | None = None
+    """The executor's own, an `Executor.config`; None: its defaults."""
 
 
 class Watcher(Protocol):
@@ -77,3 +81,5 @@ class Executor:
 
     Raises `marlbench.errors.UserError` where they cannot be had.
     """
+    config: type[Config] = Config
+    """The executor's own settings: `--set NAME.KEY=VALUE` sets one, no run's document has them."""

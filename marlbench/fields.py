@@ -97,6 +97,8 @@ def _words(annotation: Any, metadata: Iterable[Any] = ()) -> str:
         said = " or ".join(_words(argument) for argument in arguments)
     elif origin in (tuple, list):
         said = "a list, each " + _words(arguments[0]) if arguments else "a list"
+    elif origin is dict:
+        said = "a table"
     else:
         said = "null" if annotation is type(None) else WORDS.get(annotation, "")
     return ", ".join([said, *_bounds(metadata)])

@@ -60,6 +60,7 @@ def run(  # noqa: PLR0913 - the command's options
     workers: int | None = None,
     runs_per_gpu: int = 1,
     executor: str = "local",
+    shard: str | None = None,
     trust: bool = False,
     study: str | None = None,
 ) -> Frames:
@@ -84,6 +85,7 @@ def run(  # noqa: PLR0913 - the command's options
         overrides=[Override(key, value, "set") for key, value in (set or {}).items()],
         config=None if config is None else Path(config),
         label=label,
+        shard=shard,
         study=study,
     )
     with _told_to_workers({COMMAND: typed} | ({TRUST: "1"} if trust else {})):

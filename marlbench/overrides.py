@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from marlbench.config import RunConfig
 from marlbench.errors import UserError, nearest
-from marlbench.fields import Setting, settings_of
-from marlbench.plugin import Algorithm, Suite
+from marlbench.fields import Setting, flatten, settings_of
+from marlbench.plugin import Algorithm, Config, Suite
 
-__all__ = ["Override", "Sections", "parse_set", "read_file"]
+__all__ = ["Override", "Sections", "parse_set", "read_file", "without_executors"]
 
 EACH = "algorithm"
 """Before a key: the setting of every algorithm that is played."""
@@ -67,6 +67,32 @@ def read_file(path: Path) -> list[Override]:
         raise UserError(f"--config {path}: is not TOML: {error}") from error
     origin = f"file {path.name}"
     return [Override(key, value, origin, shared=True) for key, value in document.items()]
+
+
+def without_executors(
+    overrides: Sequence[Override], name: str, config: type[Config], others: Collection[str]
+) -> tuple[list[Override], list[Override]]:
+    """Take the settings of the executor of this name out: give them by its own keys, and the rest.
+
+    Those of other executors are for other commands if they stand in a file, and refused by hand.
+    """
+    own, rest = list[Override](), list[Override]()
+    for override in overrides:
+        head, _, key = override.key.partition(".")
+        if head == name:
+            values = {key: override.value} if key else override.value
+            if not isinstance(values, Mapping):
+                raise UserError(f"{override.origin}: {name} is an executor: {name}.KEY=VALUE")
+            flat = flatten(settings_of(config), values)
+            own += [replace(override, key=each, value=value) for each, value in flat.items()]
+        elif head not in others:
+            rest.append(override)
+        elif not override.shared:
+            raise UserError(
+                f"{override.origin}: {override.key}: the executor here is {name}, "
+                f"--executor {head} takes another"
+            )
+    return own, rest
 
 
 class Sections:

@@ -48,6 +48,8 @@ def _flaws(entry: Any) -> Iterator[str]:
         yield from _wrong_config(entry.config, Config)
         yield from _wrong_tasks(entry)
         yield from _wrong_forms(entry)
+    if isinstance(entry, Executor):
+        yield from _wrong_config(entry.config, Config)
     if isinstance(entry, Study):
         yield from entry.flaws()
 

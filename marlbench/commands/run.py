@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from marlbench.errors import UserError
@@ -10,8 +12,11 @@ from marlbench.executors import Outcome, Resources
 from marlbench.exit_codes import ExitCode
 from marlbench.grid.launch import Grid, all_done, announcement, play, prepare, summary
 from marlbench.grid.plan import PAPER, Request, make_plan
-from marlbench.host import load_catalogue, require_installed
-from marlbench.overrides import Override, read_file
+from marlbench.grid.shards import read_shard
+from marlbench.host import Catalogue, load_catalogue, require_installed
+from marlbench.overrides import Override, read_file, without_executors
+from marlbench.plugin import Config
+from marlbench.settings import resolve
 
 __all__ = ["names", "play_grid", "read_request", "run_grid"]
 
@@ -28,6 +33,7 @@ def read_request(  # noqa: PLR0913 - one parameter per option
     overrides: Sequence[Override],
     config: Path | None,
     label: str | None,
+    shard: str | None,
     study: str | None,
 ) -> Request:
     """Understand the options that say what to play, empty or None where one is left out.
@@ -48,6 +54,7 @@ def read_request(  # noqa: PLR0913 - one parameter per option
             *([] if steps is None else [Override("run.steps", steps, "--steps")]),
         ],
         label=label,
+        shard=None if shard is None else read_shard(shard, os.environ),
         study=study,
     )
 
@@ -83,8 +90,9 @@ def play_grid(
     require_installed(catalogue.suite(request.suite))
     if (workers is not None and workers < 1) or runs_per_gpu < 1:  # from Python: typer has looked
         raise UserError("--workers and --runs-per-gpu are 1 or more")
+    settings, request = executor_settings(catalogue, executor, request)
     plan = make_plan(catalogue, request)
-    resources = Resources(workers, runs_per_gpu, plan.run.threads, plan.run.device)
+    resources = Resources(workers, runs_per_gpu, plan.run.threads, plan.run.device, settings)
     grid = prepare(plan, results, catalogue.executor(executor), resources)
     for line in announcement(grid):
         print(line, flush=True)
@@ -92,3 +100,12 @@ def play_grid(
     for line in summary(grid, outcome):
         print(line, flush=True)
     return grid, outcome
+
+
+def executor_settings(catalogue: Catalogue, name: str, request: Request) -> tuple[Config, Request]:
+    """Give the executor's own settings, and the request without them; raises UserError."""
+    executor = catalogue.executor(name)
+    others = catalogue.executors.keys() - {name} - catalogue.algorithms.keys()
+    own, rest = without_executors(request.overrides, name, executor.config, others)
+    settings = executor.config(**resolve(name, executor.config, own).document)
+    return settings, replace(request, overrides=rest)

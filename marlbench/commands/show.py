@@ -1,4 +1,4 @@
-"""`marlbench show`: the settings of an algorithm, suite, preset or of the host, and studies."""
+"""`marlbench show`: settings of an algorithm, suite, preset, executor or the host, and studies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from itertools import chain
 from typing import Any
 
 from marlbench.config import RunConfig
+from marlbench.executors import Executor
 from marlbench.fields import Setting, settings_of
 from marlbench.host import Catalogue, missing
 from marlbench.overrides import Override
@@ -38,11 +39,13 @@ def describe(catalogue: Catalogue, name: str) -> Iterator[str]:
         return _suite(catalogue.suites[name])
     if name in catalogue.presets:
         return _preset(catalogue.presets[name], list(catalogue.algorithms.values()))
+    if name in catalogue.executors:
+        return _executor(catalogue.executors[name])
     if name in catalogue.studies:
         return _study(catalogue.studies[name])
     named = (catalogue.algorithms, catalogue.suites, catalogue.presets, catalogue.studies)
-    known = [HOST, *chain(*named)]
-    raise catalogue.unknown("an algorithm, suite, preset or study", name, known)
+    known = [HOST, *chain(*named, catalogue.executors)]
+    raise catalogue.unknown("an algorithm, suite, preset, study or executor", name, known)
 
 
 def _host(presets: Iterable[Preset]) -> Iterator[str]:
@@ -82,6 +85,12 @@ def _image_tasks(suite: Suite) -> list[str]:
         return []
     config = suite.config()
     return [task for task in suite.tasks if suite.observes_images(task, config)]
+
+
+def _executor(executor: Executor) -> Iterator[str]:
+    yield f"{executor.name}: {executor.summary}"
+    yield ""
+    yield from _settings(f"{executor.name}.", settings_of(executor.config), {}, {})
 
 
 def _preset(preset: Preset, algorithms: Iterable[Algorithm]) -> Iterator[str]:

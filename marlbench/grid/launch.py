@@ -58,8 +58,9 @@ class Grid:
 def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources) -> Grid:
     """Check machine, tasks and results folder; raises UserError, starts and writes nothing."""
     slots = tuple(executor.slots(resources))
-    config = plan.suite.config(**plan.specs[0].suite_config)
-    check_open_tasks(plan.suite, plan.tasks, config)
+    for spec in plan.specs[:1]:  # a shard may have none
+        config = plan.suite.config(**spec.suite_config)
+        check_open_tasks(plan.suite, plan.tasks, config)
     check_writable(results)
     folders = tuple(run_folder(results, spec) for spec in plan.specs)
     found = runs(results)
@@ -103,7 +104,9 @@ def announcement(grid: Grid) -> Iterator[str]:
     plan, number = grid.plan, len(grid.folders)
     labels = dict.fromkeys(spec.label for spec in plan.specs)
     rows = dict.fromkeys(spec.row for spec in plan.specs)
-    yield f"{number} run{'s' if number > 1 else ''} of {plan.run.steps:,} env steps"
+    yield f"{number} run{'s' if number != 1 else ''} of {plan.run.steps:,} env steps"
+    if plan.shard:
+        yield from _entry("shard", f"{plan.shard} of a grid of {plan.of_runs} runs")
     yield from _entry("play", ", ".join(labels))
     for meaning in meanings(plan.specs):
         yield from _entry("", meaning)

@@ -12,6 +12,7 @@ from marlbench import labels
 from marlbench.config import RunConfig, RunSpec
 from marlbench.errors import UserError
 from marlbench.grid.players import cast
+from marlbench.grid.shards import Shard, dealt
 from marlbench.host import Catalogue, check_task
 from marlbench.overrides import Override, Sections
 from marlbench.plugin import Algorithm, Config, Preset, Suite
@@ -50,6 +51,8 @@ class Request:
     """What the user sets, by file and by hand; the last one wins."""
     label: str | None = None
     """What to call the variants in place of spelling what differs: `wide` for `qmix-wide`."""
+    shard: Shard | None = None
+    """The part of the grid that is to be played here; None: all of it."""
     study: str | None = None
     """A study, whose variants are played in place of algorithms."""
 
@@ -69,6 +72,10 @@ class Plan:
     """First seeds first, so that every algorithm has a result early."""
     tasks_by_preset: bool = False
     """Whether the user named no task and the presets chose the suite's default one."""
+    shard: Shard | None = None
+    """The part of the grid that this is."""
+    of_runs: int = 0
+    """Runs of the grid that it is a part of."""
 
     def today(self, stored: RunSpec) -> RunSpec:
         """Give a stored document as today's configs read it, with today's names and defaults.
@@ -162,6 +169,12 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
         )
         for pictures, over in laid.items()
     }
+    specs = [
+        spec.model_copy(update={"task": task, "seed": seed})
+        for seed in seeds
+        for task in tasks
+        for spec in first[seen[task]]
+    ]
     return Plan(
         suite=suite,
         algorithms=tuple(algorithms),
@@ -169,14 +182,18 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
         seeds=seeds,
         presets=tuple(preset.name for preset in presets),
         run=_checked(shared.run),
-        specs=tuple(
-            spec.model_copy(update={"task": task, "seed": seed})
-            for seed in seeds
-            for task in tasks
-            for spec in first[seen[task]]
-        ),
+        specs=tuple(_part(specs, request.shard)),
         tasks_by_preset=not request.tasks and len(tasks) < len(suite.tasks),
+        shard=request.shard,
+        of_runs=len(specs),
     )
+
+
+def _part(specs: Sequence[RunSpec], shard: Shard | None) -> Sequence[RunSpec]:
+    """Give the runs of a shard; parts have equally many of each algorithm and task."""
+    if shard is None:
+        return specs
+    return dealt(specs, shard.of, lambda spec: (spec.label, spec.row))[shard.number - 1]
 
 
 def _study(catalogue: Catalogue, request: Request) -> list[Study]:

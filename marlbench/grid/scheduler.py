@@ -126,7 +126,7 @@ class Scheduler:
             except OSError as error:
                 self._give_up(job, f"{LOG} cannot be written: {error.strerror}; move it away")
             else:
-                busy[number] = job, worker
+                busy[number] = replace(job, put_off=""), worker
                 self.watcher.started(job.folder, job.attempt)
 
     def _next(self, queue: deque[Job]) -> Job | None:

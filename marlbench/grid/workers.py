@@ -57,14 +57,19 @@ class Worker:
 
     def ask_to_stop(self) -> None:
         """Ask the worker alone: what it started serves it until its checkpoint is taken."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.kill(self.pid, signal.SIGTERM)
-            os.kill(self.pid, signal.SIGCONT)  # one that was stopped hears nothing
+        if self.poll() is None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(self.pid, signal.SIGTERM)
+                os.kill(self.pid, signal.SIGCONT)  # one that was stopped hears nothing
 
     def end(self) -> None:
         """Kill it and all that it started, into whatever session that went."""
+        kin = _descendants(self.pid) if self.poll() is None else []
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+        for process in kin:  # also those whose environment was emptied, mark and all
+            with suppress(psutil.Error):
+                process.kill()
         end_marked(self.token)
         if self.process is not None:
             self.process.wait()
@@ -103,6 +108,12 @@ def adopt(folder: Path) -> tuple[Worker, Owner] | None:
         if owner := orphan(folder):
             return Worker(folder, owner.token, owner.pid, Pulse(folder), None), owner
     return None
+
+
+def _descendants(pid: int) -> list[psutil.Process]:
+    with suppress(psutil.Error):
+        return psutil.Process(pid).children(recursive=True)
+    return []
 
 
 def end_marked(token: str) -> None:

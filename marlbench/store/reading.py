@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from marlbench.config import RunSpec
 from marlbench.metrics import Metric, recorded
 from marlbench.store import checked, files
+from marlbench.store.elsewhere import lives_elsewhere
 from marlbench.store.folder import (
     ATTEMPTS,
     BY_HAND,
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Status = Literal["done", "failed", "diverged", "running", "unfinished", "waiting"]
-
-FRESH = 120.0
-"""Seconds for which another machine's `progress.json` says that its worker lives."""
 
 AWAY = "move it out of the results folder"
 
@@ -165,7 +162,8 @@ def runs(results: Path) -> list[RunRecord]:
 
 def each_run(results: Path) -> Iterator[RunRecord]:
     """Give the runs of `runs` one by one, in no order, so that not all have to be in memory."""
-    found = (_record(results, folder) for folder in results.glob("*/*/*/seed_*") if _begun(folder))
+    places = results.glob("[!.]*/*/*/seed_*")  # others' hidden folders come and go
+    found = (_record(results, folder) for folder in places if _begun(folder))
     yield from (record for record in found if record)
 
 
@@ -326,18 +324,9 @@ def _status(
         return "running"
     if (folder / FAILED).exists():  # the next attempt begins by taking it away
         return "diverged" if "diverged" in (failure or {}) else "failed"
-    if _lives_elsewhere(progress, provenance):
+    if lives_elsewhere(folder, progress, provenance):
         return "running"
     return "unfinished" if attempted(folder) else "waiting"
-
-
-def _lives_elsewhere(progress: dict[str, Any] | None, provenance: dict[str, Any] | None) -> bool:
-    """Judge a worker on another machine, whose lock is not seen here, by its last sign of life."""
-    import socket
-
-    if not progress or not provenance or provenance.get("host") == socket.gethostname():
-        return False
-    return time.time() - float(progress["time"]) < FRESH
 
 
 def _order(record: RunRecord) -> list[Any]:

@@ -176,16 +176,21 @@ def newest_owner(folder: Path) -> Owner | None:
 
 def _held_by(folder: Path) -> tuple[bool, Owner | None]:
     """Give whether the newest attempt's process lives, and which it is, if the file says so."""
-    numbers = _numbers(folder / ATTEMPTS)
-    if not numbers:
+    if (newest := newest_attempt(folder)) is None:
         return False, None
-    with files.opened(folder / ATTEMPTS / str(max(numbers))) as file:
+    with files.opened(newest) as file:
         owner = parse(file.read())
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return owner is None or not owner.gone(), owner
     return False, owner
+
+
+def newest_attempt(folder: Path) -> Path | None:
+    """Give the file of the newest attempt, made as it began; None before the first."""
+    numbers = _numbers(folder / ATTEMPTS)
+    return folder / ATTEMPTS / str(max(numbers)) if numbers else None
 
 
 def attempted(folder: Path) -> bool:

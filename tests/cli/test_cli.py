@@ -64,7 +64,7 @@ SMALL = ["--suite", "probe", "--task", "two_step", "--preset", "smoke", "--set",
         (["rum"], "No such command 'rum'"),
         (
             ["show", "qmx"],
-            "no plugin offers an algorithm, suite or preset 'qmx'; did you mean 'qmix'?",
+            "an algorithm, suite, preset, study or executor 'qmx'; did you mean 'qmix'?",
         ),
         (["check", "skirmsh"], "did you mean 'skirmish'?"),
         (["check", "tiny", "--task", "2v2"], "--task is for suites"),

@@ -95,6 +95,8 @@ def test_a_worker_that_finds_no_room_uses_up_no_attempt(tmp_path: Path) -> None:
     record = Record()
     assert scheduler(record, look=0.02).run([folder]).failures == {}
     assert [attempt for word, _, attempt in record.said if word == "started"] == [1] * 7
+    told = [said for word, _, said in record.said if word == "retrying"]
+    assert told == ["its worker could not write (see worker.log)"] * 6  # none of them in silence
 
 
 def test_a_run_that_meets_a_full_disk_goes_on_to_the_very_rows(disk: Path, tmp_path: Path) -> None:

@@ -108,6 +108,15 @@ def test_whatever_session_a_workers_child_went_to_it_ends_with_the_worker(
     assert gone(int((folder / "left").read_text()))
 
 
+def test_a_hung_worker_ends_with_all_that_it_started_marked_or_not(tmp_path: Path) -> None:
+    left = "import subprocess" + LEAVE % "start_new_session=True, env={}"
+    (folder,) = scripted(
+        tmp_path, f"{QUIET}\nif attempt == 1:\n    exec({left!r})\n    time.sleep(60)"
+    )
+    assert scheduler(Record(), listen=0.1).run([folder]).failures == {}
+    assert gone(int((folder / "left").read_text()))
+
+
 FORKED = {
     "by Python": "os.fork()",
     "by a simulator": "__import__('ctypes').CDLL(None).fork()",  # no hook of Python's is called
