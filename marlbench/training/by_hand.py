@@ -84,7 +84,6 @@ def evaluate(folder: Path, asked: Asked) -> Iterator[str]:
     row = facts | scores | {"protocol": spec.run.evaluation.version, "wall": wall}
     files.append_row(folder / BY_HAND, row, sync=True)
     yield from told(row, env.spec)
-    yield f"kept in {folder / BY_HAND}"
 
 
 def copies(
@@ -145,13 +144,14 @@ def main(arguments: list[str]) -> int:
     try:
         for line in evaluate(folder, asked):
             print(line, flush=True)
+        print(f"kept in {Path(arguments[0]) / BY_HAND}")
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except UserError as error:
         print(f"marlbench: {error}", file=sys.stderr)
         return ExitCode.USAGE
     except RAISED_BY_PLUGINS as error:
-        print(f"marlbench: {folder} cannot be evaluated: {one_line(error)}", file=sys.stderr)
+        print(f"marlbench: {arguments[0]} cannot be evaluated: {one_line(error)}", file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.OK
 

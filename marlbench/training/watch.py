@@ -42,7 +42,7 @@ def film(folder: Path, path: Path, episodes: int, fps: int, of: str) -> str:
     finally:
         env.close()
     which = f"the first of the evaluation at {point}" if evaluated else "of no evaluation's row"
-    return f"{path}: {count} frames, {spec.label} after {env_steps} env steps, episodes {which}"
+    return f"{count} frames, {spec.label} after {env_steps} env steps, episodes {which}"
 
 
 def told(frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -59,13 +59,15 @@ def main(arguments: list[str]) -> int:
         usage = "python -m marlbench.training.watch FOLDER FILE EPISODES FPS OF"
         print(f"usage: {usage}", file=sys.stderr)
         return ExitCode.USAGE
+    # environments may change the working directory; what is said names both as they were named
     folder, path = (Path(each).absolute() for each in arguments[:2])
     try:
-        print(film(folder, path, int(arguments[2]), int(arguments[3]), arguments[4]))
+        said = film(folder, path, int(arguments[2]), int(arguments[3]), arguments[4])
+        print(f"{arguments[1]}: {said}")
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except RAISED_BY_PLUGINS as error:
-        print(f"marlbench: {folder} cannot be filmed: {one_line(error)}", file=sys.stderr)
+        print(f"marlbench: {arguments[0]} cannot be filmed: {one_line(error)}", file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.OK
 
