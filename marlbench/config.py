@@ -47,7 +47,7 @@ class RunConfig(Config):
     """Minutes between checkpoints, where so many steps take longer [ours]."""
     silent_minutes: float | None = Field(default=None, gt=0)
     """Minutes without a sign of life (an env step, a gradient step) after which a worker is killed
-    and tried again; None: as its suite says, else 30 [ours]."""
+    and tried again; None: as its suite says, else 30, and 30 at least to start [ours]."""
     keep_checkpoints: str = Field(
         default="newest",
         pattern=r"^(newest|best|every=[1-9][0-9]*)$",

@@ -306,6 +306,21 @@ def check_task(suite: Suite, task: str) -> None:
     )
 
 
+def require_actions(algorithms: Iterable[Algorithm], suite: str, kinds: Mapping[str, str]) -> None:
+    """Raise UserError for the first algorithm that cannot act as a task wants.
+
+    `kinds`: how agents act (`EnvSpec.actions`) by name of the suite's tasks.
+    """
+    for task, kind in kinds.items():
+        for each in algorithms:
+            if kind not in each.actions:
+                needs = " or ".join(each.actions)
+                raise UserError(
+                    f"{each.name} needs {needs} actions, and {suite}/{task} has {kind} actions: "
+                    f"leave {each.name} out, or take another task"
+                )
+
+
 def check_open_tasks(suite: Suite, tasks: Iterable[str], config: Any) -> None:
     """Raise UserError for a task that cannot be built, of a suite that takes any name.
 

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from marlbench.errors import SpecViolation
+from marlbench.plugin import ActionKind
 
 MASK, CONTENT = "action_mask", "observation"
 """Keys of an observation that is a mapping of what is seen and what may be done."""
@@ -83,6 +84,9 @@ class Actions:
     one number, its last part counting fastest.
     """
 
+    kind: ActionKind = "discrete"
+    bounds: tuple[tuple[float, float], ...] = ()
+
     def __init__(self, agents: Mapping[str, Space], leaving: bool, joint: bool = False) -> None:
         self._names, self._spaces = list(agents), list(agents.values())
         self._parts: list[tuple[int, ...]] = []
@@ -98,11 +102,16 @@ class Actions:
             self._parts.append(sizes)
         self._sizes = [prod(sizes) for sizes in self._parts]
         self.count = max(self._sizes) + leaving
+        self.can_leave = leaving
         self.noop = self.count - 1 if leaving else None
 
-    def native(self, agent: int, action: int) -> Any:
-        """Give the environment's own form of an agent's action."""
-        space = self._spaces[agent]
+    def rest(self, row: NDArray[np.bool_]) -> None:
+        """Write into a row (U,) of False what an agent may do that is gone, or waits."""
+        row[self.noop] = True
+
+    def native(self, agent: int, action: Any) -> Any:
+        """Give the environment's own form of an agent's action, a number."""
+        space, action = self._spaces[agent], int(action)
         if isinstance(space, spaces.Discrete):
             return int(space.start) + action
         chosen = np.unravel_index(action, self._parts[agent])

@@ -13,7 +13,7 @@ from marlbench.config import RunConfig, RunSpec
 from marlbench.errors import UserError
 from marlbench.grid.players import cast
 from marlbench.grid.shards import Shard, dealt
-from marlbench.host import Catalogue, check_task
+from marlbench.host import Catalogue, check_task, require_actions
 from marlbench.overrides import Override, Sections
 from marlbench.plugin import Algorithm, Config, Preset, Suite
 from marlbench.settings import (
@@ -160,7 +160,10 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
         resolve("run", RunConfig, [*host_by_presets(presets), *own["run"]]),
         [catalogue.presets[PAPER]] if PAPER in catalogue.presets else [],
     )
-    seen = {task: suite.observes_images(task, shared.suite_config.config) for task in tasks}
+    settings = shared.suite_config.config
+    acted = {task: suite.actions(task, settings) for task in tasks}
+    require_actions(algorithms, suite.name, acted)
+    seen = {task: suite.observes_images(task, settings) for task in tasks}
     laid = {pictures: _laid(catalogue, presets, pictures) for pictures in set(seen.values())}
     first = {
         pictures: _labels_once(

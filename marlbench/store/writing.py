@@ -166,7 +166,9 @@ def alive(folder: Path) -> bool:
 def orphan(folder: Path) -> Owner | None:
     """Give the worker that plays a run although the grid that started it is gone, or None."""
     held, owner = _held_by(folder)
-    return owner if held and owner is not None and owner.orphaned() else None
+    if held and owner is not None and owner.of(folder) and owner.orphaned():
+        return owner
+    return None
 
 
 def newest_owner(folder: Path) -> Owner | None:

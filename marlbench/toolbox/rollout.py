@@ -57,12 +57,14 @@ class Rollout:
         self.begin = np.zeros(0, np.int64)  # (E,) the first row that is not yet used
         self.complete = np.zeros(0, np.int64)  # (E,) transitions that wait
 
-    def observe(self, step: Step, actions: NDArray[np.int64], with_state: bool = False) -> None:
-        """Keep a training step (E, ...), its state if asked for, and the actions (E, A) then taken.
+    def observe(self, step: Step, actions: NDArray[Any], with_state: bool = False) -> None:
+        """Keep a training step (E, ...), its state if asked for, and the actions then taken.
 
-        What acting knew of the step is not kept: a learner computes it again, for `note`.
+        The actions are (E, A, *). What acting knew of the step is not kept: a learner computes it
+        again, for `note`.
         """
-        assert actions.shape == step.alive.shape, f"actions {actions.shape}, {step.alive.shape}"
+        agents = step.alive.shape
+        assert actions.shape[:2] == agents, f"actions {actions.shape}, agents {agents}"
         row = {name: getattr(step, name) for name in (*SEEN, *(("state",) if with_state else ()))}
         first = step.first | step.info.get("crashed", False)  # no action leads to a cut
         self.add(row | {"first": first, "action": actions})

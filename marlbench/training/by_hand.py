@@ -31,7 +31,10 @@ if TYPE_CHECKING:
     from marlbench.vecenv.checks import CheckedVectorEnv
     from marlbench.vecenv.crew import Crew
 
-FITS = ("num_agents", "obs_shape", "obs_dtype", "num_actions", "actions", "noop", "state_shape")
+FITS = (
+    *("num_agents", "obs_shape", "obs_dtype", "state_shape"),
+    *("actions", "num_actions", "bounds", "noop"),
+)
 """What two tasks must have in common for one agent to play both."""
 
 

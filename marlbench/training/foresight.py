@@ -13,6 +13,7 @@ from marlbench.training import foresight_scores as scores
 from marlbench.training.evaluation import Occasion
 from marlbench.training.recording import record
 from marlbench.vecenv.checks import SpecViolation
+from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.seeding import step_rng
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def coherence(
     where the action is felt too little. None where there is no other agent to see it.
     """
     one = pieces.one_ahead()
-    actions, doer = other_actions(one, draws.choices())
+    actions, doer = other_actions(one, spec, draws.choices())
     there = one.came.alive[0] & one.there[0, :, None]  # (B, A)
     counts = there & (doer >= 0)[:, None] & (np.arange(spec.num_agents) != doer[:, None])
     if not counts.any():
@@ -173,18 +174,21 @@ def coherence(
 
 
 def other_actions(
-    pieces: Pieces, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give actions (C, B, A) of which one agent's last is another available one, and who it is.
+    pieces: Pieces, spec: EnvSpec, rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Give actions (C, B, A, *) of which one agent's last is another, and who it is.
 
-    Agents (B,) are drawn among those that have another one; -1 where nobody has.
+    It is another available one, or other numbers. Agents (B,) are drawn among those that have
+    another one; -1 where nobody has.
     """
-    taken, avail = pieces.actions[-1], pieces.seen.avail[-1].copy()  # (B, A), (B, A, U)
-    np.put_along_axis(avail, taken[..., None], False, -1)
+    taken, avail = pieces.actions[-1], pieces.seen.avail[-1].copy()  # (B, A, *), (B, A, U)
+    if spec.actions == "discrete":
+        np.put_along_axis(avail, taken[..., None], False, -1)
     free = avail.any(-1)  # (B, A)
     doer = np.where(free, rng.random(free.shape), -1).argmax(-1)  # (B,)
     row = np.arange(len(doer))
-    choice = np.where(avail, rng.random(avail.shape), -1).argmax(-1)[row, doer]  # (B,)
+    step = replace(pieces.seen, avail=avail)
+    choice = random_actions(spec, step, rng)[row, doer]  # (B, *)
     actions = pieces.actions.copy()
     some = free.any(-1)
     actions[-1, row[some], doer[some]] = choice[some]

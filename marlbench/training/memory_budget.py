@@ -21,7 +21,7 @@ MEMINFO = Path("/proc/meminfo")
 GROUP = Path("/sys/fs/cgroup")
 """Where Linux says how much of the memory a container may use."""
 SCALARS = 16
-"""Bytes of what a replay may keep of an agent and step besides picture, mask and state."""
+"""Bytes of what a replay may keep of an agent and step besides the arrays that are counted."""
 
 
 def build_agent(entry: Algorithm, config: Any, spec: EnvSpec, seed: int, device: str) -> Agent:
@@ -62,7 +62,8 @@ def replay_bytes(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> int:
     take_buffers(state, buffers)
     reserved = sum(array.nbytes for buffer in buffers.values() for array in buffer.arrays.values())
     seen = int(np.prod(spec.obs_shape)) * np.dtype(spec.obs_dtype).itemsize
-    kept = spec.num_agents * (seen + spec.num_actions + SCALARS)
+    said = 4 * spec.num_actions if spec.actions == "box" else 0
+    kept = spec.num_agents * (seen + spec.num_actions + said + SCALARS)
     kept += 4 * int(np.prod(spec.state_shape or 0))
     return min(reserved, steps * kept * 9 // 8)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from marlbench.errors import RAISED_BY_PLUGINS, one_line
+from marlbench.host import require_actions
 from marlbench.plugin import Step
 from marlbench.store.kept import Kept
 from marlbench.training import evaluation, memory_budget, saved_state
@@ -42,6 +43,7 @@ def start(
     task_config = suite.config(**spec.suite_config)
     build = partial(synchronous.build, suite, spec.task, task_config, crew=crew)
     env = build(config.num_envs)
+    require_actions([algorithm], suite.name, {spec.task: env.spec.actions})
     agent_seed = purpose_seed(spec.seed, "agent")
     agent = memory_budget.build_agent(algorithm, config, env.spec, agent_seed, device)
     journal.write_provenance(provenance(algorithm, suite, env.spec, device))

@@ -52,7 +52,7 @@ def attempt(spec: RunSpec, folder: Path, entries: Entries, stop: Stop) -> int:
         journal = Journal(folder)
     except OSError as error:
         print(f"marlbench: {folder} cannot be written: {one_line(error)}", file=sys.stderr)
-        return ExitCode.UNWRITABLE
+        return unwritten(error, folder)
     try:
         work(spec, journal, entries, stop)
     except Interrupted:
@@ -135,9 +135,14 @@ def fail(journal: Journal, error: BaseException) -> int:
             journal.write_failed(why, trace)
     except Superseded:
         return ExitCode.SUPERSEDED
-    except OSError:  # so `no_room` has not come to it, but FAILED has
-        return ExitCode.UNWRITABLE
+    except OSError as unsaid:
+        return unwritten(unsaid, journal.folder)
     return ExitCode.FAILED
+
+
+def unwritten(error: OSError, folder: Path) -> int:
+    """Give the exit code of what could not be written: where room may come, that is no failure."""
+    return ExitCode.UNWRITABLE if no_room(error, folder) else ExitCode.FAILED
 
 
 def from_catalogue(spec: RunSpec) -> tuple[Algorithm, Suite]:

@@ -83,8 +83,8 @@ class IndexedEnv:
         """Begin the episode that this seed decides."""
         return told(self.inside.reset(seed), self.spec)
 
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Play one joint action (A,)."""
+    def step(self, actions: NDArray[Any]) -> Step:
+        """Play one joint action (A, *)."""
         return told(self.inside.step(actions), self.spec)
 
     def close(self) -> None:
@@ -101,7 +101,7 @@ class IndexedSplitEnv(IndexedEnv):
         """Ask for `reset` and do not wait."""
         self.inside.send_reset(seed)
 
-    def send_step(self, actions: NDArray[np.int64]) -> None:
+    def send_step(self, actions: NDArray[Any]) -> None:
         """Ask for `step` and do not wait."""
         self.inside.send_step(actions)
 
@@ -123,8 +123,8 @@ class IndexedVectorEnv:
         """Begin an episode in every copy, from seeds (E,)."""
         return told(self.inside.reset(seeds), self.spec)
 
-    def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
-        """Play joint actions (E, A)."""
+    def step(self, actions: NDArray[Any], seeds: NDArray[np.int64]) -> Step:
+        """Play joint actions (E, A, *)."""
         return told(self.inside.step(actions, seeds), self.spec)
 
     def close(self) -> None:

@@ -116,8 +116,8 @@ class SyncVectorEnv:
         ]
         return stack(self._now)
 
-    def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
-        """Play joint actions (E, A); copies on a `last` step begin the episode of their seed."""
+    def step(self, actions: NDArray[Any], seeds: NDArray[np.int64]) -> Step:
+        """Play joint actions (E, A, *); copies on a `last` step begin the episode of their seed."""
         answers = [
             self._ask_reset(copy, int(seeds[copy]))
             if now.last
@@ -210,8 +210,8 @@ def ask_reset(env: Env, seed: int) -> Answer:
     return partial(env.reset, seed)
 
 
-def ask_step(env: Env, actions: NDArray[np.int64]) -> Answer:
-    """Ask a copy to play a joint action (A,); give the function that waits for the step."""
+def ask_step(env: Env, actions: NDArray[Any]) -> Answer:
+    """Ask a copy to play a joint action (A, *); give the function that waits for the step."""
     if splits(env):
         env.send_step(actions)
         return env.receive

@@ -53,7 +53,7 @@ def test_the_policy_is_the_softmax_of_its_logits_with_nothing_mixed_in() -> None
     h, z = torch.randn(64, 32), torch.randint(32, (64, 32))
     avail = torch.rand(64, SPEC.num_actions) < 0.7
     avail[:, 0] = True
-    policy = actor(h, z, avail)
+    policy = actor(h, z, avail).log_probs
     logits = actor.out(actor.reader(h, z)).masked_fill(~avail, -torch.inf)
     torch.testing.assert_close(policy.exp(), logits.softmax(-1))
     assert policy[avail].exp().min() < 1e-4

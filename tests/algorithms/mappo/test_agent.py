@@ -75,8 +75,9 @@ def test_behaviour_is_what_acting_knew(settings: dict[str, Any]) -> None:
     notes = {name: np.concatenate([notes[name], later[name]]) for name in notes}
     for index, (step, policy_state, actions) in enumerate(shown):
         keep = torch.from_numpy(~step.first)
-        logits, _ = agent.policy(torch.from_numpy(step.obs)[None], keep[None], policy_state)
-        masked = logits[0].masked_fill(~torch.from_numpy(step.avail), -torch.inf)
+        obs, avail = torch.from_numpy(step.obs)[None], torch.from_numpy(step.avail)[None]
+        logits, _ = agent.actor(obs.flatten(1, 2), keep[None].repeat_interleave(2, 1), policy_state)
+        masked = logits[0].view(avail[0].shape).masked_fill(~avail[0], -torch.inf)
         log_prob = masked.log_softmax(-1).gather(-1, torch.from_numpy(actions)[..., None])
         # one pass over many rows sums in another order than many passes: float32 rounding
         np.testing.assert_allclose(notes["log_prob"][index], log_prob[..., 0].detach(), atol=1e-6)

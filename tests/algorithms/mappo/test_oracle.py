@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.policies import masked_log_probs
+from marlbench.toolbox.decisions import Categorical
 from marlbench.toolbox.rollout import Stream
 from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
@@ -84,18 +84,20 @@ def test_one_step_gives_the_references_policy_value_and_states(oracle: Oracle) -
     agent = build(oracle)
     obs, keep = theirs(oracle, "step/obs")[None], theirs(oracle, "step/masks")[None, :, 0, 0] == 1
     state = theirs(oracle, "step/hidden_actor_in")[:, :, 0].flatten(0, 1)
-    logits, states = agent.policy(obs, keep, state)
-    close(logits[0], theirs(oracle, "step/logits_unmasked"))
+    each = keep.repeat_interleave(3, dim=1)
+    logits, _ = agent.actor(obs.flatten(1, 2), each, state)
+    close(logits[0].view(4, 3, -1), theirs(oracle, "step/logits_unmasked"))
     avail = theirs(oracle, "step/available_actions") == 1
-    log_probs = masked_log_probs(logits[0], avail)
+    policy, states = agent.policy(obs, avail[None], keep, state)
+    assert isinstance(policy, Categorical)
+    log_probs = policy.log_probs[0]
     close(log_probs[avail], theirs(oracle, "step/log_probs_all")[avail])
     assert torch.equal(log_probs.argmax(-1), theirs(oracle, "step/greedy_action")[..., 0].long())
     close(states[0].view(4, 3, 64), theirs(oracle, "step/hidden_actor_out"))
 
-    keep = keep.repeat_interleave(3, dim=1)
     view = theirs(oracle, "step/share_obs")[None].flatten(1, 2)
     state = theirs(oracle, "step/hidden_critic_in")[:, :, 0].flatten(0, 1)
-    value, states = agent.critic(view, keep, state)
+    value, states = agent.critic(view, each, state)
     close(value.view(4, 3, 1), theirs(oracle, "step/value"))
     close(states[0].view(4, 3, 64), theirs(oracle, "step/hidden_critic_out"))
 
