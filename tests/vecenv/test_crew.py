@@ -89,7 +89,7 @@ def played(env: CheckedVectorEnv, steps: int = STEPS) -> list[Any]:
     seen: list[Any] = [step]
     for time_ in range(steps):
         seeds = 100 * time_ + np.arange(env.num_envs)
-        step = env.step(random_actions(step, rng), seeds)
+        step = env.step(random_actions(env.spec, step, rng), seeds)
         seen += [step, synchronous.take_crashes(env)]
     return seen
 
@@ -137,7 +137,7 @@ def test_a_snapshot_of_any_processes_goes_on_in_any_others(before: int, after: i
         rng = np.random.default_rng(1)
         for time_ in range(30):
             seeds = 10 * time_ + np.arange(COPIES)
-            actions = random_actions(step, rng)
+            actions = random_actions(first.spec, step, rng)
             step, same = first.step(actions, seeds), second.step(actions, seeds)
             assert_equal(step, same)
 
