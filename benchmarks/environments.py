@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from marlbench.host import missing
+from marlbench.needs import missing
 from marlbench.plugin import Step
 from marlbench.training.memory_budget import free_bytes
 from marlbench.vecenv.checks import CheckedVectorEnv

@@ -13,8 +13,9 @@ import pluggy
 from marlbench import hookspecs
 from marlbench.errors import UserError, did_you_mean, one_line
 from marlbench.executors import Executor
-from marlbench.installation import DISTRIBUTION, pip_install
+from marlbench.installation import DISTRIBUTION
 from marlbench.plugin import API_VERSION, Algorithm, Preset, Suite
+from marlbench.sinks import Sink
 from marlbench.studies import Study
 from marlbench.validation import NAMED, UNNAMED, flaw
 
@@ -24,10 +25,7 @@ __all__ = [
     "UnknownNameError",
     "check_open_tasks",
     "check_task",
-    "importable",
     "load_catalogue",
-    "missing",
-    "remedy",
 ]
 
 GROUP = "marlbench"
@@ -82,6 +80,7 @@ class Catalogue:
     presets: dict[str, Preset] = field(default_factory=dict)
     studies: dict[str, Study] = field(default_factory=dict)
     executors: dict[str, Executor] = field(default_factory=dict)
+    sinks: dict[str, Sink] = field(default_factory=dict)
     report_sections: list[Any] = field(default_factory=list)
     plugins: dict[str, str] = field(default_factory=dict)
     """The distribution of every plugin that lives, by the name of its entry point."""
@@ -108,6 +107,10 @@ class Catalogue:
     def executor(self, name: str) -> Executor:
         """Give the executor of this name; raises UnknownNameError."""
         return self._find("executor", name, self.executors)
+
+    def sink(self, name: str) -> Sink:
+        """Give the sink of this name; raises UnknownNameError."""
+        return self._find("sink", name, self.sinks)
 
     def unknown(self, what: str, name: str, known: Iterable[str]) -> UnknownNameError:
         """Make the error for a name that nothing has: its plugin is broken, or it is misspelt."""
@@ -262,38 +265,6 @@ def _twice(kind: str, name: str, first: str, second: str) -> str:
     if first == second:
         return f"the {kind} {name!r} is offered twice by {first}; rename one"
     return f"the {kind} {name!r} is offered by {first} and by {second}; uninstall one of them"
-
-
-def require_installed(suite: Suite) -> None:
-    """Raise UserError with the remedy if a suite lacks what it requires."""
-    if lack := missing(suite):
-        raise UserError(lack)
-
-
-def missing(suite: Suite) -> str | None:
-    """Say what a suite lacks, with the remedy, without importing its simulator."""
-    absent = [name for name in suite.requires if not importable(name)]
-    if not absent:
-        return None
-    return f"the suite {suite.name!r} needs {', '.join(absent)}: {remedy(suite, absent)}"
-
-
-def remedy(suite: Suite, absent: Iterable[str]) -> str:
-    """Give the one line that installs what a suite lacks, or that says more of it."""
-    steps = [pip_install(suite.extra)] if suite.extra else []
-    if suite.install is not None:
-        steps.append(f"marlbench env install {suite.name}")
-    if not steps and suite.examine is not None:
-        return f"marlbench env check {suite.name}"
-    return " && ".join(steps) or f"pip install {' '.join(absent)}"
-
-
-def importable(module: str) -> bool:
-    """Whether a module is there, by its name; its package is imported, itself it is not."""
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
 
 
 def check_task(suite: Suite, task: str) -> None:

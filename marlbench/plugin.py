@@ -342,6 +342,9 @@ class Suite:
     install: Callable[[], None] | None = None
     """What pip alone cannot install: `marlbench env install NAME` calls it; prints as it goes."""
     examine: Callable[[], Iterable[Finding]] | None = None
-    """Looks at what the suite needs on this machine; `marlbench env check NAME` prints it."""
+    """Looks at what the suite needs on this machine, in seconds: `marlbench run` looks before it
+    starts, `marlbench env check NAME` prints it. What plays is `trial`."""
+    trial: Callable[[], Finding] | None = None
+    """Plays a little: the last line of `marlbench env check`, once nothing is missing."""
     render: Callable[[Any], NDArray[np.uint8]] | None = None
     """Draws an `Env`, or a `VectorEnv` of one copy: (height, width, 3), or NotImplementedError."""

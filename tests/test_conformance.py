@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from marlbench.host import load_catalogue, missing
+from marlbench.host import load_catalogue
+from marlbench.needs import missing
 from marlbench.plugin import Algorithm, Suite
 from marlbench.testing import check_algorithm, check_suite, insist
 from marlbench_starcraft.installed import builds

@@ -24,7 +24,7 @@ from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.decisions import Policy, decision
 from marlbench.toolbox.normalise import ValueNorm, standardise
 from marlbench.toolbox.ppo import clipped_huber, equal_parts, ppo_clip
-from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_advantages
+from marlbench.toolbox.rollout import Notes, Rollout, Rows, Stream, stream_advantages
 from marlbench.toolbox.saving import Attributes, Part, restore, seeded, state_of
 from marlbench.toolbox.training import descend, means, to_floats
 from marlbench_mappo.config import MappoConfig
@@ -131,7 +131,7 @@ class Mappo:
         self.rollout.observe(step, actions, self.config.central_value and has_state)
 
     @torch.no_grad()
-    def behaviour(self, rows: Rows) -> Rows:
+    def behaviour(self, rows: Rows) -> Notes:
         """Log-probabilities, values and states of rows (R, E, ...) that these parameters acted on.
 
         The parameters change only in `update`, so one pass over whole rows gives what a pass
@@ -147,13 +147,12 @@ class Mappo:
         before = torch.cat([self.actor_state[None], states[:-1]])  # (R, E * A, D)
         critic_before = torch.cat([self.critic_state[None], critic_states[:-1]])  # (R, E * C, D)
         self.actor_state, self.critic_state = states[-1].clone(), critic_states[-1].clone()
-        notes = {
+        return {
             "log_prob": policy.log_prob(self.tensor(rows["action"])),  # (R, E, A)
             "value": value.squeeze(-1).unflatten(1, (-1, self.views)),  # (R, E, C)
             "actor_state": before.unflatten(1, (-1, self.spec.num_agents)),  # (R, E, A, D)
             "critic_state": critic_before.unflatten(1, (-1, self.views)),  # (R, E, C, D)
         }
-        return {name: note.cpu().numpy() for name, note in notes.items()}
 
     def view(self, rows: Rows) -> Tensor:
         """What the critics see of rows (R, E, ...): (R, E, C, *S)."""
@@ -178,18 +177,19 @@ class Mappo:
     def sequences(self, stream: Stream) -> Sequences:
         """Everything that training needs of a stream, cut into chunks."""
         advantage, value = self.advantages(stream)  # (T, E, C, G), (T, E, C, 1)
+        seen = {name: self.tensor(stream.now[name]) for name in ("obs", "avail", "alive", "action")}
+        noted = {name: stream.noted[name] for name in ("log_prob", "actor_state")}
         now = {
-            name: self.tensor(field).unflatten(2, (self.views, -1))  # (T, E, C, G, ...)
-            for name, field in stream.now.items()
-            if name in ("obs", "avail", "alive", "action", "log_prob", "actor_state")
+            name: field.unflatten(2, (self.views, -1))  # (T, E, C, G, ...)
+            for name, field in (seen | noted).items()
         }
         whole = Sequences(
             **now,
             advantage=standardise(advantage, now["alive"]),
             target=advantage + value,
             view=self.view(stream.now),
-            old_value=self.tensor(stream.now["value"])[..., None],
-            critic_state=self.tensor(stream.now["critic_state"]),
+            old_value=stream.noted["value"][..., None],
+            critic_state=stream.noted["critic_state"],
             keep=self.tensor(~stream.now["first"])[..., None].expand(-1, -1, self.views),
         )
         return whole.chunks(self.config.chunk if self.config.recurrent else 1)

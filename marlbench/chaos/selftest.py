@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from marlbench.chaos import trial
 from marlbench.chaos.trial import Disturbance
 from marlbench.errors import UserError
-from marlbench.host import Catalogue, missing
+from marlbench.host import Catalogue
+from marlbench.needs import missing
 
 __all__ = ["SelfTest", "run_selftest"]
 

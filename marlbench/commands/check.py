@@ -6,7 +6,8 @@ import time
 from typing import TYPE_CHECKING
 
 from marlbench.errors import UserError
-from marlbench.host import Catalogue, check_task, load_catalogue, require_installed
+from marlbench.host import Catalogue, check_task, load_catalogue
+from marlbench.needs import require_installed
 
 if TYPE_CHECKING:
     from marlbench.testing import Verdict

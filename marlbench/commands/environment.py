@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from marlbench.errors import RAISED_BY_PLUGINS, one_line
-from marlbench.host import Catalogue, importable, load_catalogue, remedy
+from marlbench.host import Catalogue, load_catalogue
+from marlbench.needs import examined, importable, remedy
 from marlbench.plugin import Finding, Suite
 
 __all__ = ["check_suite_needs", "install"]
@@ -31,7 +32,10 @@ def check_suite_needs(catalogue: Catalogue, name: str) -> tuple[list[str], bool]
 def looked_for(name: str) -> list[Finding]:
     """Look for all that a suite needs; a simulator may do what it likes to this process."""
     suite = load_catalogue().suite(name)
-    return list(suite.examine() if suite.examine else tried(suite))
+    findings = examined(suite) if suite.examine else list(tried(suite))
+    if suite.trial and all(each.ok for each in findings):
+        findings.append(suite.trial())
+    return findings
 
 
 def line(finding: Finding) -> str:

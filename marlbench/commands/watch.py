@@ -11,8 +11,9 @@ from marlbench.config import RunSpec
 from marlbench.errors import UserError, did_you_mean
 from marlbench.exit_codes import ExitCode
 from marlbench.grid.slots import Slot
-from marlbench.host import Catalogue, require_installed
+from marlbench.host import Catalogue
 from marlbench.installation import pip_install
+from marlbench.needs import require_installed
 from marlbench.plugin import Suite
 from marlbench.store import read_spec
 from marlbench.store.folder import CHECKPOINTS, SPEC

@@ -93,7 +93,7 @@ def spawn(command: Sequence[str], folder: Path, slot: Slot) -> Worker:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**slot.environment(), COMMAND: typed, WORKER: token},
+            env={COMMAND: typed, **slot.environment(), WORKER: token},  # from Python it is said
             start_new_session=True,
         )
     finally:

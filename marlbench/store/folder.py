@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from marlbench import labels
 from marlbench.config import RunSpec
 from marlbench.fields import flatten
-from marlbench.store.files import read_json, replace_json
+from marlbench.store.files import read_json, replace_json, sync_folder
 from marlbench.store.old_documents import upgraded
 
 SPEC = "spec.json"
@@ -40,6 +40,9 @@ COMMAND = "MARLBENCH_COMMAND"
 
 TRUST = "MARLBENCH_TRUST"
 """Environment variable: `1` lets a worker read pickles that somebody else wrote."""
+
+STEPS = "run.steps"
+"""The setting in which a run may grow: it goes on, as if so many had been asked for at once."""
 
 MACHINE = (
     *("run.device", "run.threads", "run.env_processes"),
@@ -93,19 +96,33 @@ def create(
 ) -> Path:
     """Write the run's document unless it is there already; give the run's folder.
 
-    Settings of the machine may change between attempts: a run that is not done takes the new ones.
-    Raises `SpecConflict` where any other setting differs from those that are there, as `today`
-    understands them.
+    Settings of the machine may change between attempts: a run that is not done takes the new
+    ones. One of fewer env steps is open again, to go on to more. Raises `SpecConflict` where any
+    other setting differs from those that are there, as `today` understands them.
     """
     folder = run_folder(results, spec)
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / SPEC).exists():
-        there = today(read_spec(folder))
-        _refuse_difference(folder, there, spec)
-        if there.run == spec.run or (folder / DONE).exists():
+        there = agreeing(folder, spec, today)
+        if there.run.steps < spec.run.steps:
+            (folder / DONE).unlink(missing_ok=True)  # first: killed here, it is as it was
+            sync_folder(folder)
+        elif there.run == spec.run or (folder / DONE).exists():
             return folder
     replace_json(folder / SPEC, spec.model_dump(mode="json"))
     return folder
+
+
+def agreeing(
+    folder: Path, asked: RunSpec, today: Callable[[RunSpec], RunSpec] = lambda stored: stored
+) -> RunSpec:
+    """Give the document of the run in this folder if the run that is asked for can go on from it.
+
+    Raises `SpecConflict` where they differ in more than the machine and in being shorter.
+    """
+    there = today(read_spec(folder))
+    _refuse_difference(folder, there, asked)
+    return there
 
 
 def read_spec(folder: Path) -> RunSpec:
@@ -161,11 +178,16 @@ def _refuse_difference(folder: Path, there: RunSpec, asked: RunSpec) -> None:
     old, new = _settings(there), _settings(asked)
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
-        if before != after and key not in MACHINE:
+        if before != after and key not in MACHINE and not _is_more(key, before, after):
             raise SpecConflict(
                 f"{folder} holds a run with {key} = {before!r}, asked was {after!r}: "
                 f"use another --results folder, or move {folder.name} out of it to begin anew"
             )
+
+
+def _is_more(key: str, before: Any, after: Any) -> bool:
+    """Say whether a setting differs in that a run goes on to more env steps."""
+    return key == STEPS and before is not None and after > before
 
 
 def _settings(spec: RunSpec) -> dict[str, Any]:

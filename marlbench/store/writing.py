@@ -19,6 +19,7 @@ from marlbench.store.folder import (
     EVALUATIONS,
     EVENTS,
     FAILED,
+    PICTURES,
     PROGRESS,
     PROVENANCE,
     TRAINING,
@@ -119,6 +120,15 @@ class Journal:
         self.require_newest()
         for name in METRICS:
             files.truncate(self.folder / name, extents[name][0] if extents else 0)
+
+    def drop_evaluation(self, step: int) -> None:
+        """Cut the newest evaluation, of this point, and remove its pictures."""
+        self.require_newest()
+        path = self.folder / EVALUATIONS
+        rows = (files.content(path) or b"").splitlines(keepends=True)
+        files.truncate(path, sum(map(len, rows[:-1])))
+        for picture in (self.folder / PICTURES).glob(f"*-{step:09d}.png"):
+            picture.unlink()
 
     def require_newest(self) -> None:
         """Raise `Superseded` if a newer attempt has begun, or this is a child of the worker."""

@@ -1,21 +1,23 @@
-"""Counts how much memory a run's replay will take, before the run plays.
+"""Counts how much memory a run will take, before it plays: its replay, and its environments.
 
 numpy takes memory only as it is written to. So a replay that does not fit would show hours later,
-when the system kills the run.
+when the system kills the run. Games are launched as they are first played.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from marlbench.plugin import Agent, Algorithm, EnvSpec, ReplayBuffer
+from marlbench.process_memory import GIB, held_bytes, tree_bytes
 from marlbench.training.replay_segments import take_buffers
 
-GIB = 2**30
 REMEDY = "set the algorithm's replay_gib lower"
 MEMINFO = Path("/proc/meminfo")
 GROUP = Path("/sys/fs/cgroup")
@@ -32,12 +34,14 @@ def build_agent(entry: Algorithm, config: Any, spec: EnvSpec, seed: int, device:
         raise ValueError(f"{error}: {REMEDY}") from error
 
 
-def plan(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> dict[str, float | None]:
+def plan(
+    state: Mapping[str, Any], spec: EnvSpec, steps: int, free: int | None
+) -> dict[str, float | None]:
     """Give how many GiB a learner's replay takes after so many env steps, and how many are free.
 
-    Raises ValueError if it takes more than are free.
+    `free` are bytes that were free before the run began. Raises ValueError if it takes more.
     """
-    need, free = replay_bytes(state, spec, steps) / GIB, free_bytes()
+    need = replay_bytes(state, spec, steps) / GIB
     room = None if free is None else free / GIB
     if room is not None and need > room:
         raise ValueError(
@@ -110,3 +114,30 @@ def free_of_container() -> int | None:
     except (OSError, KeyError, ValueError):
         return None
     return max(0, limit - used + files)
+
+
+class CopiesMemory:
+    """Estimates what all copies of a run's environment take, from what the first ones do.
+
+    Those within this process are weighed as they are built, and games in processes of their own
+    once they are launched. What a simulator in this process takes only later is not seen.
+    """
+
+    def __init__(self) -> None:
+        """Weigh nothing yet."""
+        self._each = 0.0
+        """Bytes of a copy within this process: the most that any were seen to take."""
+
+    @contextmanager
+    def built(self, copies: int) -> Iterator[None]:
+        """Weigh so many copies, which are built inside."""
+        before = held_bytes(os.getpid()) or 0
+        yield
+        grown = (held_bytes(os.getpid()) or 0) - before
+        self._each = max(self._each, grown / copies)
+
+    def gib(self, copies: int, launched: int) -> float:
+        """Give the GiB of so many copies, of which `launched` play in whatever way they do."""
+        pid = os.getpid()
+        children = (tree_bytes(pid) or 0) - (held_bytes(pid) or 0)
+        return copies * (self._each + max(0, children) / launched) / GIB

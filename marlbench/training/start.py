@@ -38,28 +38,35 @@ def start(
     """Build a run of these catalogue entries, at its beginning or at its newest checkpoint."""
     algorithm, suite = entries
     config = algorithm.config(**spec.algorithm_config)
-    evaluating = evaluation.num_envs(spec.run.evaluation)
-    crew = crew_for(suite, spec.run.env_processes, max(config.num_envs, evaluating))
+    to_evaluate = evaluation.num_envs(spec.run.evaluation)
+    crew = crew_for(suite, spec.run.env_processes, max(config.num_envs, to_evaluate))
     task_config = suite.config(**spec.suite_config)
     build = partial(synchronous.build, suite, spec.task, task_config, crew=crew)
-    env = build(config.num_envs)
+    free, weight = memory_budget.free_bytes(), memory_budget.CopiesMemory()
+    with weight.built(config.num_envs):
+        env = build(config.num_envs)
     require_actions([algorithm], suite.name, {spec.task: env.spec.actions})
     agent_seed = purpose_seed(spec.seed, "agent")
     agent = memory_budget.build_agent(algorithm, config, env.spec, agent_seed, device)
     journal.write_provenance(provenance(algorithm, suite, env.spec, device))
-    planned = memory_budget.plan(agent.state(), env.spec, spec.run.steps)
-    journal.append_event("memory", **planned)
-    told = {**planned, "silent_minutes": spec.run.silent_minutes or suite.silent_minutes}
+    planned = memory_budget.plan(agent.state(), env.spec, spec.run.steps, free)
     checkpoints = Checkpoints(journal, spec, device, rebuildable(agent, env))
     position = resume(spec, agent, env, journal, checkpoints) or begin(spec, agent, env)
     journal.clock.add(position.seconds)
     journal.clock.enter("training")
+    with weight.built(to_evaluate):
+        evaluation_env = build(to_evaluate)
+        alike = not suite.copyable or begins_alike(evaluation_env)
+    copies, launched = config.num_envs + to_evaluate, config.num_envs + suite.copyable * to_evaluate
+    planned["copies_gib"] = round(weight.gib(copies, launched), 3)
+    journal.append_event("memory", **planned)
+    told = {**planned, "silent_minutes": spec.run.silent_minutes or suite.silent_minutes}
     run = Run(
         spec=spec,
         agent=agent,
         build_agent=partial(algorithm.build, config, env.spec, agent_seed, device),
         env=env,
-        evaluation_env=build(evaluating),
+        evaluation_env=evaluation_env,
         crew=crew,
         copyable=suite.copyable,
         stochastic=algorithm.stochastic,
@@ -71,7 +78,7 @@ def start(
         stop=stop,
         position=position,
     )
-    if suite.copyable and not begins_alike(run.evaluation_env):
+    if not alike:
         journal.append_event("not_reproducible")
     run.progress.show(position, "starting")
     return run
@@ -109,12 +116,26 @@ def resume(
         return None
     position: Position = content["position"]
     agent.load(content["agent"])
+    extend(position, spec, content["steps"], journal)
     facts: dict[str, Any] = {"dropped_episodes": 0, "damaged": damages}
     if (lost := put_back(env, content["copies"], position.step)) is not None:
         dropped = abandon_episodes(spec, agent, env, position)
         facts |= {"dropped_episodes": dropped, "lost": lost}
     journal.append_event("resumed", env_steps=position.env_steps, **facts)
     return position
+
+
+def extend(position: Position, spec: RunSpec, steps: int, journal: Journal) -> None:
+    """Let a run that was to end after `steps` env steps go on, as if it had never been to.
+
+    Its last evaluation stays if a longer run has that point too.
+    """
+    ended = len(evaluation.schedule(spec.run.model_copy(update={"steps": steps})))
+    if position.evaluations == ended and evaluation.schedule(spec.run)[ended - 1] != steps:
+        position.evaluations -= 1
+        journal.drop_evaluation(steps)
+    if steps != spec.run.steps:
+        journal.append_event("extended", env_steps=position.env_steps, before=steps)
 
 
 def put_back(env: CheckedVectorEnv, copies: bytes | None, step: Step) -> str | None:

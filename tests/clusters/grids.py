@@ -97,10 +97,13 @@ def until(true: Callable[[], Any], seconds: float = 120.0) -> Any:
     return value
 
 
-def checkpoints(results: Path) -> int:
-    """How many checkpoints the run that has fewest of them has taken."""
-    events = [[row["event"] for row in record.events()] for record in found(results)]
-    return min((each.count("checkpoint") for each in events), default=0)
+def checkpoints(results: Path, attempt: int = 1) -> int:
+    """How many checkpoints the run that has fewest of them has taken, from an attempt on."""
+    taken = [
+        sum(row["event"] == "checkpoint" and row["attempt"] >= attempt for row in record.events())
+        for record in found(results)
+    ]
+    return min(taken, default=0)
 
 
 def found(results: Path) -> list[RunRecord]:

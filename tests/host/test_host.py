@@ -10,15 +10,9 @@ from distributions import TINY, install, offering, plugin
 
 from marlbench.errors import UserError
 from marlbench.executors import Resources
-from marlbench.host import (
-    Catalogue,
-    UnknownNameError,
-    check_open_tasks,
-    check_task,
-    load_catalogue,
-    missing,
-)
+from marlbench.host import Catalogue, UnknownNameError, check_open_tasks, check_task, load_catalogue
 from marlbench.installation import pip_install
+from marlbench.needs import missing
 from marlbench.plugin import Suite
 
 DESK = plugin("""from marlbench.executors import Executor, Outcome

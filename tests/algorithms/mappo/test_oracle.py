@@ -62,13 +62,13 @@ def build(oracle: Oracle, **settings: int) -> Mappo:
 
 def stream(oracle: Oracle) -> Stream:
     """The reference's buffer as our stream."""
-    further = {
-        "state": oracle["buffer/share_obs"],
+    first = oracle["buffer/masks"][:, :, 0, 0] == 0
+    rows = {"state": oracle["buffer/share_obs"], "first": first}
+    notes = {
         "actor_state": oracle["buffer/rnn_states"][..., 0, :],
         "critic_state": oracle["buffer/rnn_states_critic"][..., 0, :],
-        "first": oracle["buffer/masks"][:, :, 0, 0] == 0,
     }
-    return stream_of(oracle, further)
+    return stream_of(oracle, rows, notes)
 
 
 def batch(agent: Mappo, oracle: Oracle) -> Sequences:
@@ -183,9 +183,9 @@ def test_a_shared_view_is_computed_once_and_equals_one_per_agent(oracle: Oracle)
     data = stream(oracle)
     rng = np.random.default_rng(0)
     data.now["state"] = rng.normal(size=(20, 4, 30)).astype(np.float32)
-    for rows in (data.now, data.next):
-        rows["value"] = rows["value"][..., :1]
-    data.now["critic_state"] = data.now["critic_state"][:, :, :1]
+    for notes in (data.noted, data.next_noted):
+        notes["value"] = notes["value"][..., :1]
+    data.noted["critic_state"] = data.noted["critic_state"][:, :, :1]
     loss = shared.value_loss(shared.sequences(data))
     loss.backward()
     gradients = [p.grad for p in shared.critic.parameters()]
@@ -194,9 +194,9 @@ def test_a_shared_view_is_computed_once_and_equals_one_per_agent(oracle: Oracle)
     apart.critic.load_state_dict(shared.critic.state_dict())
     apart.value_norm.load_state_dict(shared.value_norm.state_dict())
     data.now["state"] = data.now["state"][:, :, None].repeat(3, axis=2)
-    for rows in (data.now, data.next):
-        rows["value"] = rows["value"].repeat(3, axis=2)
-    data.now["critic_state"] = data.now["critic_state"].repeat(3, axis=2)
+    for notes in (data.noted, data.next_noted):
+        notes["value"] = notes["value"].repeat_interleave(3, 2)
+    data.noted["critic_state"] = data.noted["critic_state"].repeat_interleave(3, 2)
     repeated = apart.value_loss(apart.sequences(data))
     repeated.backward()
     close(loss, repeated.detach())
