@@ -86,7 +86,7 @@ def _tensor_bytes(value: Any) -> int:
         return sum(map(_tensor_bytes, value.values()))
     if isinstance(value, list | tuple):
         return sum(map(_tensor_bytes, value))
-    return int(value.nbytes) if hasattr(value, "untyped_storage") else 0
+    return int(value.nbytes) if getattr(value, "is_cpu", False) else 0
 
 
 def free_bytes() -> int | None:

@@ -56,21 +56,14 @@ def test_what_the_system_says_is_free_is_read(tmp_path: Path, monkeypatch: Any) 
         memory_budget.plan({"replay": buffer(200)}, SPEC, 10**6, 2 * 2**20)
 
 
-def test_networks_that_are_too_large_to_learn_are_refused(tmp_path: Path, monkeypatch: Any) -> None:
-    file = tmp_path / "meminfo"
-    monkeypatch.setattr(memory_budget, "MEMINFO", file)
-    monkeypatch.setattr(memory_budget, "GROUP", tmp_path / "none")
-    file.write_text("MemAvailable:   1024 kB\n")
-    state: dict[str, Any] = {
-        "online": {"weight": torch.zeros(2**16)},
-        "deep": [torch.zeros(2**10)],
-        "replay": buffer(1),
-    }
+def test_networks_that_are_too_large_to_learn_are_refused() -> None:
+    online = {"weight": torch.zeros(2**16)}
+    state = {"online": online, "deep": [torch.zeros(2**10)], "replay": buffer(1)}
     assert memory_budget.growth_bytes(state) == 3 * 4 * (2**16 + 2**10)
-    memory_budget.plan(state, SPEC, steps=10)
-    state["online"]["other"] = torch.zeros(2**16)
+    memory_budget.plan(state, SPEC, 10, 2**20)
+    online["other"] = torch.zeros(2**16)
     with pytest.raises(ValueError, match=r"the task's 3 agents, 8 actions or its observations"):
-        memory_budget.plan(state, SPEC, steps=10)
+        memory_budget.plan(state, SPEC, 10, 2**20)
 
 
 def test_a_container_may_have_less(tmp_path: Path, monkeypatch: Any) -> None:
