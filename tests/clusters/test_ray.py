@@ -152,7 +152,7 @@ def test_runs_that_share_a_gpu_have_a_part_of_it_each(results: Path) -> None:
 
     room: Any = ray.available_resources
     options = ["--executor", "ray", "--steps", "100", "--seeds", "2", "--runs-per-gpu", "2"]
-    options += ["--workers", "1"]
+    options += ["--workers", "1", "--set", "run.device=auto"]
     with (
         cluster(1, num_cpus=2, num_gpus=1) as made,
         subprocess.Popen(
