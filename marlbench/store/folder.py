@@ -91,6 +91,11 @@ def picture_file(folder: Path, name: str, step: int) -> Path:
     return folder / PICTURES / f"{_folder_name(name)}-{step:09d}.png"
 
 
+def newest_picture(folder: Path, name: str) -> Path | None:
+    """Give the newest picture of this name in a run's folder, None where there is none."""
+    return max((folder / PICTURES).glob(f"{_folder_name(name)}-*.png"), default=None)
+
+
 def create(
     results: Path, spec: RunSpec, today: Callable[[RunSpec], RunSpec] = lambda stored: stored
 ) -> Path:

@@ -19,7 +19,10 @@ from marlbench.testing.sameness import difference, leaves, through_disk
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.trial import SEED, Subject, Trial, episode
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
+from marlbench.training.evaluation import Occasion
+from marlbench.training.foresight import imagines, require_shapes
 from marlbench.training.loop import shows_pictures
+from marlbench.training.recording import record
 from marlbench.training.replay_segments import put_buffers, take_buffers
 from marlbench.vecenv.seeding import step_rng
 
@@ -194,6 +197,36 @@ def acting_is_a_function(subject: Subject) -> str:
     return ""
 
 
+def imagines_as_promised(subject: Subject) -> str:
+    """Where it imagines: as the contract says, by what it is given alone, changing nothing."""
+    trial = subject.trial()
+    if not imagines(trial.agent):
+        return "it does not offer to"
+    trial.learn(updates=1)
+    occasion = Occasion("imagined", 0, 6, sampled=True)
+    pieces = record(trial.agent, trial.env, occasion, SEED).pieces(2, 5, 8)
+    before, given = through_disk(trial.agent.state()), through_disk(vars(pieces.seen))
+    one, again = (
+        trial.agent.imagine(pieces.seen, pieces.actions, step_rng(SEED, "imagination", 0))
+        for _ in range(2)
+    )
+    require_shapes(one, pieces, trial.env.spec)
+    for name, value in vars(one).items():
+        whole = value is None or bool(np.isfinite(value).all())
+        require(whole, f"{name} has numbers that are not finite")
+        fits = (
+            name not in ("cont", "avail") or value is None or 0 <= value.min() <= value.max() <= 1
+        )
+        require(fits, f"{name} are probabilities, and not all are within 0 and 1")
+    place = difference(vars(one), vars(again), "imagination")
+    require(place is None, f"two calls of imagine differ at {place}")
+    place = difference(before, trial.agent.state())
+    require(place is None, f"imagine changes {place}")
+    place = difference(given, vars(pieces.seen), "seen")
+    require(place is None, f"imagine changes {place}, which it was given")
+    return ", ".join(name for name, value in vars(one).items() if value is not None)
+
+
 def policy_state_is_data(subject: Subject) -> str:
     """The policy's state comes back from a file, of classes that a new agent's state has."""
     trial, new = subject.trial(), subject.trial().agent
@@ -259,6 +292,7 @@ CHECKS = {
     "acts without its replay": acts_without_its_replay,
     "evaluating disturbs nothing": evaluating_disturbs_nothing,
     "acting is a function": acting_is_a_function,
+    "imagines as promised": imagines_as_promised,
     "policy state is data": policy_state_is_data,
     "episodes are apart": episodes_are_apart,
     "global generators rest": global_generators_rest,

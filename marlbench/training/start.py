@@ -14,6 +14,7 @@ from marlbench.plugin import Step
 from marlbench.store.kept import Kept
 from marlbench.training import evaluation, memory_budget, saved_state
 from marlbench.training.checkpoint import Checkpoints
+from marlbench.training.foresight_picture import drawer
 from marlbench.training.loop import Run
 from marlbench.training.policies import Policies
 from marlbench.training.position import Position
@@ -40,8 +41,8 @@ def start(
     config = algorithm.config(**spec.algorithm_config)
     to_evaluate = evaluation.num_envs(spec.run.evaluation)
     crew = crew_for(suite, spec.run.env_processes, max(config.num_envs, to_evaluate))
-    task_config = suite.config(**spec.suite_config)
-    build = partial(synchronous.build, suite, spec.task, task_config, crew=crew)
+    suite_config = suite.config(**spec.suite_config)
+    build = partial(synchronous.build, suite, spec.task, suite_config, crew=crew)
     free, weight = memory_budget.free_bytes(), memory_budget.CopiesMemory()
     with weight.built(config.num_envs):
         env = build(config.num_envs)
@@ -70,6 +71,7 @@ def start(
         crew=crew,
         copyable=suite.copyable,
         stochastic=algorithm.stochastic,
+        draw=drawer(suite, spec.task, suite_config, env.spec),
         schedule=evaluation.schedule(spec.run),
         journal=journal,
         checkpoints=checkpoints,
