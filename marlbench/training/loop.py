@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from marlbench.training.position import Position
     from marlbench.training.progress import Progress
     from marlbench.vecenv.checks import CheckedVectorEnv
+    from marlbench.vecenv.crew import Crew
 
 
 @dataclass
@@ -46,6 +47,8 @@ class Run:
     """Builds such an agent anew."""
     env: CheckedVectorEnv
     evaluation_env: CheckedVectorEnv
+    crew: Crew | None
+    """The processes in which the copies of both live; None: this one."""
     copyable: bool
     """Whether a checkpoint can keep the copies of `env`."""
     stochastic: bool
@@ -65,6 +68,8 @@ class Run:
         """Free what the simulators hold."""
         self.env.close()
         self.evaluation_env.close()
+        if self.crew is not None:
+            self.crew.close()
 
 
 def train(run: Run) -> None:
