@@ -18,6 +18,7 @@ from marlbench.cli_options import (
     ASuite,
     DryRun,
     Label,
+    Only,
     Presets,
     Results,
     RunsPerGpu,
@@ -205,6 +206,21 @@ def check(
     lines, passed = check_plugin(load_catalogue(), name, task)
     print_lines(lines)
     return code_of(passed)
+
+
+@app.command()
+def bench(
+    only: Only = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, short play.")] = False,
+    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="Of learners.")] = "cpu",
+    json: Annotated[bool, typer.Option("--json", help="One object in place of tables.")] = False,
+) -> None:
+    """Measure what learners and suites cost on this machine."""
+    from marlbench.commands.bench import bench as lines
+    from marlbench.commands.run import names
+    from marlbench.host import load_catalogue
+
+    print_lines(lines(load_catalogue(), names("--only", only or []), quick, device, json))
 
 
 @env.command("check")

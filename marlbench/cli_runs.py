@@ -200,3 +200,26 @@ def evaluate(  # noqa: PLR0913 - one parameter per option
     from marlbench.host import load_catalogue
 
     return evaluate_run(load_catalogue(), run, results, episodes, seed, task, of)
+
+
+@app.command()
+def imagine(  # noqa: PLR0913 - one parameter per option
+    run: ARun,
+    episode: Annotated[int, typer.Option(metavar="K", min=0, help="The one that is drawn.")] = 0,
+    context: Annotated[int, typer.Option(metavar="N", min=1, help="Steps that are seen.")] = 6,
+    horizon: Annotated[int, typer.Option(metavar="N", min=1, help="Steps imagined.")] = 24,
+    episodes: Annotated[int, typer.Option(metavar="N", min=1, help="How many are played.")] = 32,
+    seed: Annotated[int, typer.Option(metavar="K", min=0, help="Of the start states.")] = 0,
+    of: Of = "newest",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A .png; else imagined.png in the run's folder."),
+    ] = None,
+    results: Results = RESULTS,
+) -> int:
+    """Judge a world model by what it foresees on fresh episodes, and draw it."""
+    from marlbench.commands.imagine import imagine_run
+    from marlbench.host import load_catalogue
+
+    asked = {"episode": episode, "context": context, "horizon": horizon, "episodes": episodes}
+    return imagine_run(load_catalogue(), run, results, out, asked | {"seed": seed, "of": of})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -63,6 +63,9 @@ class RunConfig(Config):
     """Where the learner computes; `auto` takes a GPU if there is one [ours]."""
     threads: int = Field(default=1, ge=1)
     """Threads of torch per run on the CPU [ours: more is slower when runs share cores]."""
+    env_processes: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    """Processes that the copies of an environment step in; 0: the run's own; `auto`: as many as
+    the run has cores where steps take long, else 0. Changes no result [ours]."""
 
     @model_validator(mode="after")
     def keep_what_is_evaluated(self) -> RunConfig:

@@ -295,16 +295,24 @@ def require_actions(algorithms: Iterable[Algorithm], suite: str, kinds: Mapping[
 def check_open_tasks(suite: Suite, tasks: Iterable[str], config: Any) -> None:
     """Raise UserError for a task that cannot be built, of a suite that takes any name.
 
-    Only a building can tell whether such a name means something; other suites list theirs.
+    Only a building can tell whether such a name means something; other suites list theirs. It is
+    done in a process of its own, of which an environment may do what it likes.
     """
     if not suite.open_tasks:
         return
-    from marlbench.vecenv.single import build_single  # with numpy, which listing plugins spares
+    from marlbench.vecenv.process import call  # with numpy, which listing plugins spares
 
     for task in tasks:
         try:
-            build_single(suite, task, config).close()
+            call(build_and_close, suite.name, task, config)
         except Exception as error:  # a plugin may raise anything
             raise UnknownNameError(
                 f"the suite {suite.name!r} cannot build the task {task!r}: {one_line(error)}"
             ) from error
+
+
+def build_and_close(suite: str, task: str, config: Any) -> None:
+    """Build one copy of a task and close it again; raises what that raises."""
+    from marlbench.vecenv.single import build_single
+
+    build_single(load_catalogue().suite(suite), task, config).close()

@@ -133,7 +133,7 @@ def load_agent(folder: str | Path, seed: int = 0, of: str = "newest") -> Trained
     `run.keep_checkpoints`); `seed` decides what the learner draws. Raises UserError where there is
     no such run, policy or simulator.
     """
-    place = find_run(str(folder), Path(RESULTS))
+    place = find_run(str(folder), Path(RESULTS)).absolute()  # an environment may change the folder
     spec, found = spec_of(place), load_catalogue()
     algorithm, suite = found.algorithm(spec.algorithm), check_playable(found, place, of)
 

@@ -334,15 +334,17 @@ class Suite:
     """Whether `build` takes names that are not in `tasks` (an import path, say)."""
     copyable: bool = False
     """Whether copies can be pickled mid-episode, so that a resumed run goes on exactly."""
+    slow_steps: bool = False
+    """Whether a step takes a millisecond or so, and copies gain by processes of their own."""
     silent_minutes: float = 30.0
-    """Minutes that one call of a copy may last: after that a worker counts as hung and is killed,
-    unless the user says otherwise (`run.silent_minutes`)."""
+    """Minutes that a call of a copy may last before a worker is killed (`run.silent_minutes`)."""
     install: Callable[[], None] | None = None
     """What pip alone cannot install: `marlbench env install NAME` calls it; prints as it goes."""
     examine: Callable[[], Iterable[Finding]] | None = None
-    """Looks at what the suite needs on this machine, in seconds: `marlbench run` looks before it
-    starts, `marlbench env check NAME` prints it. What plays is `trial`."""
+    """Looks in seconds at what it needs: for `marlbench run` and `env check`; `trial` plays."""
     trial: Callable[[], Finding] | None = None
     """Plays a little: the last line of `marlbench env check`, once nothing is missing."""
     render: Callable[[Any], NDArray[np.uint8]] | None = None
     """Draws an `Env`, or a `VectorEnv` of one copy: (height, width, 3), or NotImplementedError."""
+    draw_observation: Callable[[str, Any, NDArray[Any]], NDArray[np.uint8]] | None = None
+    """`(task, config, obs (O,))`, a vector seen or imagined: (height, width, 3), all as large."""

@@ -71,6 +71,7 @@ def marlbench_suites() -> Iterable[Suite]:
             extra="meltingpot",
             requires=REQUIRES,
             copyable=True,
+            slow_steps=True,
             install=install,
             examine=examine,
             trial=trial,

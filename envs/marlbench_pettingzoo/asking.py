@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
+import signal
 import sys
+from contextlib import suppress
 from functools import cache
+from subprocess import DEVNULL, Popen, TimeoutExpired
 
 from marlbench.plugin import ActionKind
 
@@ -26,10 +29,15 @@ def asked(task: str, config: str) -> tuple[bool, ActionKind]:
     No and `discrete` where it cannot be built.
     """
     command = [sys.executable, "-m", __name__, task, config]
+    building = Popen(command, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL, start_new_session=True)
     try:
-        code = subprocess.run(command, capture_output=True, timeout=PATIENCE).returncode
-    except subprocess.TimeoutExpired:
+        code = building.wait(PATIENCE)
+    except TimeoutExpired:
         code = 0
+    finally:
+        with suppress(ProcessLookupError):  # and all that the environment has started
+            os.killpg(building.pid, signal.SIGKILL)
+        building.wait()
     return next((said for said, known in CODES.items() if known == code), (False, "discrete"))
 
 
@@ -43,4 +51,4 @@ def main(task: str, config: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))
+    os._exit(main(*sys.argv[1:]))  # whatever threads the environment has left running

@@ -30,6 +30,7 @@ class Config(plugin.Config):
     fresh: bool = False
     """Whether each episode has a new environment, where `reset` does not forget all [ours]."""
     images: bool = True
-    """Whether bytes of three axes are images; otherwise they are numbers in a row [ours]."""
+    """Whether bytes of three axes are images, with planes for the numbers beside them; otherwise
+    all are numbers in a row [ours]."""
     joint_actions: bool = False
     """Whether actions of several parts are numbered as one discrete action [ours]."""

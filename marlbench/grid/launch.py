@@ -199,7 +199,7 @@ def _already(grid: Grid) -> Iterator[str]:
     """Say what of the plan is there already."""
     words = {
         "done": "done already, skipped",
-        "running": "being played by another process, waited for",
+        "running": "being played: waited for, or taken over where their grid was killed",
         "unfinished": "to go on where they stopped",
         "shorter": f"shorter, to go on to {grid.plan.run.steps:,} env steps",
         "failed": "failed before, tried again",
@@ -264,14 +264,20 @@ def what_it_cost(records: Iterable[RunRecord]) -> str:
 
 def all_done(grid: Grid) -> bool:
     """Say whether every planned run reads as done, whatever its worker's exit code said."""
-    done = {record.folder for record in runs(grid.results) if record.status == "done"}
-    return done >= set(grid.folders)
+    return {each.folder for each in _now(grid) if each.status == "done"} >= set(grid.folders)
+
+
+def _now(grid: Grid) -> list[RunRecord]:
+    """Give the runs of a grid as they stand; they are not read again where none was open."""
+    if not grid.todo():
+        return list(grid.records.values())
+    wanted = set(grid.folders)
+    return [record for record in runs(grid.results) if record.folder in wanted]
 
 
 def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
     """Say how every run stands and what to do next, a line each."""
-    wanted = set(grid.folders)
-    records = [record for record in runs(grid.results) if record.folder in wanted]
+    records = _now(grid)
     yield from lines(records)
     yield from meanings(record.spec for record in records)
     yield f"{totals(records)}, in {grid.results}"

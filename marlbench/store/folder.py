@@ -32,6 +32,9 @@ POLICIES = "policies"
 BY_HAND = "evaluations.jsonl"
 PICTURES = "pictures"
 
+INTERRUPTED = "interrupted"
+"""The last event of a worker that was asked to stop and did."""
+
 COMMAND = "MARLBENCH_COMMAND"
 """Environment variable in which whoever starts a worker says what the user typed."""
 
@@ -41,7 +44,10 @@ TRUST = "MARLBENCH_TRUST"
 STEPS = "run.steps"
 """The setting in which a run may grow: it goes on, as if so many had been asked for at once."""
 
-MACHINE = ("run.device", "run.threads", "run.checkpoint_minutes", "run.silent_minutes")
+MACHINE = (
+    *("run.device", "run.threads", "run.env_processes"),
+    *("run.checkpoint_minutes", "run.silent_minutes"),
+)
 """Settings that say where and how a run computes, not what."""
 
 
@@ -85,14 +91,19 @@ def picture_file(folder: Path, name: str, step: int) -> Path:
     return folder / PICTURES / f"{_folder_name(name)}-{step:09d}.png"
 
 
+def newest_picture(folder: Path, name: str) -> Path | None:
+    """Give the newest picture of this name in a run's folder, None where there is none."""
+    return max((folder / PICTURES).glob(f"{_folder_name(name)}-*.png"), default=None)
+
+
 def create(
     results: Path, spec: RunSpec, today: Callable[[RunSpec], RunSpec] = lambda stored: stored
 ) -> Path:
     """Write the run's document unless it is there already; give the run's folder.
 
-    Device and threads may change between attempts: a run that is not done takes the new ones. One
-    of fewer env steps is open again, to go on to more. Raises `SpecConflict` where any other
-    setting differs from those that are there, as `today` understands them.
+    Settings of the machine may change between attempts: a run that is not done takes the new
+    ones. One of fewer env steps is open again, to go on to more. Raises `SpecConflict` where any
+    other setting differs from those that are there, as `today` understands them.
     """
     folder = run_folder(results, spec)
     folder.mkdir(parents=True, exist_ok=True)

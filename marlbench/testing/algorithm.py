@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marlbench.errors import one_line
 from marlbench.plugin import Algorithm, ReplayBuffer, Step
 from marlbench.testing.execution import depends_on_others
 from marlbench.testing.generators import Guarded
@@ -18,10 +19,15 @@ from marlbench.testing.sameness import difference, leaves, through_disk
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.trial import SEED, Subject, Trial, episode
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
+from marlbench.training.evaluation import Occasion
+from marlbench.training.foresight import imagines, require_shapes
 from marlbench.training.loop import shows_pictures
+from marlbench.training.recording import record
 from marlbench.training.replay_segments import put_buffers, take_buffers
 from marlbench.vecenv.seeding import step_rng
 
+IMAGES = ((44, 44, 3), (7, 30, 2))
+"""Shapes (height, width, channels)."""
 AHEAD = 30
 """Turns for which two trials must go on alike."""
 
@@ -38,6 +44,7 @@ def check_algorithm(
         "builds": lambda: builds(Subject.of(algorithm, settings)),
         "plays and learns": lambda: plays_and_learns(Subject.of(algorithm, settings)),
     }
+    checks["plays images of any size"] = lambda: plays_images(Subject.of(algorithm, settings))
     for name, check in CHECKS.items():
         checks[name] = partial(_on_subject, check, algorithm, settings)
     for kind in algorithm.actions[1:]:
@@ -82,6 +89,17 @@ def plays(subject: Subject, num_envs: int, sizes: Sizes) -> str:
     trial.learn(updates=1)
     subject.trial(replace(sizes, state=None), num_envs=num_envs).play(AHEAD)
     return ""
+
+
+def plays_images(subject: Subject) -> str:
+    """It plays and learns from images, small and oblong ones too, or refuses them in a line."""
+    for shape in IMAGES:
+        try:
+            trial = subject.trial(Sizes(obs_shape=shape, state=None))
+        except ValueError as error:
+            return f"{shape} refused: {one_line(error)}"
+        trial.learn(updates=1)
+    return " and ".join(" x ".join(map(str, shape)) for shape in IMAGES)
 
 
 def metrics_are_finite(subject: Subject) -> str:
@@ -179,6 +197,36 @@ def acting_is_a_function(subject: Subject) -> str:
     return ""
 
 
+def imagines_as_promised(subject: Subject) -> str:
+    """Where it imagines: as the contract says, by what it is given alone, changing nothing."""
+    trial = subject.trial()
+    if not imagines(trial.agent):
+        return "it does not offer to"
+    trial.learn(updates=1)
+    occasion = Occasion("imagined", 0, 6, sampled=True)
+    pieces = record(trial.agent, trial.env, occasion, SEED).pieces(2, 5, 8)
+    before, given = through_disk(trial.agent.state()), through_disk(vars(pieces.seen))
+    one, again = (
+        trial.agent.imagine(pieces.seen, pieces.actions, step_rng(SEED, "imagination", 0))
+        for _ in range(2)
+    )
+    require_shapes(one, pieces, trial.env.spec)
+    for name, value in vars(one).items():
+        whole = value is None or bool(np.isfinite(value).all())
+        require(whole, f"{name} has numbers that are not finite")
+        fits = (
+            name not in ("cont", "avail") or value is None or 0 <= value.min() <= value.max() <= 1
+        )
+        require(fits, f"{name} are probabilities, and not all are within 0 and 1")
+    place = difference(vars(one), vars(again), "imagination")
+    require(place is None, f"two calls of imagine differ at {place}")
+    place = difference(before, trial.agent.state())
+    require(place is None, f"imagine changes {place}")
+    place = difference(given, vars(pieces.seen), "seen")
+    require(place is None, f"imagine changes {place}, which it was given")
+    return ", ".join(name for name, value in vars(one).items() if value is not None)
+
+
 def policy_state_is_data(subject: Subject) -> str:
     """The policy's state comes back from a file, of classes that a new agent's state has."""
     trial, new = subject.trial(), subject.trial().agent
@@ -244,6 +292,7 @@ CHECKS = {
     "acts without its replay": acts_without_its_replay,
     "evaluating disturbs nothing": evaluating_disturbs_nothing,
     "acting is a function": acting_is_a_function,
+    "imagines as promised": imagines_as_promised,
     "policy state is data": policy_state_is_data,
     "episodes are apart": episodes_are_apart,
     "global generators rest": global_generators_rest,

@@ -47,6 +47,8 @@ def check_suite(
         checks["copies go on mid-episode"] = subject.copies_go_on
     if suite.render is not None:
         checks["it can be drawn"] = subject.can_be_drawn
+    if suite.draw_observation is not None:
+        checks["observations can be drawn"] = subject.observations_can_be_drawn
     if suite.build_vector is not None:
         checks["copies play as if alone"] = subject.copies_play_as_if_alone
     return carry_out(checks, vital=["builds"])
@@ -245,6 +247,26 @@ class TaskChecks:
         rendered.close()
         plain.close()
         return f"{len(pictures)} pictures of {shape[1]} x {shape[0]}"
+
+    def observations_can_be_drawn(self) -> str:
+        """Pictures of what is seen, and of what might be imagined, are all of one size."""
+        env, draw = self.make(), self.suite.draw_observation
+        if env.spec.obs_dtype == "uint8":
+            return "images, drawn as they are"
+        seen = np.concatenate([step.obs for step in random_episode(env, 4)])  # (T A, O)
+        env.close()
+        noise = np.random.default_rng(0).normal(size=seen.shape).astype(seen.dtype)
+        assert draw is not None
+        pictures = [
+            draw(self.task, self.config, obs) for obs in (*seen, *(seen + noise)[:20], *noise[:20])
+        ]
+        shapes = {(picture.dtype.name, *picture.shape) for picture in pictures}
+        one, fits = (
+            len(shapes) == 1,
+            all(len(s) == 4 and s[0] == "uint8" and s[3] == 3 for s in shapes),
+        )
+        require(one and fits, f"pictures are not uint8 (height, width, 3) of one size: {shapes}")
+        return f"{len(pictures)} of them"
 
     def copies_play_as_if_alone(self) -> str:
         """The suite's vector form gives, copy by copy, the episodes that it gives with one copy."""

@@ -47,6 +47,12 @@ def plan(
         raise ValueError(
             f"the replay grows to {need:.1f} GiB and {room:.1f} GiB of memory are free: {REMEDY}"
         )
+    if room is not None and need + (grown := growth_bytes(state) / GIB) > room:
+        raise ValueError(
+            f"learning takes {grown:.1f} GiB for gradients and moments, the replay {need:.1f}, and "
+            f"{room:.1f} GiB of memory are free: the task's {spec.num_agents} agents, "
+            f"{spec.num_actions} actions or its observations make the networks too large"
+        )
     return {"replay_gib": round(need, 3), "free_gib": None if room is None else round(room, 3)}
 
 
@@ -64,6 +70,23 @@ def replay_bytes(state: Mapping[str, Any], spec: EnvSpec, steps: int) -> int:
     kept = spec.num_agents * (seen + spec.num_actions + said + SCALARS)
     kept += 4 * int(np.prod(spec.state_shape or 0))
     return min(reserved, steps * kept * 9 // 8)
+
+
+def growth_bytes(state: Mapping[str, Any]) -> int:
+    """Give the bytes that a learner takes once it learns: a gradient and two moments a number.
+
+    Of all that its state holds besides the replay, so rather more than less.
+    """
+    rest = take_buffers(state, {})
+    return 3 * sum(_tensor_bytes(each) for each in rest.values())
+
+
+def _tensor_bytes(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return sum(map(_tensor_bytes, value.values()))
+    if isinstance(value, list | tuple):
+        return sum(map(_tensor_bytes, value))
+    return int(value.nbytes) if getattr(value, "is_cpu", False) else 0
 
 
 def free_bytes() -> int | None:

@@ -46,6 +46,11 @@ class Episodes:
         chosen = np.unique(np.linspace(0, len(places) - 1, min(at_most, len(places))).round())
         return self.cut(places[chosen.astype(np.int64)], context, horizon)
 
+    def beginning(self, episode: int, context: int, horizon: int) -> Pieces:
+        """Give the piece (B = 1) with which an episode begins; a short one shows fewer steps."""
+        begin, end = int(self.begins[episode]), int(self.ends[episode])
+        return self.cut(np.array([begin]), min(context, end - begin), horizon)
+
     def cut(self, firsts: NDArray[np.int64], context: int, horizon: int) -> Pieces:
         """Give the pieces that begin on rows `firsts` (B,)."""
         ends = self.ends[np.searchsorted(self.ends, firsts)]  # (B,)

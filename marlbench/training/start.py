@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marlbench.errors import one_line
+from marlbench.errors import RAISED_BY_PLUGINS, one_line
 from marlbench.host import require_actions
 from marlbench.plugin import Step
 from marlbench.store.kept import Kept
 from marlbench.training import evaluation, memory_budget, saved_state
 from marlbench.training.checkpoint import Checkpoints
+from marlbench.training.foresight_picture import drawer
 from marlbench.training.loop import Run
 from marlbench.training.policies import Policies
 from marlbench.training.position import Position
 from marlbench.training.progress import Progress
 from marlbench.training.provenance import provenance
 from marlbench.vecenv import synchronous
+from marlbench.vecenv.crew import crew_for
 from marlbench.vecenv.seeding import TrainingSeeds, purpose_seed, step_rng
 from marlbench.vecenv.statistics import EpisodeStatistics, crashed
 
@@ -37,7 +39,10 @@ def start(
     """Build a run of these catalogue entries, at its beginning or at its newest checkpoint."""
     algorithm, suite = entries
     config = algorithm.config(**spec.algorithm_config)
-    build = partial(synchronous.build, suite, spec.task, suite.config(**spec.suite_config))
+    to_evaluate = evaluation.num_envs(spec.run.evaluation)
+    crew = crew_for(suite, spec.run.env_processes, max(config.num_envs, to_evaluate))
+    suite_config = suite.config(**spec.suite_config)
+    build = partial(synchronous.build, suite, spec.task, suite_config, crew=crew)
     free, weight = memory_budget.free_bytes(), memory_budget.CopiesMemory()
     with weight.built(config.num_envs):
         env = build(config.num_envs)
@@ -50,7 +55,6 @@ def start(
     position = resume(spec, agent, env, journal, checkpoints) or begin(spec, agent, env)
     journal.clock.add(position.seconds)
     journal.clock.enter("training")
-    to_evaluate = evaluation.num_envs(spec.run.evaluation)
     with weight.built(to_evaluate):
         evaluation_env = build(to_evaluate)
         alike = not suite.copyable or begins_alike(evaluation_env)
@@ -64,8 +68,10 @@ def start(
         build_agent=partial(algorithm.build, config, env.spec, agent_seed, device),
         env=env,
         evaluation_env=evaluation_env,
+        crew=crew,
         copyable=suite.copyable,
         stochastic=algorithm.stochastic,
+        draw=drawer(suite, spec.task, suite_config, env.spec),
         schedule=evaluation.schedule(spec.run),
         journal=journal,
         checkpoints=checkpoints,
@@ -140,7 +146,7 @@ def put_back(env: CheckedVectorEnv, copies: bytes | None, step: Step) -> str | N
         return "no checkpoint keeps copies of this suite"
     try:
         synchronous.restore(env, copies, step)
-    except Exception as error:  # noqa: BLE001 - a simulator may raise anything as it comes back
+    except RAISED_BY_PLUGINS as error:  # as it comes back
         return one_line(error)
     return None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -58,14 +58,17 @@ def _speaking(suite: Suite, word: Word) -> Suite:
 
 
 def _around(build: Callable[..., Any], word: Word) -> Callable[..., Any]:
-    @wraps(build)
-    def built(task: str, config: Any, *num_envs: int) -> Env | VectorEnv:
-        inside = build(task, config, *num_envs)
-        if num_envs:
-            return IndexedVectorEnv(inside, word)
-        return (IndexedSplitEnv if splits(inside) else IndexedEnv)(inside, word)
+    """Give what builds it so; it can be sent to another process as `build` itself can."""
+    return partial(_built, build, word)
 
-    return built
+
+def _built(
+    build: Callable[..., Any], word: Word, task: str, config: Any, *num_envs: int
+) -> Env | VectorEnv:
+    inside = build(task, config, *num_envs)
+    if num_envs:
+        return IndexedVectorEnv(inside, word)
+    return (IndexedSplitEnv if splits(inside) else IndexedEnv)(inside, word)
 
 
 class IndexedEnv:

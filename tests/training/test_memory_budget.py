@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from marlbench.exit_codes import ExitCode
 from marlbench.plugin import AlgorithmConfig, Env, EnvSpec, ReplayBuffer, Step
@@ -53,6 +54,16 @@ def test_what_the_system_says_is_free_is_read(tmp_path: Path, monkeypatch: Any) 
     assert planned == {"replay_gib": 0.002, "free_gib": 0.002}
     with pytest.raises(ValueError, match=r"grows to .* set the algorithm's replay_gib lower"):
         memory_budget.plan({"replay": buffer(200)}, SPEC, 10**6, 2 * 2**20)
+
+
+def test_networks_that_are_too_large_to_learn_are_refused() -> None:
+    online = {"weight": torch.zeros(2**16)}
+    state = {"online": online, "deep": [torch.zeros(2**10)], "replay": buffer(1)}
+    assert memory_budget.growth_bytes(state) == 3 * 4 * (2**16 + 2**10)
+    memory_budget.plan(state, SPEC, 10, 2**20)
+    online["other"] = torch.zeros(2**16)
+    with pytest.raises(ValueError, match=r"the task's 3 agents, 8 actions or its observations"):
+        memory_budget.plan(state, SPEC, 10, 2**20)
 
 
 def test_a_container_may_have_less(tmp_path: Path, monkeypatch: Any) -> None:

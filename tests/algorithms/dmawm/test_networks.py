@@ -96,9 +96,10 @@ def test_the_authors_cnn_has_their_sizes_and_its_mirror_gives_the_picture_back(
     assert widths == [64, 96, 128, 128]
 
 
-def test_pictures_too_small_for_the_authors_cnn_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 16"):
-        DeepEncoder((12, 44, 3))
+def test_pictures_too_small_for_the_authors_cnn_get_a_margin() -> None:
+    encoder, decoder = DeepEncoder((12, 44, 3)), DeepDecoder((12, 44, 3), 9)
+    assert encoder(torch.randn(2, 12, 44, 3)).shape == (2, 128 * 1 * 2)
+    assert decoder(torch.randn(2, 9)).shape == (2, 12, 44, 3)
 
 
 def test_agents_share_their_parameters() -> None:
