@@ -121,7 +121,8 @@ def test_runs_stop_with_a_checkpoint_when_the_command_is_killed(
         first.kill()
         first.wait()
         assert psutil.wait_procs(workers, 60)[1] == []
-        assert [record.events()[-1]["event"] for record in runs(results)] == ["checkpoint"] * 2
+        ends = [[row["event"] for row in record.events()[-2:]] for record in runs(results)]
+        assert ends == [["checkpoint", "interrupted"]] * 2
         grids.play(results, "--executor", "ray", env=on(made))
     assert grids.rows(results) == peace
     assert [len(grids.attempts(record)) for record in runs(results)] == [2, 2]
