@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from marlbench.host import missing
+from marlbench.needs import missing
 from marlbench.plugin import Step
 from marlbench.training.memory_budget import free_bytes
 from marlbench.vecenv.checks import CheckedVectorEnv
@@ -131,7 +131,7 @@ def play(env: CheckedVectorEnv, step: Step, moments: int) -> tuple[Step, int]:
     rng, steps = np.random.default_rng(0), 0
     for _ in range(moments):
         steps += int((~step.last).sum())
-        step = env.step(random_actions(step, rng), rng.integers(2**31, size=env.num_envs))
+        step = env.step(random_actions(env.spec, step, rng), rng.integers(2**31, size=env.num_envs))
     return step, steps
 
 

@@ -25,7 +25,7 @@ def filled(config: MambaConfig = PAPER) -> Mamba:
     agent = Mamba(config, SPEC, seed=0, device="cpu")
     rng = np.random.default_rng(0)
     for step in itertools.islice(battle(1), config.buffer // 2):
-        agent.observe(step, random_actions(step, rng))
+        agent.observe(step, random_actions(SPEC, step, rng))
     return agent
 
 

@@ -54,7 +54,9 @@ def sizes(spec: EnvSpec) -> list[str]:
 
 def policies(suite: str, task: str, spec: EnvSpec) -> dict[str, Policy]:
     """The policies without learning that there are for a task."""
-    found: dict[str, Policy] = {"random": partial(random_actions, rng=np.random.default_rng(0))}
+    found: dict[str, Policy] = {
+        "random": partial(random_actions, spec, rng=np.random.default_rng(0))
+    }
     if suite == "skirmish" and task in GATHERINGS:
         found["nearest item"] = nearest_item
     elif suite == "skirmish":

@@ -1,4 +1,4 @@
-"""What marlbench itself offers, through the same door as any plugin: presets and executors."""
+"""What marlbench itself offers, by the same door as a plugin: presets, executors, sinks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from marlbench.executors import Executor
 from marlbench.plugin import Preset, hookimpl
+from marlbench.sinks import Sink
 
 marlbench_api = 2
 
@@ -71,3 +72,14 @@ def marlbench_executors() -> Iterable[Executor]:
     from marlbench.grid.executors.slurm import SLURM
 
     return [LOCAL, RAY, SLURM]
+
+
+@hookimpl
+def marlbench_sinks() -> Iterable[Sink]:
+    """Offer the trackers of experiments that people use."""
+    from marlbench.following.mlflow import MLFLOW
+    from marlbench.following.tensorboard import TENSORBOARD
+    from marlbench.following.trackio import TRACKIO
+    from marlbench.following.weights_and_biases import WANDB
+
+    return [TENSORBOARD, WANDB, MLFLOW, TRACKIO]

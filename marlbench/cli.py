@@ -6,12 +6,36 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from marlbench.cli_options import (
+    RESULTS,
+    Algorithms,
+    AnExecutor,
+    AStudy,
+    ASuite,
+    DryRun,
+    Label,
+    Only,
+    Presets,
+    Results,
+    RunsPerGpu,
+    Seed,
+    Seeds,
+    Sets,
+    SettingsFile,
+    Shard,
+    Sinks,
+    Steps,
+    Tasks,
+    Trust,
+    Workers,
+    code_of,
+    print_lines,
+)
+from marlbench.cli_runs import app as runs
 from marlbench.commands.selftest import selftest
 from marlbench.errors import UserError
 from marlbench.exit_codes import ExitCode
@@ -19,7 +43,6 @@ from marlbench.installation import DISTRIBUTION, clash
 
 __all__ = ["app", "main"]
 
-RESULTS = Path("results")
 USAGE_ERRORS: tuple[type[Exception], ...] = typer.BadParameter.__mro__[1:3]
 """Click's `UsageError` and `ClickException`, for which typer exports no name."""
 
@@ -39,14 +62,7 @@ env = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(env, name="env")
-
-Of = Annotated[str, typer.Option("--of", metavar="newest|best|STEP", help="Which of its policies.")]
-ARun = Annotated[str, typer.Argument(help="A run's folder, or its path below --results.")]
-Only = Annotated[
-    list[str] | None, typer.Option(metavar="NAME", help="These alone: a,b or one each.")
-]
-Shard = Annotated[str | None, typer.Option(metavar="K/N|auto", help="This part of the grid.")]
-Results = Annotated[Path, typer.Option(metavar="DIR", help="Folder that runs are written to.")]
+app.add_typer(runs)
 
 
 def main() -> None:
@@ -109,45 +125,28 @@ def options(
 
 @app.command()
 def run(  # noqa: PLR0913 - one parameter per option
-    suite: Annotated[str, typer.Option(metavar="NAME", help="Suite of tasks.")],
-    algo: Annotated[
-        list[str] | None, typer.Option(metavar="NAME", help="Algorithms: a,b or one --algo each.")
-    ] = None,
-    study: Annotated[str | None, typer.Option(metavar="NAME", help="In place of --algo.")] = None,
-    task: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Tasks, `all` for every one; else the preset decides."),
-    ] = None,
-    seeds: Annotated[int | None, typer.Option(metavar="N", help="This many seeds, from 0.")] = None,
-    seed: Annotated[
-        list[int] | None, typer.Option(metavar="K", help="This one; repeat it.")
-    ] = None,
-    steps: Annotated[int | None, typer.Option(metavar="N", help="Env steps per run.")] = None,
-    preset: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Presets, left to right.  [default: paper]"),
-    ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="One setting.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings (TOML).")] = None,
-    label: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Call variants ALGORITHM-NAME; else settings are spelt."),
-    ] = None,
+    suite: ASuite,
+    algo: Algorithms = None,
+    study: AStudy = None,
+    task: Tasks = None,
+    seeds: Seeds = None,
+    seed: Seed = None,
+    steps: Steps = None,
+    preset: Presets = None,
+    set_: Sets = None,
+    config: SettingsFile = None,
+    label: Label = None,
     results: Results = RESULTS,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Runs at a time; else as many as fit.")
-    ] = None,
-    runs_per_gpu: Annotated[int, typer.Option(metavar="N", min=1, help="That share a GPU.")] = 1,
-    executor: Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")] = "local",
+    workers: Workers = None,
+    runs_per_gpu: RunsPerGpu = 1,
+    executor: AnExecutor = "local",
     shard: Shard = None,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Go on with pickles of others: runs what they say.")
-    ] = False,
+    sink: Sinks = None,
+    trust: Trust = False,
+    dry_run: DryRun = False,
 ) -> int:
     """Train algorithms on tasks; the same command again goes on where it stopped."""
-    from marlbench.commands.run import read_request, run_grid
+    from marlbench.commands.run import Way, names, read_request, run_grid, show_plan
     from marlbench.overrides import parse_set
     from marlbench.store.folder import TRUST
 
@@ -167,15 +166,12 @@ def run(  # noqa: PLR0913 - one parameter per option
     )
     if trust:
         os.environ[TRUST] = "1"
-    return run_grid(request, results, executor, workers, runs_per_gpu)
-
-
-@app.command()
-def status(results: Results = RESULTS) -> None:
-    """Show every run: done, running, failed with its reason, waiting."""
-    from marlbench.grid.status import overview
-
-    _print(overview(results))
+    sinks = names("--sink", sink or [])
+    way = Way(executor, workers, runs_per_gpu, sinks)
+    if dry_run:
+        print_lines(show_plan(request, results, way))
+        return ExitCode.OK
+    return run_grid(request, results, way)
 
 
 @app.command("list")
@@ -184,7 +180,7 @@ def list_() -> None:
     from marlbench.commands.listing import listing
     from marlbench.host import load_catalogue
 
-    _print(listing(load_catalogue()))
+    print_lines(listing(load_catalogue()))
 
 
 @app.command()
@@ -195,7 +191,7 @@ def show(
     from marlbench.commands.show import describe
     from marlbench.host import load_catalogue
 
-    _print(describe(load_catalogue(), name))
+    print_lines(describe(load_catalogue(), name))
 
 
 @app.command()
@@ -208,8 +204,23 @@ def check(
     from marlbench.host import load_catalogue
 
     lines, passed = check_plugin(load_catalogue(), name, task)
-    _print(lines)
-    return _code(passed)
+    print_lines(lines)
+    return code_of(passed)
+
+
+@app.command()
+def bench(
+    only: Only = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Small sizes, short play.")] = False,
+    device: Annotated[str, typer.Option(metavar="cpu|cuda", help="Of learners.")] = "cpu",
+    json: Annotated[bool, typer.Option("--json", help="One object in place of tables.")] = False,
+) -> None:
+    """Measure what learners and suites cost on this machine."""
+    from marlbench.commands.bench import bench as lines
+    from marlbench.commands.run import names
+    from marlbench.host import load_catalogue
+
+    print_lines(lines(load_catalogue(), names("--only", only or []), quick, device, json))
 
 
 @env.command("check")
@@ -219,8 +230,8 @@ def env_check(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
     from marlbench.host import load_catalogue
 
     lines, ready = check_suite_needs(load_catalogue(), name)
-    _print(lines)
-    return _code(ready)
+    print_lines(lines)
+    return code_of(ready)
 
 
 @env.command("install")
@@ -230,120 +241,8 @@ def env_install(name: Annotated[str, typer.Argument(help="A suite.")]) -> int:
     from marlbench.host import load_catalogue
 
     lines, ready = install(load_catalogue(), name)
-    _print(lines)
-    return _code(ready)
-
-
-@app.command()
-def report(  # noqa: PLR0913 - one parameter per option
-    results: Annotated[
-        list[Path] | None,
-        typer.Option(metavar="DIR", help="Folder of runs; may be repeated.  [default: results]"),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Folder for the pages.")] = None,
-    suite: Only = None,
-    task: Only = None,
-    algo: Only = None,
-    label: Only = None,
-    metric: Annotated[str, typer.Option(metavar="NAME", help="What tables show.")] = "",
-    name: Annotated[list[str] | None, typer.Option(metavar="LABEL=TEXT")] = None,
-    include_unfinished: Annotated[
-        bool, typer.Option("--include-unfinished", help="Count unfinished runs too, as they are.")
-    ] = False,
-    against: Annotated[
-        list[str] | None,
-        typer.Option(metavar="paper|published", help="Whose numbers to put beside these."),
-    ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Again while runs run.")] = False,
-) -> None:
-    """Turn results into tables, figures and one page."""
-    from marlbench.commands.report import read_filters, watch_report, write_report
-    from marlbench.commands.run import names
-    from marlbench.host import load_catalogue
-
-    only = {"--suite": suite, "--task": task, "--algo": algo, "--label": label}
-    wanted = read_filters(only, metric, name or [], include_unfinished)
-    write, beside = watch_report if watch else write_report, names("--against", against or [])
-    _print(write(load_catalogue(), results or [RESULTS], out, wanted, beside))
-
-
-@app.command()
-def exclude(
-    run: ARun,
-    why: Annotated[str, typer.Option(metavar="TEXT", help="The reason, shown in reports.")] = "",
-    back: Annotated[bool, typer.Option("--back", help="Take it back into reports.")] = False,
-    results: Results = RESULTS,
-) -> None:
-    """Leave a run out of every report, which show it with the reason."""
-    from marlbench.commands.exclude import excluded
-
-    _print(excluded(run, results, why, back))
-
-
-@app.command()
-def diff(
-    run: ARun,
-    other: Annotated[str, typer.Argument(help="Another one.")],
-    results: Results = RESULTS,
-) -> None:
-    """Show in what two runs differ: settings, packages, machine and code."""
-    from marlbench.commands.diff import differences
-
-    _print(differences(run, other, results))
-
-
-@app.command()
-def watch(  # noqa: PLR0913 - one parameter per option
-    run: ARun,
-    episodes: Annotated[int, typer.Option(metavar="N", min=1, help="Episodes to film.")] = 3,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="A .gif or .mp4; else film.gif in the run's folder."),
-    ] = None,
-    fps: Annotated[int, typer.Option(metavar="N", min=1, max=50, help="Steps a second.")] = 8,
-    of: Of = "newest",
-    results: Results = RESULTS,
-) -> int:
-    """Film a trained agent on its evaluation episodes."""
-    from marlbench.commands.watch import film_run
-    from marlbench.host import load_catalogue
-
-    return film_run(load_catalogue(), run, results, out, episodes, fps, of)
-
-
-@app.command()
-def evaluate(  # noqa: PLR0913 - one parameter per option
-    run: ARun,
-    episodes: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="How many; else as many as its final evaluation."),
-    ] = None,
-    seed: Annotated[int, typer.Option(metavar="K", min=0, help="Of the start states.")] = 0,
-    task: Annotated[
-        str | None, typer.Option(metavar="OTHER", help="Another task of the suite.")
-    ] = None,
-    of: Of = "newest",
-    results: Results = RESULTS,
-) -> int:
-    """Play fresh episodes with a trained agent; no point of its curve is touched."""
-    from marlbench.commands.evaluate import evaluate_run
-    from marlbench.host import load_catalogue
-
-    return evaluate_run(load_catalogue(), run, results, episodes, seed, task, of)
+    print_lines(lines)
+    return code_of(ready)
 
 
 app.command()(selftest)
-
-
-def _code(well: bool) -> ExitCode:
-    """Give the exit code of a check."""
-    return ExitCode.OK if well else ExitCode.FAILED
-
-
-def _print(lines: Iterable[str]) -> None:
-    try:
-        for line in lines:
-            print(line)
-        sys.stdout.flush()
-    except BrokenPipeError:  # `marlbench list | head`: all that was wanted has been read
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

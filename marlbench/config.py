@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import combinations
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -47,7 +47,7 @@ class RunConfig(Config):
     """Minutes between checkpoints, where so many steps take longer [ours]."""
     silent_minutes: float | None = Field(default=None, gt=0)
     """Minutes without a sign of life (an env step, a gradient step) after which a worker is killed
-    and tried again; None: as its suite says, else 30 [ours]."""
+    and tried again; None: as its suite says, else 30, and 30 at least to start [ours]."""
     keep_checkpoints: str = Field(
         default="newest",
         pattern=r"^(newest|best|every=[1-9][0-9]*)$",
@@ -63,6 +63,9 @@ class RunConfig(Config):
     """Where the learner computes; `auto` takes a GPU if there is one [ours]."""
     threads: int = Field(default=1, ge=1)
     """Threads of torch per run on the CPU [ours: more is slower when runs share cores]."""
+    env_processes: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    """Processes that the copies of an environment step in; 0: the run's own; `auto`: as many as
+    the run has cores where steps take long, else 0. Changes no result [ours]."""
 
     @model_validator(mode="after")
     def keep_what_is_evaluated(self) -> RunConfig:

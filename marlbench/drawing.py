@@ -1,4 +1,4 @@
-"""What suites draw with: discs on a square map, with pillow; arrays of pixels come out."""
+"""What suites draw with: discs and slabs on a square map, with pillow; pixels come out."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-__all__ = ["AGENT", "ENEMY", "Colour", "Disc", "Shot", "board", "side_by_side"]
+__all__ = ["AGENT", "ENEMY", "Colour", "Disc", "Shot", "Slab", "board", "side_by_side"]
 
 Colour = tuple[int, int, int]
 AGENT, ENEMY = (44, 110, 180), (220, 95, 40)
@@ -40,6 +40,19 @@ class Disc:
 
 
 @dataclass(frozen=True)
+class Slab:
+    """A rectangle around (x, y), in map units; it lies below all discs."""
+
+    x: float
+    y: float
+    length: float
+    width: float
+    colour: Colour
+    angle: float = 0.0
+    """Radians by which its length is turned from the x axis, counter-clockwise."""
+
+
+@dataclass(frozen=True)
 class Shot:
     """A shot from one disc to another, by their numbers."""
 
@@ -48,12 +61,18 @@ class Shot:
 
 
 def board(
-    size: float, discs: Sequence[Disc], shots: Iterable[Shot] = (), cell: float = 0.0
+    size: float,
+    discs: Sequence[Disc],
+    shots: Iterable[Shot] = (),
+    cell: float = 0.0,
+    slabs: Iterable[Slab] = (),
 ) -> NDArray[np.uint8]:
     """Draw a square map (height, width, 3), with lines every `cell` map units."""
     image = Image.new("RGB", (PIXELS * FINE, PIXELS * FINE), GROUND)
     pen = Pen(ImageDraw.Draw(image), size)
     pen.map(cell or size)
+    for slab in slabs:
+        pen.slab(slab)
     for disc in discs:
         pen.sight(disc)
     for shot in shots:
@@ -88,6 +107,17 @@ class Pen:
         """Draw how far a living disc sees."""
         if disc.sight and disc.health != 0:
             self._canvas.ellipse(self._box(disc, disc.sight), outline=LINE, width=FINE)
+
+    def slab(self, slab: Slab) -> None:
+        """Draw a rectangle, however it is turned."""
+        along = np.array([np.cos(slab.angle), np.sin(slab.angle)])
+        across = np.array([-along[1], along[0]])
+        corners = [
+            along * (x * slab.length / 2) + across * (y * slab.width / 2)
+            for x, y in ((1, 1), (1, -1), (-1, -1), (-1, 1))
+        ]
+        places = [self._place(slab.x + float(dx), slab.y + float(dy)) for dx, dy in corners]
+        self._canvas.polygon(places, slab.colour, INK, FINE)
 
     def shot(self, source: Disc, target: Disc) -> None:
         """Draw a shot in the colour of who fires, a little to the side of one that comes back."""

@@ -7,16 +7,22 @@ from difflib import get_close_matches
 from pydantic import ValidationError
 
 __all__ = [
+    "RAISED_BY_PLUGINS",
     "SpecViolation",
     "UserError",
     "did_you_mean",
     "nearest",
     "one_line",
+    "text_of",
     "wrong_setting",
 ]
 
 LONGEST = 400
 """Characters of an error's text that one line keeps: some libraries write pages."""
+
+
+RAISED_BY_PLUGINS: tuple[type[BaseException], ...] = (Exception, SystemExit)
+"""What the code of others may raise: anything, and some end the process that they are in."""
 
 
 class UserError(Exception):
@@ -56,9 +62,13 @@ def one_line(error: BaseException) -> str:
     >>> one_line(ValueError("no such map"))
     'ValueError: no such map'
     """
-    said = wrong_setting(error) if isinstance(error, ValidationError) else str(error)
-    text = textwrap.shorten(said, LONGEST, placeholder=" ...")
+    text = textwrap.shorten(text_of(error), LONGEST, placeholder=" ...")
     return ": ".join(filter(None, [type(error).__name__, text]))
+
+
+def text_of(error: BaseException) -> str:
+    """Give an exception's text, or the first wrong setting."""
+    return wrong_setting(error) if isinstance(error, ValidationError) else str(error)
 
 
 def wrong_setting(error: ValidationError) -> str:

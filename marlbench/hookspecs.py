@@ -9,6 +9,7 @@ import pluggy
 
 from marlbench.executors import Executor
 from marlbench.plugin import Algorithm, Preset, Suite
+from marlbench.sinks import Sink
 from marlbench.studies import Study
 
 if TYPE_CHECKING:
@@ -45,3 +46,8 @@ def marlbench_executors() -> Iterable[Executor]:  # type: ignore[empty-body]
 @hookspec
 def marlbench_report_sections() -> Iterable[Section]:  # type: ignore[empty-body]
     """Further parts of a report."""
+
+
+@hookspec
+def marlbench_sinks() -> Iterable[Sink]:  # type: ignore[empty-body]
+    """Places that rows of runs are handed on to."""

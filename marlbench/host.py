@@ -13,8 +13,9 @@ import pluggy
 from marlbench import hookspecs
 from marlbench.errors import UserError, did_you_mean, one_line
 from marlbench.executors import Executor
-from marlbench.installation import DISTRIBUTION, pip_install
+from marlbench.installation import DISTRIBUTION
 from marlbench.plugin import API_VERSION, Algorithm, Preset, Suite
+from marlbench.sinks import Sink
 from marlbench.studies import Study
 from marlbench.validation import NAMED, UNNAMED, flaw
 
@@ -24,10 +25,7 @@ __all__ = [
     "UnknownNameError",
     "check_open_tasks",
     "check_task",
-    "importable",
     "load_catalogue",
-    "missing",
-    "remedy",
 ]
 
 GROUP = "marlbench"
@@ -82,6 +80,7 @@ class Catalogue:
     presets: dict[str, Preset] = field(default_factory=dict)
     studies: dict[str, Study] = field(default_factory=dict)
     executors: dict[str, Executor] = field(default_factory=dict)
+    sinks: dict[str, Sink] = field(default_factory=dict)
     report_sections: list[Any] = field(default_factory=list)
     plugins: dict[str, str] = field(default_factory=dict)
     """The distribution of every plugin that lives, by the name of its entry point."""
@@ -108,6 +107,10 @@ class Catalogue:
     def executor(self, name: str) -> Executor:
         """Give the executor of this name; raises UnknownNameError."""
         return self._find("executor", name, self.executors)
+
+    def sink(self, name: str) -> Sink:
+        """Give the sink of this name; raises UnknownNameError."""
+        return self._find("sink", name, self.sinks)
 
     def unknown(self, what: str, name: str, known: Iterable[str]) -> UnknownNameError:
         """Make the error for a name that nothing has: its plugin is broken, or it is misspelt."""
@@ -264,38 +267,6 @@ def _twice(kind: str, name: str, first: str, second: str) -> str:
     return f"the {kind} {name!r} is offered by {first} and by {second}; uninstall one of them"
 
 
-def require_installed(suite: Suite) -> None:
-    """Raise UserError with the remedy if a suite lacks what it requires."""
-    if lack := missing(suite):
-        raise UserError(lack)
-
-
-def missing(suite: Suite) -> str | None:
-    """Say what a suite lacks, with the remedy, without importing its simulator."""
-    absent = [name for name in suite.requires if not importable(name)]
-    if not absent:
-        return None
-    return f"the suite {suite.name!r} needs {', '.join(absent)}: {remedy(suite, absent)}"
-
-
-def remedy(suite: Suite, absent: Iterable[str]) -> str:
-    """Give the one line that installs what a suite lacks, or that says more of it."""
-    steps = [pip_install(suite.extra)] if suite.extra else []
-    if suite.install is not None:
-        steps.append(f"marlbench env install {suite.name}")
-    if not steps and suite.examine is not None:
-        return f"marlbench env check {suite.name}"
-    return " && ".join(steps) or f"pip install {' '.join(absent)}"
-
-
-def importable(module: str) -> bool:
-    """Whether a module is there, by its name; its package is imported, itself it is not."""
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):
-        return False
-
-
 def check_task(suite: Suite, task: str) -> None:
     """Raise UnknownNameError if the suite has no such task."""
     if task in suite.tasks or suite.open_tasks:
@@ -306,19 +277,42 @@ def check_task(suite: Suite, task: str) -> None:
     )
 
 
+def require_actions(algorithms: Iterable[Algorithm], suite: str, kinds: Mapping[str, str]) -> None:
+    """Raise UserError for the first algorithm that cannot act as a task wants.
+
+    `kinds`: how agents act (`EnvSpec.actions`) by name of the suite's tasks.
+    """
+    for task, kind in kinds.items():
+        for each in algorithms:
+            if kind not in each.actions:
+                needs = " or ".join(each.actions)
+                raise UserError(
+                    f"{each.name} needs {needs} actions, and {suite}/{task} has {kind} actions: "
+                    f"leave {each.name} out, or take another task"
+                )
+
+
 def check_open_tasks(suite: Suite, tasks: Iterable[str], config: Any) -> None:
     """Raise UserError for a task that cannot be built, of a suite that takes any name.
 
-    Only a building can tell whether such a name means something; other suites list theirs.
+    Only a building can tell whether such a name means something; other suites list theirs. It is
+    done in a process of its own, of which an environment may do what it likes.
     """
     if not suite.open_tasks:
         return
-    from marlbench.vecenv.single import build_single  # with numpy, which listing plugins spares
+    from marlbench.vecenv.process import call  # with numpy, which listing plugins spares
 
     for task in tasks:
         try:
-            build_single(suite, task, config).close()
+            call(build_and_close, suite.name, task, config)
         except Exception as error:  # a plugin may raise anything
             raise UnknownNameError(
                 f"the suite {suite.name!r} cannot build the task {task!r}: {one_line(error)}"
             ) from error
+
+
+def build_and_close(suite: str, task: str, config: Any) -> None:
+    """Build one copy of a task and close it again; raises what that raises."""
+    from marlbench.vecenv.single import build_single
+
+    build_single(load_catalogue().suite(suite), task, config).close()

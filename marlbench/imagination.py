@@ -37,13 +37,11 @@ class Imagination:
 class ImaginingAgent(Agent, Protocol):
     """An `Agent` with a world model, which the host judges by what it foresees."""
 
-    def imagine(
-        self, seen: Step, actions: NDArray[np.int64], rng: np.random.Generator
-    ) -> Imagination:
+    def imagine(self, seen: Step, actions: NDArray[Any], rng: np.random.Generator) -> Imagination:
         """Imagine H steps behind the seen ones, under actions that are given; change nothing.
 
         `seen` is (C, B, ...), time first: C steps on end of B episodes, none a `last` one; the
-        first is marked `first`, whatever came before it. `actions` (C + H - 1, B, A) are those
+        first is marked `first`, whatever came before it. `actions` (C + H - 1, B, A, *) are those
         taken at the seen steps and at the imagined ones but the last. Latent states are drawn of
         the model's prior, with `rng`: a function, as `act`, of the parameters and of what is given.
         """

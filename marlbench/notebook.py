@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from marlbench.commands.check import verdicts
-from marlbench.commands.run import play_grid, read_request
+from marlbench.commands.run import Way, names, play_grid, read_request
 from marlbench.commands.watch import check_playable, find_run, spec_of
 from marlbench.errors import UserError, one_line
 from marlbench.host import Catalogue, load_catalogue
 from marlbench.overrides import Override
-from marlbench.store import load as load_evaluations
-from marlbench.store import load_training, runs
+from marlbench.store import runs, tidy
 from marlbench.store.folder import COMMAND, TRUST
 
 if TYPE_CHECKING:
@@ -31,12 +30,19 @@ RESULTS = "results"
 
 
 class Frames(NamedTuple):
-    """What runs measured, a row each; both frames say whose run it is in their first columns."""
+    """What runs measured and are; every frame says whose run a row is in its first columns.
+
+    `results/README.md` has all columns.
+    """
 
     evaluations: pd.DataFrame
-    """A row per evaluation: the mean of every metric, and in `values` its episodes' own by name."""
+    """A row per evaluation, the curve's and the final one: the mean of every metric."""
+    episodes: pd.DataFrame
+    """A row per episode of an evaluation: its metrics, its length, its start state."""
     training: pd.DataFrame
     """A row per update, with the metrics of the learner; NaN where another learner has them."""
+    runs: pd.DataFrame
+    """A row per run: what it ran on, and all its settings."""
 
 
 def catalogue() -> Catalogue:
@@ -60,6 +66,7 @@ def run(  # noqa: PLR0913 - the command's options
     workers: int | None = None,
     runs_per_gpu: int = 1,
     executor: str = "local",
+    sink: str | Sequence[str] = (),
     shard: str | None = None,
     trust: bool = False,
     study: str | None = None,
@@ -88,8 +95,9 @@ def run(  # noqa: PLR0913 - the command's options
         shard=shard,
         study=study,
     )
+    way = Way(executor, workers, runs_per_gpu, names("sink", _listed(sink)))
     with _told_to_workers({COMMAND: typed} | ({TRUST: "1"} if trust else {})):
-        grid, outcome = play_grid(request, Path(results), executor, workers, runs_per_gpu)
+        grid, outcome = play_grid(request, folder_of(results), way)
     if outcome.interrupted:
         raise KeyboardInterrupt
     diverged = {each.folder for each in runs(Path(results)) if each.status == "diverged"}
@@ -101,12 +109,21 @@ def run(  # noqa: PLR0913 - the command's options
     return Frames(*(frame[frame["folder"].isin(folders)] for frame in load(results)))
 
 
+def folder_of(name: str | Path) -> Path:
+    """Give a folder by its name; raises UserError for `""`, as of a variable that is not set."""
+    if not str(name).strip():
+        raise UserError("results names no folder")
+    return Path(name)
+
+
 def load(folder: str | Path = RESULTS) -> Frames:
-    """Give what all runs below a results folder measured; raises UserError if there is none."""
+    """Give what runs below a results folder measured and are; raises UserError if none is there."""
     place = Path(folder)
-    if not runs(place):
+    found = runs(place)
+    if not found:
         raise UserError(f"there is no run below {place}: give the folder that runs were written to")
-    return Frames(load_evaluations(place), load_training(place))
+    tables = (tidy.evaluations, tidy.episodes, tidy.training, tidy.settings)
+    return Frames(*(table(found) for table in tables))
 
 
 def load_agent(folder: str | Path, seed: int = 0, of: str = "newest") -> TrainedAgent:
@@ -116,7 +133,7 @@ def load_agent(folder: str | Path, seed: int = 0, of: str = "newest") -> Trained
     `run.keep_checkpoints`); `seed` decides what the learner draws. Raises UserError where there is
     no such run, policy or simulator.
     """
-    place = find_run(str(folder), Path(RESULTS))
+    place = find_run(str(folder), Path(RESULTS)).absolute()  # an environment may change the folder
     spec, found = spec_of(place), load_catalogue()
     algorithm, suite = found.algorithm(spec.algorithm), check_playable(found, place, of)
 

@@ -3,6 +3,10 @@
 One vocabulary of shapes, used in every trailing comment of the project:
 `E` environments, `B` batch, `T` time, `A` agents, `U` actions, `O` observation, `S` state,
 `H` horizon, `D` feature.
+
+An agent acts in one of two ways (`EnvSpec.actions`). `discrete`: it chooses one of U actions, and a
+joint action is (A,) int64. `box`: it says U numbers, and a joint action is (A, U) float32. `(A, *)`
+stands for either, (E, A, *) for E copies of it.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import pluggy
 
 from marlbench.appearance import Appearance
+from marlbench.entries import Finding, Preset
 from marlbench.metrics import Metric, episode_return, win_rate
 from marlbench.plugin_config import AlgorithmConfig, Config
 
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "API_VERSION",
+    "ActionKind",
     "Agent",
     "Algorithm",
     "AlgorithmConfig",
@@ -47,6 +53,9 @@ __all__ = [
 API_VERSION = 2
 """The contract of this page. A plugin module states the one it is for: `marlbench_api = 2`."""
 
+ActionKind = Literal["discrete", "box"]
+"""How agents act: by choosing one of U actions, or by saying U numbers."""
+
 hookimpl = pluggy.HookimplMarker("marlbench")
 """Marks a plugin's function as the implementation of the hook of the same name (hookspecs.py)."""
 
@@ -63,7 +72,10 @@ class Step:
     obs: NDArray[Any]
     """(A, *O) observations; all zeros for an agent that is not alive."""
     avail: NDArray[np.bool_]
-    """(A, U) available actions, at least one per agent; a dead agent has the no-op alone."""
+    """(A, U) available actions, at least one per agent; a dead agent has the no-op alone.
+
+    Of a box the numbers that are the agent's to say; a dead agent has none. All others are ignored.
+    """
     alive: NDArray[np.bool_]
     """(A,) False from the step on which the agent is gone."""
     reward: NDArray[np.float32]
@@ -87,16 +99,19 @@ class EnvSpec:
     num_agents: int
     obs_shape: tuple[int, ...]
     num_actions: int
+    """U: how many actions an agent can choose from, or how many numbers it says."""
     episode_limit: int
     """Longest episode in env steps."""
-    actions: Literal["discrete"] = "discrete"
-    """The kind of actions: one of `num_actions` for each agent. A later contract adds `box`."""
+    actions: ActionKind = "discrete"
+    """The kind of actions."""
+    bounds: tuple[tuple[float, float], ...] = ()
+    """(low, high) of each of the U numbers of a box, +-inf for none: the host clips to them."""
     obs_dtype: str = "float32"
     """`float32` vectors or `uint8` images (height, width, channels)."""
     state_shape: tuple[int, ...] | None = None
     """(S,): one for the team. (A, S): one for each agent; learners that mix flatten it to A * S."""
     noop: int | None = None
-    """Index of the action that does nothing, a dead agent's only one; None: agents never die."""
+    """Index of the action that does nothing, a dead agent's only one; None: none die, or a box."""
     reward: Literal["team", "individual"] = "team"
     """`team`: the same number for all; `individual`: each its own, the return is their sum."""
     metrics: tuple[Metric, ...] = (episode_return(),)
@@ -105,6 +120,16 @@ class EnvSpec:
     """Name and version of what is simulated: results of different versions do not mix."""
     agent_index: Literal["as its paper", "observed", "hidden"] = "as its paper"
     """Whether agents are told which they are; where `hidden`, a learner does not tell them."""
+
+    @property
+    def action_shape(self) -> tuple[int, ...]:
+        """Shape of a joint action: (A,), or (A, U) of numbers."""
+        return (self.num_agents, *(() if self.actions == "discrete" else (self.num_actions,)))
+
+    @property
+    def action_dtype(self) -> str:
+        """`int64`, or `float32` of numbers."""
+        return "int64" if self.actions == "discrete" else "float32"
 
     @property
     def own_states(self) -> bool:
@@ -124,8 +149,8 @@ class Env(Protocol):
         """Begin the episode that this seed decides entirely: its `first` step."""
         ...
 
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Play one joint action (A,); never called after a `last` step, the host resets."""
+    def step(self, actions: NDArray[Any]) -> Step:
+        """Play one joint action (A, *), in its box; never called after a `last` step."""
         ...
 
     def close(self) -> None:
@@ -144,7 +169,7 @@ class SplitEnv(Env, Protocol):
         """Ask for `reset` and do not wait."""
         ...
 
-    def send_step(self, actions: NDArray[np.int64]) -> None:
+    def send_step(self, actions: NDArray[Any]) -> None:
         """Ask for `step` and do not wait."""
         ...
 
@@ -170,8 +195,8 @@ class VectorEnv(Protocol):
         """Begin an episode in every copy, from seeds (E,)."""
         ...
 
-    def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
-        """Play joint actions (E, A).
+    def step(self, actions: NDArray[Any], seeds: NDArray[np.int64]) -> Step:
+        """Play joint actions (E, A, *), within the bounds of a box.
 
         A copy that stood on a `last` step ignores its action and begins the episode of its
         seed in seeds (E,); the other copies ignore their seeds.
@@ -192,8 +217,10 @@ class Agent(Protocol):
 
     def act(
         self, step: Step, policy_state: Any, rng: np.random.Generator, explore: bool
-    ) -> tuple[NDArray[np.int64], Any]:
-        """Give available actions (E, A) and the policy's next state; change nothing.
+    ) -> tuple[NDArray[Any], Any]:
+        """Give available actions (E, A, *) and the policy's next state; change nothing.
+
+        What lies outside of a box is clipped as it is played; `observe` is given what was said.
 
         A function of the parameters, the step, the policy's state and `rng` alone, so that
         evaluating cannot disturb training. All that is random comes from `rng`, which the host
@@ -202,8 +229,8 @@ class Agent(Protocol):
         """
         ...
 
-    def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
-        """See a training step and the actions (E, A) then taken; `last` steps are shown too."""
+    def observe(self, step: Step, actions: NDArray[Any]) -> None:
+        """See a training step and the actions (E, A, *) then given; `last` steps are shown too."""
         ...
 
     def update(self) -> dict[str, float] | None:
@@ -268,23 +295,12 @@ class Algorithm:
     where `EnvSpec.agent_index` is `hidden`; `implied` by the order in which they act."""
     stochastic: bool = False
     """Whether exploring play samples the policy itself; then evaluations play it sampled too."""
-    actions: tuple[Literal["discrete"], ...] = ("discrete",)
-    """Kinds of actions that it can choose (`EnvSpec.actions`); the host refuses other tasks."""
+    actions: tuple[ActionKind, ...] = ("discrete",)
+    """Kinds of actions by which it can act (`EnvSpec.actions`); the host refuses other tasks."""
     appearance: Appearance = field(default_factory=Appearance)
     """Its name for readers, its place in tables and its look in figures."""
     wants_gpu: bool = False
     """Whether the paper's settings take days without a GPU, so that the host can say so."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that a suite needs on this machine: is it there, and if not, what to do."""
-
-    what: str
-    """What was looked for and what was found, e.g. `StarCraft II: 4.10 in ~/StarCraftII`."""
-    ok: bool
-    remedy: str = ""
-    """One line: the command or the page that mends it."""
 
 
 @dataclass(frozen=True)
@@ -303,6 +319,8 @@ class Suite:
     """What of `tasks` the `paper` preset plays where the suite has more; empty: all of them."""
     observes_images: Callable[[str, Any], bool] = lambda task, config: False
     """`(task, config)`: are observations images? Asked to plan, so it imports no simulator."""
+    actions: Callable[[str, Any], ActionKind] = lambda task, config: "discrete"
+    """`(task, config)`: how do agents act? Asked to plan, so it imports no simulator."""
     build_vector: Callable[[str, Any, int], VectorEnv] | None = None
     """`build_vector(task, config, num_envs)`, in place of `build`, steps E copies at once.
 
@@ -316,31 +334,17 @@ class Suite:
     """Whether `build` takes names that are not in `tasks` (an import path, say)."""
     copyable: bool = False
     """Whether copies can be pickled mid-episode, so that a resumed run goes on exactly."""
+    slow_steps: bool = False
+    """Whether a step takes a millisecond or so, and copies gain by processes of their own."""
     silent_minutes: float = 30.0
-    """Minutes that one call of a copy may last: after that a worker counts as hung and is killed,
-    unless the user says otherwise (`run.silent_minutes`)."""
+    """Minutes that a call of a copy may last before a worker is killed (`run.silent_minutes`)."""
     install: Callable[[], None] | None = None
     """What pip alone cannot install: `marlbench env install NAME` calls it; prints as it goes."""
     examine: Callable[[], Iterable[Finding]] | None = None
-    """Looks at what the suite needs on this machine; `marlbench env check NAME` prints it."""
+    """Looks in seconds at what it needs: for `marlbench run` and `env check`; `trial` plays."""
+    trial: Callable[[], Finding] | None = None
+    """Plays a little: the last line of `marlbench env check`, once nothing is missing."""
     render: Callable[[Any], NDArray[np.uint8]] | None = None
     """Draws an `Env`, or a `VectorEnv` of one copy: (height, width, 3), or NotImplementedError."""
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Named settings; presets compose left to right over the defaults."""
-
-    name: str
-    summary: str
-    """One sentence for `marlbench list`."""
-    run: Mapping[str, Any] = field(default_factory=dict)
-    """The host's own settings (`marlbench.config.RunConfig`), e.g. `{"steps": 20_000}`."""
-    seeds: int | None = None
-    """How many seeds, where the user does not say."""
-    all_tasks: bool | None = None
-    """Where the user names no task. True: `Suite.paper_tasks`, or all; False: the default one."""
-    algorithms: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Settings of algorithms by name, under those that an algorithm itself gives this preset."""
-    on_pictures: str | None = None
-    """The preset whose settings of algorithms follow where observations are images."""
+    draw_observation: Callable[[str, Any, NDArray[Any]], NDArray[np.uint8]] | None = None
+    """`(task, config, obs (O,))`, a vector seen or imagined: (height, width, 3), all as large."""

@@ -30,6 +30,15 @@ class AlgorithmConfig(Config):
     num_envs: int = Field(default=8, ge=1)
     """Copies of the environment that are played in lockstep [ours]."""
 
+    @property
+    def bound_to_steps(self) -> str:
+        """Name the setting by which learning depends on how many env steps the run has in all.
+
+        Empty: none does, so a finished run can go on to more. A schedule down to the run's last
+        step does.
+        """
+        return ""
+
     @model_validator(mode="before")
     @classmethod
     def rename_former(cls, values: Any) -> Any:

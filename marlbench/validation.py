@@ -8,6 +8,7 @@ from typing import Any
 from marlbench.errors import did_you_mean
 from marlbench.executors import Executor
 from marlbench.plugin import Algorithm, AlgorithmConfig, Config, Preset, Suite
+from marlbench.sinks import Sink
 from marlbench.studies import Study
 
 __all__ = ["NAMED", "UNNAMED", "flaw"]
@@ -18,6 +19,7 @@ NAMED: dict[str, type[Any]] = {
     "presets": Preset,
     "studies": Study,
     "executors": Executor,
+    "sinks": Sink,
 }
 UNNAMED = ("report_sections",)
 

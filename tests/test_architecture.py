@@ -20,6 +20,7 @@ FILES = sorted([COMMAND, *(file for package in (HOST, *PLUGINS) for file in pack
 HOSTS = [file for file in FILES if file.is_relative_to(HOST)]
 SIMULATORS = {
     "dmlab2d",
+    "vmas",
     "meltingpot",
     "gymnasium",
     "jax",

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from marlbench.host import load_catalogue, missing
+from marlbench.host import load_catalogue
+from marlbench.needs import missing
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 ACTING = ["policy step, 1 copies", "policy step, 8 copies"]

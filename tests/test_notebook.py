@@ -67,6 +67,11 @@ def test_a_grid_gives_the_frames_of_its_runs(frames: Frames, desk: Path) -> None
     assert frames.training.empty  # nobody learns so early
     again = marlbench.run("qmix", "skirmish", preset="quick", seeds=1, steps=100, set=SMALL)
     assert again.evaluations["label"].unique().tolist() == ["qmix-quick"]
+    assert [set(each["label"]) for each in again if len(each)] == [{"qmix-quick"}] * 3
+    assert again.runs[["run.steps", "algorithm.mixer"]].values.tolist() == [[100, "monotonic"]]
+    assert rows["kind"].value_counts().to_dict() == {"curve": 4, "final": 2}
+    sampled = frames.episodes.query("way == 'sampled'")
+    assert set(sampled["label"]) == {"dmawm-quick"}
     assert len(marlbench.load().evaluations) == len(rows)
     provenance = json.loads(next(desk.glob("results/*/*/qmix-*/*/provenance.json")).read_text())
     assert provenance["command"] == (
@@ -112,9 +117,17 @@ def test_the_readmes_five_lines_play_an_episode(desk: Path) -> None:
 @pytest.mark.usefixtures("frames", "desk")
 def test_the_page_of_results_reads_them(capsys: pytest.CaptureFixture[str]) -> None:
     page = (ROOT / "results" / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```python\n(.*?)^```$", page, re.S | re.M)
-    exec(block, {})
-    assert re.search(r"skirmish +3v3 +dmawm-quick +-?\d", capsys.readouterr().out)
+    names: dict[str, object] = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", page, re.S | re.M):
+        exec(block, names)
+    printed = capsys.readouterr().out
+    assert re.search(r"skirmish +3v3 +dmawm-quick +-?\d", printed)
+    assert "nan" not in str(names["ends"]).lower()
+    told = re.findall(r"`([\w. ]+)`", page.split("| table, a row for each")[1].split("\n\n")[0])
+    tables = {name: names[name] for name in ("evaluations", "episodes", "training", "runs")}
+    known = {column for table in tables.values() for column in table.columns}  # type: ignore[attr-defined]
+    shown = {"sampled NAME", "greedy", "sampled", "eval.jsonl", *tables}
+    assert set(told) - shown - known - {"suite.sight", "algorithm.gamma"} == set()
 
 
 def test_the_readmes_grid_is_one_that_can_be_asked_for() -> None:
@@ -151,14 +164,13 @@ def test_an_agent_plays_a_seed_the_same_way_again() -> None:
 def test_an_agent_that_draws_nothing_plays_the_episodes_of_its_last_evaluation(
     frames: Frames,
 ) -> None:
-    rows = frames.evaluations.query("label == 'qmix-quick' and env_steps > 0")
-    (row,) = rows.to_dict("records")
-    played = [
-        episode(row["folder"], evaluation_seed((1, int(row["step"])), copy, 0))[1]
-        for copy in range(2)
-    ]
+    rows = frames.episodes.query("label == 'qmix-quick' and env_steps > 0 and kind == 'curve'")
+    folder, step = rows.iloc[0]["folder"], int(rows.iloc[0]["step"])
+    starts = [evaluation_seed((1, step), copy, 0) for copy in range(2)]
+    assert rows["start"].tolist() == starts
+    played = [episode(folder, start)[1] for start in starts]
     # float32 rewards, summed here in another order than over the copies
-    np.testing.assert_allclose(played, row["values"]["return"], rtol=1e-5)
+    np.testing.assert_allclose(played, rows["return"], rtol=1e-5)
 
 
 @pytest.mark.usefixtures("tiny")

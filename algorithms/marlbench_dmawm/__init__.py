@@ -31,6 +31,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             build=build,
             execution="decentralised",
             stochastic=True,
+            actions=("discrete", "box"),
             paper="Learning Disentangled Multi-Agent World Model for Decentralized Control, 2026",
             appearance=Appearance("DMAWM", True, 30, "#B2182B", "solid", "circle"),
             presets=PRESETS,

@@ -1,6 +1,7 @@
 """The absorbing state: how absent agents and ended episodes are written down [section 4.2].
 
-An absent agent observes the null observation (zeros), has the no-op alone and takes it. Within an
+An absent agent observes the null observation (zeros), has the no-op alone and takes it; where
+agents say numbers it has none to say, and zeros stand for that. Within an
 episode this is relabelled when a step enters the replay. The step that ends an episode keeps what
 was observed; behind it stand absorbing steps of all agents, which are never stored but filled in
 when a window is packed. Nothing is appended to a time-out: what follows it is unknown.
@@ -38,7 +39,7 @@ class Batch:
     present: Tensor
     """(T, B, A), 1 while the agent is there to decide."""
     action: Tensor
-    """(T, B, A) int64."""
+    """(T, B, A, *) int64, or float32 of numbers."""
     seen: Tensor
     """(T, B, A), 1 where what the agent observes is learnt from."""
     told: Tensor
@@ -59,17 +60,25 @@ def fields(spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], str]]:
 
 
 def null_action(spec: EnvSpec) -> int:
-    """The no-op; where a task has none, action 0 stands for it behind the end."""
+    """The no-op; where a task has none, 0 stands for it behind the end, as for every number."""
     return spec.noop if spec.noop is not None else 0
 
 
 def null_avail(spec: EnvSpec) -> NDArray[np.bool_]:
-    """(U,) the no-op alone."""
+    """(U,) the no-op alone, or no number."""
+    if spec.actions == "box":
+        return np.zeros(spec.num_actions, np.bool_)
     return np.arange(spec.num_actions) == null_action(spec)
 
 
+def acted(actions: NDArray[Any], where: NDArray[np.bool_], spec: EnvSpec) -> NDArray[Any]:
+    """Actions (..., A, *) where an agent takes one (..., A), the null action elsewhere."""
+    where = where.reshape(*where.shape, *[1] * (actions.ndim - where.ndim))
+    return np.where(where, actions, np.asarray(null_action(spec), actions.dtype))
+
+
 def relabel(
-    step: Step, actions: NDArray[np.int64], spec: EnvSpec, bootstrap_timeouts: bool
+    step: Step, actions: NDArray[Any], spec: EnvSpec, bootstrap_timeouts: bool
 ) -> dict[str, NDArray[Any]]:
     """A replay row of E copies: absent agents are absorbed, at a true end nobody decides.
 
@@ -83,7 +92,7 @@ def relabel(
         "avail": np.where(step.alive[..., None], step.avail, null_avail(spec)),
         "reward": step.reward,
         "present": present,
-        "action": np.where(present & ~step.last[:, None], actions, null_action(spec)),
+        "action": acted(actions, present & ~step.last[:, None], spec),
         "crashed": crashed,
         "first": step.first,
         "last": step.last,
@@ -114,7 +123,7 @@ def absorbed(windows: Windows, spec: EnvSpec, config: Config) -> Batch:
         cont=torch.from_numpy(cont.astype(np.float32)),
         present=torch.from_numpy(present.astype(np.float32)),
         action=torch.from_numpy(
-            np.where(empty, null_action(spec), rows["action"].astype(np.int64))
+            acted(rows["action"].astype(spec.action_dtype), ~empty & np.ones_like(present), spec)
         ),
         seen=torch.from_numpy(seen.astype(np.float32)),
         told=torch.from_numpy(told.astype(np.float32)),

@@ -19,7 +19,6 @@ from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.latents import latent_kl, sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import COLUMNS, strip
-from marlbench.toolbox.policies import gumbel_noise, sample
 from marlbench.toolbox.saving import Part, parts_of, restore, seeded, state_of
 from marlbench.toolbox.sequence_replay import SequenceReplay
 from marlbench.toolbox.training import descend, to_floats
@@ -41,7 +40,7 @@ class PolicyState:
     z: Tensor
     """(E, A, K) class indices."""
     action: Tensor
-    """(E, A)."""
+    """(E, A, *)."""
 
     def on(self, device: str) -> PolicyState:
         """The same on a device: a run may go on elsewhere than where it was saved."""
@@ -75,20 +74,22 @@ class Dmawm:
         agents, c = (num_envs, self.spec.num_agents), self.config
         h = torch.zeros(*agents, c.deter, device=self.device)
         z = torch.zeros(*agents, c.latents, dtype=torch.int64, device=self.device)
-        return PolicyState(h, z, torch.zeros_like(z[..., 0]))
+        nothing = np.zeros((num_envs, *self.spec.action_shape), self.spec.action_dtype)
+        return PolicyState(h, z, torch.from_numpy(nothing).to(self.device))
 
     @torch.no_grad()
     def act(
         self, step: Step, policy_state: PolicyState, rng: np.random.Generator, explore: bool
-    ) -> tuple[NDArray[np.int64], PolicyState]:
+    ) -> tuple[NDArray[Any], PolicyState]:
         """Each agent's action from its own history: sampled, or greedy [section 4.1]."""
         before = policy_state.on(self.device)
         uniform = torch.from_numpy(rng.random(before.z.shape, dtype=np.float32)).to(self.device)
-        noise = gumbel_noise(rng, step.avail.shape).to(self.device)
+        actor = self.policy.actor
+        noise = actor.decision.noise(rng, step.avail.shape).to(self.device)
         h, z = self.filter(step, before, uniform)
         avail = torch.from_numpy(step.avail).to(self.device)
-        policy = self.policy.actor(h, z, avail)  # (E, A, U)
-        action = sample(policy, noise) if explore else policy.argmax(-1)
+        policy = actor(h, z, avail)
+        action = policy.sample(noise) if explore else policy.mode()  # (E, A, *)
         return action.cpu().numpy(), PolicyState(h, z, action)
 
     def filter(self, step: Step, before: PolicyState, uniform: Tensor) -> tuple[Tensor, Tensor]:
@@ -108,7 +109,7 @@ class Dmawm:
 
     # Learning
 
-    def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
+    def observe(self, step: Step, actions: NDArray[Any]) -> None:
         """Keep a training step and the actions taken at it."""
         self.replay.add(relabel(step, actions, self.spec, self.config.bootstrap_timeouts))
         self.env_steps += int((~step.last).sum())
@@ -194,10 +195,8 @@ class Dmawm:
     # Showing
 
     @torch.no_grad()
-    def imagine(
-        self, seen: Step, actions: NDArray[np.int64], rng: np.random.Generator
-    ) -> Imagination:
-        """What follows on steps (C, B, ...) under actions (C + H - 1, B, A) [Figure 4]."""
+    def imagine(self, seen: Step, actions: NDArray[Any], rng: np.random.Generator) -> Imagination:
+        """What follows on steps (C, B, ...) under actions (C + H - 1, B, A, *) [Figure 4]."""
         state, taken = self.start(seen.first.shape[1]), torch.from_numpy(actions).to(self.device)
         for obs, first, action in zip(seen.obs, seen.first, taken, strict=False):
             h, log_q = self.infer(obs, first, state)

@@ -20,16 +20,14 @@ WIDTHS = (64, 96, 128, 128)
 
 
 def sides(side: int) -> list[int]:
-    """Sides of the maps of an image, itself first.
+    """Sides of the maps of an image, itself first, with a margin if it is too small.
 
     >>> sides(44)
     [44, 22, 11, 5, 2]
     """
-    found = [side]
+    found = [max(side, 2 ** len(WIDTHS))]
     for _ in WIDTHS:
         found.append(found[-1] // 2)
-    if not found[-1]:
-        raise ValueError(f"images with a side of {side}: want at least {2 ** len(WIDTHS)}")
     return found
 
 
@@ -37,10 +35,12 @@ class DeepEncoder(nn.Module):
     """Images to a vector: 44 x 44 gives 2 x 2 x 128 = 512."""
 
     def __init__(self, obs_shape: tuple[int, ...]) -> None:
-        """Build for images (height, width, channels); ValueError if they are too small."""
+        """Build for images (height, width, channels)."""
         super().__init__()
         height, width, channels = obs_shape
-        self.features = WIDTHS[-1] * sides(height)[-1] * sides(width)[-1]
+        high, wide = sides(height), sides(width)
+        self.margin = (0, wide[0] - width, 0, high[0] - height)
+        self.features = WIDTHS[-1] * high[-1] * wide[-1]
         layers: list[nn.Module] = []
         for inside, outside in pairwise((channels, *WIDTHS)):
             layers += [nn.Conv2d(inside, outside, 4, 2, 1), Channels(outside)]
@@ -49,6 +49,8 @@ class DeepEncoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Give features (..., D) of images (..., H, W, C), floats around 0."""
         pixels = images.flatten(end_dim=-4).permute(0, 3, 1, 2)  # (N, C, H, W)
+        if any(self.margin):
+            pixels = F.pad(pixels, self.margin)
         return self.convolutions(pixels).view(*images.shape[:-3], self.features)
 
 
@@ -60,6 +62,7 @@ class DeepDecoder(nn.Module):
         super().__init__()
         height, width, channels = obs_shape
         high, wide = sides(height), sides(width)
+        self.size = (height, width)
         self.smallest = (WIDTHS[-1], high[-1], wide[-1])
         features = WIDTHS[-1] * high[-1] * wide[-1]
         self.spread = nn.Sequential(
@@ -77,5 +80,7 @@ class DeepDecoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Give images (..., H, W, C), floats within half of 0, of features (..., D)."""
         maps = self.spread(features).flatten(end_dim=-2).unflatten(-1, self.smallest)
-        images = F.sigmoid(self.convolutions(maps)).permute(0, 2, 3, 1) - 0.5  # (N, H, W, C)
+        high, wide = self.size
+        drawn = self.convolutions(maps)[..., :high, :wide]
+        images = F.sigmoid(drawn).permute(0, 2, 3, 1) - 0.5  # (N, H, W, C)
         return images.reshape(*features.shape[:-1], *images.shape[1:])

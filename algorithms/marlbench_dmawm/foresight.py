@@ -22,7 +22,7 @@ def foresee(
     present: Tensor,
     rng: np.random.Generator,
 ) -> Imagination:
-    """Go on from h (B, A, D), z (B, A, K) under actions (H, B, A); z is drawn of the prior.
+    """Go on from h (B, A, D), z (B, A, K) under actions (H, B, A, *); z is drawn of the prior.
 
     `present` (B, A) bool says who is there at the start; where absence is no state, who is gone
     is drawn from the continuations, as in imagined play.

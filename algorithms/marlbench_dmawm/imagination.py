@@ -12,7 +12,6 @@ from torch import Tensor
 
 from marlbench.plugin import EnvSpec
 from marlbench.toolbox.latents import sample_classes
-from marlbench.toolbox.policies import gumbel, log_prob, sample
 from marlbench.toolbox.ppo import ImaginedRollout
 from marlbench.toolbox.returns import gae
 from marlbench_dmawm.absorbing import ends
@@ -43,21 +42,21 @@ def imagine(
     agent, env = model.agent, model.environment
     h, z, avail = start.h, start.z, start.avail
     there = None if model.config.absorbing_state else start.weight > 0  # (R, A)
-    action_noise = gumbel((horizon, *avail.shape), generator).to(h.dtype)
+    action_noise = actor.decision.own_noise(generator, (horizon, *avail.shape)).to(h.dtype)
     latent_noise = uniform_numbers((horizon, *z.shape), generator)
     mask_noise = uniform_numbers((horizon, *avail.shape), generator)
     cont_noise = uniform_numbers((horizon, *avail.shape[:-1]), generator)
     states, latents, rewards, conts = [h], [z.to(torch.uint8)], [], []
     masks, actions, log_probs = [], [], []
     for t in range(horizon):
-        policy = actor(h, z, avail)  # (R, A, U)
-        action = sample(policy, action_noise[t])  # (R, A)
+        policy = actor(h, z, avail)
+        action = policy.sample(action_noise[t])  # (R, A, *)
         masks.append(avail)
         actions.append(action)
-        log_probs.append(log_prob(policy, action))
+        log_probs.append(policy.log_prob(action))
         h = agent.next(h, z, action)  # (R, A, D)
         z, context = foreseen(env, h, there, latent_noise[t])
-        avail = sampled_mask(env.avail(context), mask_noise[t])
+        avail = sampled_mask(env.avail(context), mask_noise[t], actor.decision.must_choose)
         cont = env.cont(context).squeeze(-1).sigmoid()  # (R, A)
         if there is not None:
             there = there & (cont_noise[t] < cont)
@@ -98,12 +97,14 @@ def weights(start: Start, cont: Tensor, config: Config) -> Tensor:
     return torch.cat([start.weight[None], cont[:-1]]).cumprod(0)
 
 
-def sampled_mask(logits: Tensor, uniform: Tensor) -> Tensor:
-    """Actions (..., U) that are available, each drawn by itself; at least the likeliest one.
+def sampled_mask(logits: Tensor, uniform: Tensor, must_choose: bool) -> Tensor:
+    """Actions (..., U) that are available, each drawn by itself.
 
-    From logits (..., U) and uniform numbers (..., U) [code: codes/world_model.py].
+    From logits (..., U) and uniform numbers (..., U). Where an agent `must_choose` it is at least
+    the likeliest one [code: codes/world_model.py]; of numbers there may be none.
     """
-    return (uniform < logits.sigmoid()) | (logits == logits.amax(-1, keepdim=True))
+    drawn = uniform < logits.sigmoid()
+    return drawn | (logits == logits.amax(-1, keepdim=True)) if must_choose else drawn
 
 
 @torch.no_grad()

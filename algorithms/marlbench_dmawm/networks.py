@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
+from marlbench.toolbox.decisions import Box, Policy, decision
 from marlbench.toolbox.latents import LatentLinear, latent_log_probs, sample_classes
 from marlbench.toolbox.networks import NormGRU, NormSiLU, hidden_layers, initialise, mlp
-from marlbench.toolbox.policies import masked_log_probs
 from marlbench.toolbox.vision import CellDecoder, CellEncoder
 from marlbench_dmawm.attention import AgentTransformer
 from marlbench_dmawm.config import Config
@@ -30,7 +30,7 @@ from marlbench_dmawm.twohot import TwoHot, symexp, symlog
 
 
 class ClassReader(nn.Module):
-    """A normalised layer that reads what is given as class indices: z or an action."""
+    """A normalised layer that reads what is given as class indices, z."""
 
     def __init__(self, categoricals: int, classes: int, units: int) -> None:
         super().__init__()
@@ -47,6 +47,42 @@ class ClassReader(nn.Module):
     def nothing(self) -> Tensor:
         """Features (F,) of no class at all."""
         return self.norm(self.linear.weight.new_zeros(self.linear.weight.shape[1]))
+
+
+class ActionReader(ClassReader):
+    """The same for an action's index."""
+
+    def __init__(self, num_actions: int, units: int) -> None:
+        super().__init__(1, num_actions, units)
+
+    def forward(self, classes: Tensor, probs: Tensor | None = None) -> Tensor:
+        """Features (..., F) of actions (...)."""
+        return super().forward(classes[..., None], probs)
+
+
+class NumbersReader(nn.Module):
+    """A normalised layer that reads an action of numbers, as the environment plays it."""
+
+    def __init__(self, bounds: tuple[tuple[float, float], ...], units: int) -> None:
+        super().__init__()
+        self.box = Box(bounds).requires_grad_(False)
+        self.linear = initialise(nn.Linear(len(bounds) + 1, units, bias=False))
+        self.norm = NormSiLU(units)
+
+    def forward(self, actions: Tensor) -> Tensor:
+        """Features (..., F) of actions (..., U)."""
+        return self.norm(self.linear(append_one(self.box.played(actions))))
+
+    def nothing(self) -> Tensor:
+        """Features (F,) of no action at all."""
+        return self.norm(self.linear.weight.new_zeros(len(self.linear.weight)))
+
+
+def action_reader(spec: EnvSpec, units: int) -> ActionReader | NumbersReader:
+    """Give what turns actions (..., *) into features (..., F)."""
+    if spec.actions == "box":
+        return NumbersReader(spec.bounds, units)
+    return ActionReader(spec.num_actions, units)
 
 
 class AgentModule(nn.Module):
@@ -68,7 +104,7 @@ class AgentModule(nn.Module):
         mean = torch.full(spec.obs_shape, 0.5) if self.images else None
         self.register_buffer("mean_image", mean)
         self.read_latent = ClassReader(config.latents, config.classes, units)
-        self.read_action = ClassReader(1, spec.num_actions, units)
+        self.read_action = action_reader(spec, units)
         self.gru = NormGRU(2 * units, deter)
         self.read_obs = initialise(nn.Linear(features, units, bias=False))
         self.read_state = initialise(nn.Linear(deter, units, bias=False))
@@ -100,8 +136,8 @@ class AgentModule(nn.Module):
         return self.read_obs(self.encoder(self.target(obs) if squashed else obs))
 
     def next(self, h: Tensor, z: Tensor, action: Tensor) -> Tensor:
-        """h_t = f(h_{t-1}, z_{t-1}, a_{t-1}): (..., D), (..., K) and (...) to (..., D) [Eq. 1]."""
-        read = torch.cat([self.read_latent(z), self.read_action(action[..., None])], -1)
+        """h_t = f(h_{t-1}, z_{t-1}, a_{t-1}): (..., D), (..., K), (..., *) to (..., D) [Eq. 1]."""
+        read = torch.cat([self.read_latent(z), self.read_action(action)], -1)
         return self.gru(read, h)
 
     def first_state(self) -> Tensor:
@@ -123,13 +159,13 @@ class AgentModule(nn.Module):
     ) -> tuple[Tensor, ...]:
         """States h (T, N, D), classes z (T, N, K) and log q (T, N, K, C) of T steps [Eq. 1].
 
-        From embedded observations (T, N, F), actions (T, N), where states begin anew (T, N) and
+        From embedded observations (T, N, F), actions (T, N, *), where states begin anew (T, N) and
         uniform numbers (T, N, K), without which z is the likeliest. It is `next` and `infer` in
         turn, fused: only what is sequential stands in the loop, and the products of h with the
         weights of the cell and of the posterior are one product.
         """
         weight_z, weight_a = self.gru.weight_x.split(self.config.units, 1)  # (3D, F) each
-        from_action = F.linear(self.read_action(action[:-1, :, None]), weight_a).unbind(0)
+        from_action = F.linear(self.read_action(action[:-1]), weight_a).unbind(0)
         merged = torch.cat([self.gru.weight_h, self.read_state.weight])  # (3D + F, D)
         sizes = [len(self.gru.weight_h), len(self.read_state.weight)]
         first = self.first_state()
@@ -158,7 +194,12 @@ class AppendOne(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., O) to (..., O + 1)."""
-        return F.pad(x, (0, 1), value=1.0)
+        return append_one(x)
+
+
+def append_one(x: Tensor) -> Tensor:
+    """(..., O) to (..., O + 1), the last of them 1."""
+    return F.pad(x, (0, 1), value=1.0)
 
 
 def observation_encoder(config: Config, spec: EnvSpec) -> tuple[nn.Module, int]:
@@ -244,16 +285,20 @@ class EnvironmentModule(nn.Module):
 
 
 class Actor(nn.Module):
-    """pi(a_t | h_t, z_t), shared by the agents, over the available actions [section 4.1]."""
+    """pi(a_t | h_t, z_t), shared by the agents, over the available actions [section 4.1].
+
+    Where agents say numbers it is a Gaussian, which the paper has not.
+    """
 
     def __init__(self, config: Config, spec: EnvSpec) -> None:
         super().__init__()
         self.reader = StateReader(config, config.policy_units, config.actor_layers)
         self.out = initialise(nn.Linear(config.policy_units, spec.num_actions), scale=0.01)
+        self.decision = decision(spec)
 
-    def forward(self, h: Tensor, z: Tensor, avail: Tensor) -> Tensor:
-        """Log-probabilities (..., U) from h (..., D), z (..., K) and avail (..., U)."""
-        return masked_log_probs(self.out(self.reader(h, z)), avail)
+    def forward(self, h: Tensor, z: Tensor, avail: Tensor) -> Policy:
+        """Give the policy of agents (...) from h (..., D), z (..., K) and avail (..., U)."""
+        return self.decision(self.out(self.reader(h, z)), avail)
 
 
 class Critic(nn.Module):

@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor
 
-from marlbench.toolbox.policies import entropy, log_prob
 from marlbench.toolbox.ppo import PPOBatch, minibatches, ppo_clip
 from marlbench.toolbox.saving import Part
 from marlbench.toolbox.training import descend
@@ -38,8 +37,8 @@ class PolicyLearner:
         """One gradient step of actor [Eq. 8] and critic [Eq. 9]."""
         c, z, weight = self.config, data.z.long(), data.weight
         assert weight is not None, "decisions are weighed"
-        policy = self.actor(data.h, z, data.avail)  # (N, A, U)
-        new_log_prob, spread = log_prob(policy, data.action), entropy(policy)
+        policy = self.actor(data.h, z, data.avail)
+        new_log_prob, spread = policy.log_prob(data.action), policy.entropy()  # (N, A) each
         surrogate = ppo_clip(new_log_prob, data.log_prob, data.advantage, c.clip)
         actor_loss = (weight * (surrogate - c.entropy_coef * spread)).mean()
         error = self.critic.twohot.loss(self.critic(data.h, z), data.target)

@@ -29,6 +29,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
     shared: dict[str, Any] = {
         "execution": "decentralised",
         "stochastic": True,
+        "actions": ("discrete", "box"),
         "presets": PRESETS,
     }
     mappo = Algorithm(

@@ -1,6 +1,6 @@
 """MAPPO, Yu et al. 2022, arXiv:2103.01955v4, as its public code runs it.
 
-pi      policy of every agent, from its own history            `actor`
+pi      policy of every agent, from its own history            `actor`, `decision`
 V       value, in normalised units, from the critic's view     `critic`
 A_t     advantage                                 [Eq. 16 of GAE]  `advantages`
 L(pi)   clipped surrogate and entropy bonus       [App. A]     `policy_loss`
@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec, Step
+from marlbench.toolbox.decisions import Policy, decision
 from marlbench.toolbox.normalise import ValueNorm, standardise
-from marlbench.toolbox.policies import entropy, gumbel_noise, log_prob, masked_log_probs, sample
 from marlbench.toolbox.ppo import clipped_huber, equal_parts, ppo_clip
-from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_advantages
+from marlbench.toolbox.rollout import Notes, Rollout, Rows, Stream, stream_advantages
 from marlbench.toolbox.saving import Attributes, Part, restore, seeded, state_of
 from marlbench.toolbox.training import descend, means, to_floats
 from marlbench_mappo.config import MappoConfig
@@ -45,6 +45,8 @@ class Mappo:
         with seeded(seed):
             self.actor = self.network(spec.obs_shape, spec.num_actions, config.action_gain)
             self.critic = self.network(self.view_shape, 1, gain=1.0)
+        self.decision = decision(spec).to(device)
+        self.actor.add_module("decision", self.decision)  # what it learns is the actor's
         self.value_norm = ValueNorm(config.value_norm_beta).to(device)
         self.actor_optimiser = self.adam(self.actor, config.actor_lr)
         self.critic_optimiser = self.adam(self.critic, config.critic_lr)
@@ -91,26 +93,31 @@ class Mappo:
     @torch.no_grad()
     def act(
         self, step: Step, policy_state: PolicyState, rng: np.random.Generator, explore: bool
-    ) -> tuple[NDArray[np.int64], PolicyState]:
-        """Sample actions (E, A), or take the likeliest."""
+    ) -> tuple[NDArray[Any], PolicyState]:
+        """Sample actions (E, A, *), or take the likeliest."""
         obs = self.tensor(step.obs)[None]  # (1, E, A, *O)
         state = policy_state.to(self.device)  # a run may go on elsewhere than where it was saved
-        logits, states = self.policy(obs, self.tensor(~step.first)[None], state)
-        log_probs = masked_log_probs(logits[0], self.tensor(step.avail))  # (E, A, U)
+        avail = self.tensor(step.avail)[None]  # (1, E, A, U)
+        policy, states = self.policy(obs, avail, self.tensor(~step.first)[None], state)
         if explore:
-            noise = gumbel_noise(rng, step.avail.shape)
-            actions = sample(log_probs, noise.to(self.device))  # (E, A)
+            noise = self.decision.noise(rng, step.avail.shape)  # (E, A, U)
+            actions = policy.sample(noise.to(self.device))  # (1, E, A, *)
         else:
-            actions = log_probs.argmax(-1)  # (E, A)
-        return actions.cpu().numpy(), states[-1]
+            actions = policy.mode()  # (1, E, A, *)
+        return actions[0].cpu().numpy(), states[-1]
 
-    def policy(self, obs: Tensor, keep: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits (T, N, G, U) and states (T, N * G, D): obs (T, N, G, *O), keep (T, N)."""
+    def policy(
+        self, obs: Tensor, avail: Tensor, keep: Tensor, state: Tensor
+    ) -> tuple[Policy, Tensor]:
+        """The policy of agents (T, N, G) and states (T, N * G, D).
+
+        From obs (T, N, G, *O), avail (T, N, G, U), keep (T, N) and states before (N * G, D).
+        """
         agents = obs.shape[2]
-        logits, states = self.actor(
+        outputs, states = self.actor(
             obs.flatten(1, 2), keep.repeat_interleave(agents, dim=1), state
         )  # (T, N * G, U), (T, N * G, D)
-        return logits.unflatten(1, (-1, agents)), states
+        return self.decision(outputs.unflatten(1, (-1, agents)), avail), states
 
     def tensor(self, array: NDArray[Any]) -> Tensor:
         """The array on the learner's device."""
@@ -118,21 +125,21 @@ class Mappo:
 
     # ------------------------------------------------------------------------------ collecting
 
-    def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
+    def observe(self, step: Step, actions: NDArray[Any]) -> None:
         """Keep the row; what acting knew of it is computed again, by `behaviour`."""
         has_state = self.spec.state_shape is not None
         self.rollout.observe(step, actions, self.config.central_value and has_state)
 
     @torch.no_grad()
-    def behaviour(self, rows: Rows) -> Rows:
+    def behaviour(self, rows: Rows) -> Notes:
         """Log-probabilities, values and states of rows (R, E, ...) that these parameters acted on.
 
         The parameters change only in `update`, so one pass over whole rows gives what a pass
         per step would have given.
         """
         keep = self.tensor(~rows["first"])  # (R, E)
-        logits, states = self.policy(self.tensor(rows["obs"]), keep, self.actor_state)
-        log_probs = masked_log_probs(logits, self.tensor(rows["avail"]))  # (R, E, A, U)
+        obs, avail = self.tensor(rows["obs"]), self.tensor(rows["avail"])
+        policy, states = self.policy(obs, avail, keep, self.actor_state)
         view = self.view(rows)  # (R, E, C, *S)
         value, critic_states = self.critic(
             view.flatten(1, 2), keep.repeat_interleave(self.views, dim=1), self.critic_state
@@ -140,13 +147,12 @@ class Mappo:
         before = torch.cat([self.actor_state[None], states[:-1]])  # (R, E * A, D)
         critic_before = torch.cat([self.critic_state[None], critic_states[:-1]])  # (R, E * C, D)
         self.actor_state, self.critic_state = states[-1].clone(), critic_states[-1].clone()
-        notes = {
-            "log_prob": log_prob(log_probs, self.tensor(rows["action"])),  # (R, E, A)
+        return {
+            "log_prob": policy.log_prob(self.tensor(rows["action"])),  # (R, E, A)
             "value": value.squeeze(-1).unflatten(1, (-1, self.views)),  # (R, E, C)
             "actor_state": before.unflatten(1, (-1, self.spec.num_agents)),  # (R, E, A, D)
             "critic_state": critic_before.unflatten(1, (-1, self.views)),  # (R, E, C, D)
         }
-        return {name: note.cpu().numpy() for name, note in notes.items()}
 
     def view(self, rows: Rows) -> Tensor:
         """What the critics see of rows (R, E, ...): (R, E, C, *S)."""
@@ -171,18 +177,19 @@ class Mappo:
     def sequences(self, stream: Stream) -> Sequences:
         """Everything that training needs of a stream, cut into chunks."""
         advantage, value = self.advantages(stream)  # (T, E, C, G), (T, E, C, 1)
+        seen = {name: self.tensor(stream.now[name]) for name in ("obs", "avail", "alive", "action")}
+        noted = {name: stream.noted[name] for name in ("log_prob", "actor_state")}
         now = {
-            name: self.tensor(field).unflatten(2, (self.views, -1))  # (T, E, C, G, ...)
-            for name, field in stream.now.items()
-            if name in ("obs", "avail", "alive", "action", "log_prob", "actor_state")
+            name: field.unflatten(2, (self.views, -1))  # (T, E, C, G, ...)
+            for name, field in (seen | noted).items()
         }
         whole = Sequences(
             **now,
             advantage=standardise(advantage, now["alive"]),
             target=advantage + value,
             view=self.view(stream.now),
-            old_value=self.tensor(stream.now["value"])[..., None],
-            critic_state=self.tensor(stream.now["critic_state"]),
+            old_value=stream.noted["value"][..., None],
+            critic_state=stream.noted["critic_state"],
             keep=self.tensor(~stream.now["first"])[..., None].expand(-1, -1, self.views),
         )
         return whole.chunks(self.config.chunk if self.config.recurrent else 1)
@@ -218,12 +225,12 @@ class Mappo:
 
     def policy_loss(self, batch: Sequences) -> tuple[Tensor, dict[str, Tensor]]:
         """Clipped surrogate less entropy bonus, means over the living [App. A; Eq. 7 of PPO]."""
-        logits, _ = self.policy(batch.obs, batch.keep, batch.actor_state[0].flatten(0, 1))
-        log_probs = masked_log_probs(logits, batch.avail)  # (L, N, G, U)
-        new = log_prob(log_probs, batch.action)  # (L, N, G)
+        before = batch.actor_state[0].flatten(0, 1)  # (N * G, D)
+        policy, _ = self.policy(batch.obs, batch.avail, batch.keep, before)
+        new = policy.log_prob(batch.action)  # (L, N, G)
         surrogate = ppo_clip(new, batch.log_prob, batch.advantage, self.config.clip)
         share = batch.alive / batch.alive.sum()  # (L, N, G)
-        policy_loss, bonus = (surrogate * share).sum(), (entropy(log_probs) * share).sum()
+        policy_loss, bonus = (surrogate * share).sum(), (policy.entropy() * share).sum()
         ratio = (new.detach() - batch.log_prob).exp().mean()
         report = {"policy_loss": policy_loss.detach(), "entropy": bonus.detach(), "ratio": ratio}
         return policy_loss - self.config.entropy_coef * bonus, report

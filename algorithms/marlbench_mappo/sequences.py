@@ -25,7 +25,7 @@ class Sequences:
     alive: Tensor
     """(L, N, G) bool."""
     action: Tensor
-    """(L, N, G) taken."""
+    """(L, N, G, *) taken."""
     log_prob: Tensor
     """(L, N, G) of the action when it was taken."""
     advantage: Tensor

@@ -26,7 +26,7 @@ from marlbench.toolbox.policies import (
     masked_log_probs,
 )
 from marlbench.toolbox.ppo import clipped_huber, equal_parts, ppo_clip
-from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_advantages
+from marlbench.toolbox.rollout import Notes, Rollout, Rows, Stream, stream_advantages
 from marlbench.toolbox.saving import Part, restore, seeded, state_of
 from marlbench.toolbox.training import clipped_step, means, to_floats
 from marlbench_mat.config import MatConfig
@@ -92,7 +92,7 @@ class Mat:
         self.rollout.observe(step, actions)
 
     @torch.no_grad()
-    def behaviour(self, rows: Rows) -> Rows:
+    def behaviour(self, rows: Rows) -> Notes:
         """Log-probabilities and values (R, E, A) of rows that these parameters acted on.
 
         The parameters change only in `update`, so one pass with the actions known gives what
@@ -105,7 +105,7 @@ class Mat:
             notes["log_prob"].append(log_prob(log_probs, block["action"]))
             notes["value"].append(value)
         shape = rows["action"].shape  # (R, E, A)
-        return {name: torch.cat(note).view(shape).cpu().numpy() for name, note in notes.items()}
+        return {name: torch.cat(note).view(shape) for name, note in notes.items()}
 
     def evaluate(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Log-probabilities (N, A, U), given the actions of the agents before; values (N, A)."""
@@ -130,8 +130,8 @@ class Mat:
     def batch(self, stream: Stream) -> Batch:
         """Everything that training needs of a stream: N = T * E joint steps."""
         advantage, value = self.advantages(stream)  # (T, E, A)
-        names = ("obs", "avail", "alive", "action", "log_prob", "value")
-        fields = {name: self.tensor(stream.now[name]) for name in names}
+        names = ("obs", "avail", "alive", "action")
+        fields = stream.noted | {name: self.tensor(stream.now[name]) for name in names}
         fields["advantage"] = standardise(advantage, fields["alive"])
         fields["target"] = advantage + value
         return {name: field.flatten(0, 1) for name, field in fields.items()}

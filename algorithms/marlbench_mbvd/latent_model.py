@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from marlbench.plugin import EnvSpec
 from marlbench.toolbox.gru import PackedGRU
 from marlbench.toolbox.linear import Perceptron, linear
+from marlbench.toolbox.onehots import one_hot
 from marlbench_mbvd.config import MbvdConfig
 
 __all__ = ["Gaussian", "LatentModel"]
@@ -58,9 +59,6 @@ class LatentModel(nn.Module):
         self.history_decoder = Perceptron(config.latent, hidden, config.hidden)
         self.availability_decoder = Perceptron(config.latent, hidden, spec.num_actions)
         self.trajectory_encoder = PackedGRU(latents, state_features)
-        onehots = torch.eye(spec.num_actions + 1)[:, :-1]  # (U + 1, U), zeros for no action
-        self.register_buffer("onehots", onehots, persistent=False)
-        self.onehots: Tensor
 
     # --- posterior ----------------------------------------------------------------------------
 
@@ -97,7 +95,8 @@ class LatentModel(nn.Module):
 
     def transition(self, latent: Tensor, action: Tensor) -> Tensor:
         """What the prior reads (N, D) of latent states (N, J) and actions (N, A)."""
-        embedded = self.action_encoder(self.onehots[action]).flatten(1)  # (N, A D)
+        chosen = one_hot(action, self.action_encoder.in_features)  # (N, A, U)
+        embedded = self.action_encoder(chosen).flatten(1)  # (N, A D)
         return self.prior_encoder(torch.cat([self.joint_encoder(latent), embedded], -1))
 
     def previous_latent(self, latent: Tensor) -> Tensor:

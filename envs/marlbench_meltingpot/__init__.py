@@ -41,6 +41,13 @@ def examine() -> Iterable[Finding]:
     return findings()
 
 
+def trial() -> Finding:
+    """Play a step of the paper's first substrate."""
+    from marlbench_meltingpot.installing import played
+
+    return played()
+
+
 def render(env: Env) -> NDArray[np.uint8]:
     """Give the whole map as it stands."""
     from marlbench_meltingpot.env import MeltingPot
@@ -64,8 +71,10 @@ def marlbench_suites() -> Iterable[Suite]:
             extra="meltingpot",
             requires=REQUIRES,
             copyable=True,
+            slow_steps=True,
             install=install,
             examine=examine,
+            trial=trial,
             render=render,
         )
     ]

@@ -69,7 +69,7 @@ def empty_assets(folder: Path) -> None:
 
 
 def findings() -> Iterator[Finding]:
-    """Look for what substrates need, and whether one plays."""
+    """Look for what substrates need."""
     lacks = [name for module, name in NEEDED.items() if find_spec(module) is None]
     there = [f"{name} {version(name)}" for name in NEEDED.values() if name not in lacks]
     yield Finding(
@@ -80,8 +80,6 @@ def findings() -> Iterator[Finding]:
     )
     found = version("dm-meltingpot")
     yield Finding(f"dm-meltingpot {VERSION}: {found or 'missing'}", found == VERSION, INSTALL)
-    if not lacks and found == VERSION:
-        yield played()
 
 
 def played() -> Finding:

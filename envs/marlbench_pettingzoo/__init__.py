@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from marlbench import plugin
 from marlbench.installation import pip_install
-from marlbench.plugin import Env, Suite, hookimpl
-from marlbench_pettingzoo.config import Config
+from marlbench.plugin import ActionKind, Env, Suite, hookimpl
+from marlbench_pettingzoo.config import Config, MpeConfig
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,21 +42,31 @@ def build(task: str, config: Config) -> Env:
 
 def observes_images(task: str, config: Config) -> bool:
     """Ask the environment at an import path, in a process of its own, whether it shows images."""
-    if task == EXAMPLE:
-        return False
-    from marlbench_pettingzoo.asking import shows_images
-
-    return shows_images(task, config.model_dump_json())
+    return ask(task, config)[0]
 
 
-def build_mpe(task: str, config: plugin.Config) -> Env:
+def actions(task: str, config: Config) -> ActionKind:
+    """Ask the environment at an import path, in a process of its own, how its agents act."""
+    return ask(task, config)[1]
+
+
+def ask(task: str, config: Config) -> tuple[bool, ActionKind]:
+    """Ask whether images are seen and how agents act, but for the example as it comes."""
+    if task == EXAMPLE and not config.kwargs:
+        return False, "discrete"
+    from marlbench_pettingzoo.asking import asked
+
+    return asked(task, config.model_dump_json())
+
+
+def build_mpe(task: str, config: MpeConfig) -> Env:
     """Give one copy of a particle world; mpe2 is imported here."""
     from marlbench_pettingzoo.importing import simulator
 
     simulator("mpe2", pip_install("mpe"))
     from marlbench_pettingzoo.particles import build_particles
 
-    return build_particles(task)
+    return build_particles(task, config)
 
 
 def build_lbf(task: str, config: plugin.Config) -> Env:
@@ -101,6 +111,7 @@ def marlbench_suites() -> Iterable[Suite]:
             default_task=EXAMPLE,
             config=Config,
             observes_images=observes_images,
+            actions=actions,
             extra="mpe",  # installs PettingZoo and what the example needs
             requires=("pettingzoo",),
             open_tasks=True,
@@ -112,6 +123,8 @@ def marlbench_suites() -> Iterable[Suite]:
             MPE_TASKS,
             build_mpe,
             default_task=MPE_TASKS[0],
+            config=MpeConfig,
+            actions=lambda task, config: "box" if config.continuous_actions else "discrete",
             extra="mpe",
             requires=("mpe2", "pettingzoo"),
             copyable=True,

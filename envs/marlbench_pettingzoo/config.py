@@ -9,6 +9,13 @@ from pydantic import Field
 from marlbench import plugin
 
 
+class MpeConfig(plugin.Config):
+    """Settings of the `mpe` suite."""
+
+    continuous_actions: bool = False
+    """Whether agents say how strongly they push and signal, in place of choosing [mpe2]."""
+
+
 class Config(plugin.Config):
     """Settings of the `pettingzoo` suite."""
 
@@ -19,10 +26,11 @@ class Config(plugin.Config):
     limit: int | None = Field(default=None, ge=1)
     """Env steps after which an episode is cut; None: the environment's own, else 500 [ours]."""
     leaving: bool = True
-    """Whether agents can leave before the end; then the last action is their no-op [ours]."""
+    """Whether agents can leave before the end; the last discrete action is then a no-op [ours]."""
     fresh: bool = False
     """Whether each episode has a new environment, where `reset` does not forget all [ours]."""
     images: bool = True
-    """Whether bytes of three axes are images; otherwise they are numbers in a row [ours]."""
+    """Whether bytes of three axes are images, with planes for the numbers beside them; otherwise
+    all are numbers in a row [ours]."""
     joint_actions: bool = False
     """Whether actions of several parts are numbered as one discrete action [ours]."""

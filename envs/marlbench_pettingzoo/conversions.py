@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import gymnasium
+import numpy as np
 
 from marlbench.errors import SpecViolation
 
@@ -71,7 +72,7 @@ class Listed:
 
     def step(self, actions: dict[str, Any]) -> tuple[dict[str, Any], ...]:
         """Play a joint action; whoever has left is handed in with its first action."""
-        first = {name: 0 for name in self.possible_agents}
+        first = {name: first_action(self.action_space(name)) for name in self.possible_agents}
         seen, *rest, _ = self.env.step(list((first | actions).values()))
         rewards, terminated, truncated = map(self._shared, rest)
         ended = {name for name in self.agents if terminated[name] or truncated[name]}
@@ -90,6 +91,12 @@ class Listed:
         """Give each agent its part of a list, or all of them what is one for all."""
         each = list(given) if isinstance(given, Sequence) else [given] * len(self.possible_agents)
         return dict(zip(self.possible_agents, each, strict=True))
+
+
+def first_action(space: Any) -> Any:
+    """Give what stands for an agent that has left: action 0, or zeros of a box."""
+    box = isinstance(space, gymnasium.spaces.Box)
+    return np.zeros(space.shape, space.dtype) if box else 0
 
 
 class Turns:

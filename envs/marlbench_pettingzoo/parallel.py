@@ -19,8 +19,9 @@ from marlbench_pettingzoo.config import Config
 from marlbench_pettingzoo.conversions import Turns, maker, parallel
 from marlbench_pettingzoo.importing import simulator
 from marlbench_pettingzoo.limits import own_limit
+from marlbench_pettingzoo.numbers import actions_of
 from marlbench_pettingzoo.replayed import Replayed
-from marlbench_pettingzoo.spaces import Actions, Observations, mask_of
+from marlbench_pettingzoo.spaces import Observations, mask_of
 
 RGB = "rgb_array"
 """The mode in which PettingZoo's environments draw pictures."""
@@ -77,7 +78,7 @@ class Parallel:
         self._env, self._config = env, config
         self._names = presence.names_of(env)
         acts = {name: env.action_space(name) for name in self._names}
-        self._actions = Actions(acts, config.leaving, config.joint_actions)
+        self._actions = actions_of(acts, config.leaving, config.joint_actions)
         sees = {name: env.observation_space(name) for name in self._names}
         self._observations = Observations(sees, config.images)
         self._alive = np.ones(len(self._names), np.bool_)  # (A,)
@@ -92,6 +93,8 @@ class Parallel:
             episode_limit=config.limit or own_limit(env) or UNSAID,
             obs_dtype=self._observations.dtype,
             state_shape=self._state_shape(),
+            actions=self._actions.kind,
+            bounds=self._actions.bounds,
             noop=self._actions.noop,
             reward="individual" if config.reward == "individual" else "team",
             metrics=(episode_return(*(return_bounds or (None, None))),),
@@ -111,10 +114,10 @@ class Parallel:
         self._require_noop()
         return replace(self._arrival(arrived), first=True)
 
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Play one joint action (A,), of which the living agents' count."""
+    def step(self, actions: NDArray[Any]) -> Step:
+        """Play one joint action (A, *), of which the living agents' count."""
         chosen = {
-            name: self._actions.native(i, int(actions[i]))
+            name: self._actions.native(i, actions[i])
             for i, name in enumerate(self._names)
             if self._alive[i]
         }
@@ -122,7 +125,7 @@ class Parallel:
         presence.require_agreement(arrived, presence.listed(self._env, self._names))
         self._time += 1
         left = arrived.terminated if arrived.over else arrived.ended
-        if not arrived.terminal and (not arrived.over or self.spec.noop is not None):
+        if not arrived.terminal and (not arrived.over or self._actions.can_leave):
             self._alive &= np.array([name not in left for name in self._names])
         self._require_noop()
         cut = not arrived.over and self._time >= self.spec.episode_limit
@@ -140,7 +143,7 @@ class Parallel:
 
     def _require_noop(self) -> None:
         """Refuse it if an agent has left that was not expected to."""
-        if self._actions.noop is None and not self._alive.all():
+        if not self._actions.can_leave and not self._alive.all():
             name = self._names[int(self._alive.argmin())]
             raise SpecViolation(f"{name} has left: with leaving=true agents have a no-op for that")
 
@@ -151,7 +154,7 @@ class Parallel:
         avail = np.zeros((agents, spec.num_actions), np.bool_)
         for i, name in enumerate(self._names):
             if not self._alive[i]:
-                avail[i, spec.noop] = True
+                self._actions.rest(avail[i])
                 continue
             seen, ended = arrived.observations.get(name), name in arrived.ended
             if seen is not None:
@@ -159,7 +162,7 @@ class Parallel:
             elif not ended:
                 raise SpecViolation(f"{name} lives on, but has no observation")
             if self._turns.waits(name) and not ended:
-                avail[i, spec.noop] = True
+                self._actions.rest(avail[i])
                 continue
             mask = mask_of(seen, arrived.infos.get(name) or {})
             self._actions.allow(i, mask, avail[i], ended)

@@ -7,7 +7,7 @@ from functools import partial
 
 from marlbench.installation import pip_install
 from marlbench.plugin import Env
-from marlbench_pettingzoo.config import Config
+from marlbench_pettingzoo.config import Config, MpeConfig
 from marlbench_pettingzoo.importing import simulator
 from marlbench_pettingzoo.parallel import Parallel, version
 from marlbench_pettingzoo.replayed import Replayed
@@ -36,18 +36,18 @@ WORLDS = {
 }
 
 
-def build_particles(task: str) -> Env:
+def build_particles(task: str, config: MpeConfig) -> Env:
     """Give one copy of a particle world; ValueError for an unknown one."""
     if task not in WORLDS:
         raise ValueError(f"mpe has no task {task!r}; it has {', '.join(WORLDS)}")
-    return Replayed(partial(particles, task))
+    return Replayed(partial(particles, task, config.continuous_actions))
 
 
-def particles(task: str) -> Parallel:
+def particles(task: str, continuous: bool = False) -> Parallel:
     """Make a particle world that holds no drawing surface."""
     world = WORLDS[task]
     module = simulator(f"mpe2.{world.module}", pip_install("mpe"))
-    env = module.parallel_env(**world.kwargs)
+    env = module.parallel_env(**world.kwargs, continuous_actions=continuous)
     env.unwrapped.screen = None  # 2 MB a copy, for drawing alone
     config = Config(reward="shared", limit=STEPS, leaving=False)
     return Parallel(env, config, version("mpe2"), world.return_bounds)

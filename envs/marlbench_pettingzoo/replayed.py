@@ -51,8 +51,8 @@ class Replayed:
         self._begin(seed)
         return self._seen(self._env.reset(seed))
 
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Play one joint action (A,)."""
+    def step(self, actions: NDArray[Any]) -> Step:
+        """Play one joint action (A, *)."""
         self._actions.append(np.array(actions))
         return self._seen(self._env.step(actions))
 
@@ -74,7 +74,7 @@ class Replayed:
         return twin.inside
 
     def _begin(self, seed: int | None) -> None:
-        self._seed, self._actions = seed, list[NDArray[np.int64]]()
+        self._seed, self._actions = seed, list[NDArray[Any]]()
         self._obs: NDArray[Any] = np.zeros(0)
         self._paid: NDArray[Any] = np.zeros(0)
 

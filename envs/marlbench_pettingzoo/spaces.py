@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from marlbench.errors import SpecViolation
+from marlbench.plugin import ActionKind
 
 MASK, CONTENT = "action_mask", "observation"
 """Keys of an observation that is a mapping of what is seen and what may be done."""
-CHANNELS = (1, 3)
-"""Numbers of channels, grey and RGB, by which an image says that its first axis has them."""
+CHANNELS = (1, 3, 4)
+"""Numbers of channels that an image on its last axis may have whatever its size is."""
 
 Space = spaces.Space[Any]
 
@@ -23,8 +25,10 @@ Space = spaces.Space[Any]
 class Observations:
     """Observation spaces of A agents: images as (height, width, channels), all else flat.
 
-    Agents that see less than others are padded with zeros; what does not fit an agent's own space
-    is refused by its name.
+    Of a mapping with images in it the images are channels one behind the other, and every number of
+    its other parts is a plane behind them, from 0 at the lower bound to 255 at the upper. Agents
+    that see less than others are padded with zeros; what does not fit an agent's own space is
+    refused by its name.
     """
 
     def __init__(self, agents: Mapping[str, Space], images: bool = True) -> None:
@@ -34,17 +38,16 @@ class Observations:
         for name, space in zip(self._names, self._each, strict=True):
             if (odd := unreadable(space)) is not None:
                 raise SpecViolation(f"{name} sees {odd}, which has no vector: wrap the environment")
-        shapes = {picture_shape(space) for space in self._each if images and is_image(space)}
-        if shapes and (len(shapes) > 1 or not all(map(is_image, self._each))):
-            raise SpecViolation(
-                f"images of unequal agents cannot be padded: {self._each}; with "
-                "suite.images=false they are numbers in a row"
-            )
-        self.image = bool(shapes)
+        leaves = [list(map(itemgetter(0), parted(space))) for space in self._each]
+        self.image = images and any(is_image(leaf) for each in leaves for leaf in each)
         self.dtype = "uint8" if self.image else "float32"
         self.shape: tuple[int, ...] = (max(map(spaces.flatdim, self._each)),)
         if self.image:
-            self.shape = shapes.pop()
+            for name, each in zip(self._names, leaves, strict=True):
+                require_bounds(name, each)
+            shapes = [picture_shape(leaf) for each in leaves for leaf in each if is_image(leaf)]
+            planes = max(sum(map(planes_of, each)) for each in leaves)
+            self.shape = (max(s[0] for s in shapes), max(s[1] for s in shapes), planes)
 
     def place(self, agent: int, observation: Any, row: NDArray[Any]) -> None:
         """Write an agent's observation into its row (*O) of zeros."""
@@ -53,10 +56,25 @@ class Observations:
         if (wrong := misfit(space, seen)) is not None:
             raise SpecViolation(f"{name}'s observation {wrong}")
         if self.image:
-            row[:] = picture(name, np.asarray(seen))
+            self._draw(agent, parted(space, seen), row)
             return
         flat = spaces.flatten(space, seen)
         row[: len(flat)] = flat
+
+    def _draw(self, agent: int, leaves: Sequence[tuple[Space, Any]], row: NDArray[Any]) -> None:
+        """Write parts (space, what is seen) into an image (H, W, C): pictures, then planes."""
+        begin = 0
+        for leaf, seen in leaves:
+            if is_image(leaf):
+                drawn = picture(self._names[agent], np.asarray(seen))
+                high, wide, channels = drawn.shape
+                row[:high, :wide, begin : begin + channels] = drawn
+                begin += channels
+        for leaf, seen in leaves:
+            if not is_image(leaf):
+                values = levels(leaf, seen)
+                row[:, :, begin : begin + len(values)] = values
+                begin += len(values)
 
 
 class Actions:
@@ -65,6 +83,9 @@ class Actions:
     With `joint`, an action of several parts (MultiDiscrete, MultiBinary, a Tuple of Discrete) is
     one number, its last part counting fastest.
     """
+
+    kind: ActionKind = "discrete"
+    bounds: tuple[tuple[float, float], ...] = ()
 
     def __init__(self, agents: Mapping[str, Space], leaving: bool, joint: bool = False) -> None:
         self._names, self._spaces = list(agents), list(agents.values())
@@ -81,11 +102,16 @@ class Actions:
             self._parts.append(sizes)
         self._sizes = [prod(sizes) for sizes in self._parts]
         self.count = max(self._sizes) + leaving
+        self.can_leave = leaving
         self.noop = self.count - 1 if leaving else None
 
-    def native(self, agent: int, action: int) -> Any:
-        """Give the environment's own form of an agent's action."""
-        space = self._spaces[agent]
+    def rest(self, row: NDArray[np.bool_]) -> None:
+        """Write into a row (U,) of False what an agent may do that is gone, or waits."""
+        row[self.noop] = True
+
+    def native(self, agent: int, action: Any) -> Any:
+        """Give the environment's own form of an agent's action, a number."""
+        space, action = self._spaces[agent], int(action)
         if isinstance(space, spaces.Discrete):
             return int(space.start) + action
         chosen = np.unravel_index(action, self._parts[agent])
@@ -211,8 +237,53 @@ def picture_shape(space: Space) -> tuple[int, ...]:
 
 
 def channels_first(shape: tuple[int, ...]) -> bool:
-    """Whether an image of three axes has its channels on the first one."""
-    return len(shape) == 3 and shape[0] in CHANNELS and shape[-1] not in CHANNELS
+    """Whether an image of three axes has its channels on the first one.
+
+    So it has where there are 1 or 3 on that and not on the last; other numbers (frames in a row,
+    say) are taken for channels where they are fewer than the pixels of both sides, 16 or more.
+
+    >>> [channels_first(shape) for shape in ((3, 8, 6), (4, 84, 84), (84, 84, 4), (4, 5, 26))]
+    [True, True, False, False]
+    """
+    if len(shape) != 3 or shape[-1] in CHANNELS:
+        return False
+    return shape[0] in (1, 3) or (shape[0] < min(shape[1:]) and min(shape[1:]) >= 16)
+
+
+def parted(space: Space, seen: Any = None) -> list[tuple[Space, Any]]:
+    """Give the parts of a space that is a Dict or Tuple, all the way down, with what is seen."""
+    if isinstance(space, spaces.Dict):
+        inner = [(each, seen and seen[key]) for key, each in space.spaces.items()]
+    elif isinstance(space, spaces.Tuple):
+        inner = [(each, seen and seen[k]) for k, each in enumerate(space.spaces)]
+    else:
+        return [(space, seen)]
+    return [leaf for each, value in inner for leaf in parted(each, value)]
+
+
+def planes_of(leaf: Space) -> int:
+    """Give how many channels a part takes: those of a picture, or one for each number."""
+    return picture_shape(leaf)[-1] if is_image(leaf) else spaces.flatdim(leaf)
+
+
+def require_bounds(name: str, leaves: Sequence[Space]) -> None:
+    """Refuse numbers beside an image that have no bounds to be brightnesses between."""
+    for leaf in leaves:
+        if isinstance(leaf, spaces.Box) and not is_image(leaf) and not leaf.is_bounded():
+            raise SpecViolation(
+                f"{name} sees {leaf} beside an image, where numbers are planes between bounds, and "
+                "it has none: --set suite.images=false gives all as numbers in a row"
+            )
+
+
+def levels(leaf: Space, seen: Any) -> NDArray[np.uint8]:
+    """Give the numbers of a part as brightnesses: 0 at the lower bound, 255 at the upper."""
+    flat = np.asarray(spaces.flatten(leaf, seen), np.float64)
+    low, high = np.zeros(len(flat)), np.ones(len(flat))
+    if isinstance(leaf, spaces.Box):
+        low, high = (each.astype(np.float64).ravel() for each in (leaf.low, leaf.high))
+    share = (flat - low) / np.where(high > low, high - low, 1.0)
+    return np.rint(255 * np.clip(share, 0.0, 1.0)).astype(np.uint8)
 
 
 def picture(name: str, seen: NDArray[Any]) -> NDArray[np.uint8]:

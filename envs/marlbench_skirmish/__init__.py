@@ -39,6 +39,13 @@ def render(env: Any) -> NDArray[np.uint8]:
     return picture(env)
 
 
+def draw_observation(task: str, config: Config, obs: NDArray[Any]) -> NDArray[np.uint8]:
+    """Draw what an agent sees of a battle, or a model imagines that it sees."""
+    from marlbench_skirmish.drawing import observation
+
+    return observation(task, config, obs)
+
+
 @hookimpl
 def marlbench_suites() -> Iterable[Suite]:
     """Offer `skirmish`."""
@@ -53,5 +60,6 @@ def marlbench_suites() -> Iterable[Suite]:
             config=Config,
             copyable=True,
             render=render,
+            draw_observation=draw_observation,
         )
     ]

@@ -58,6 +58,20 @@ def examine_v2() -> Iterable[Finding]:
     return examine_smacv2()
 
 
+def trial() -> Finding:
+    """Play `3m`."""
+    from marlbench_starcraft.examine import episodes
+
+    return episodes(smac_order("3m", Config()))
+
+
+def trial_v2() -> Finding:
+    """Play `terran_5_vs_5`."""
+    from marlbench_starcraft.examine import episodes
+
+    return episodes(smacv2_order("terran_5_vs_5", Config()))
+
+
 @hookimpl
 def marlbench_suites() -> Iterable[Suite]:
     """Offer `smac` and `smacv2`."""
@@ -71,6 +85,7 @@ def marlbench_suites() -> Iterable[Suite]:
             paper_tasks=SMAC_PAPER,
             requires=("smac", *LIBRARIES),
             examine=examine,
+            trial=trial,
         ),
         Suite(
             "smacv2",
@@ -81,5 +96,6 @@ def marlbench_suites() -> Iterable[Suite]:
             paper_tasks=SMACV2_PAPER,
             requires=("smacv2", *LIBRARIES),
             examine=examine_v2,
+            trial=trial_v2,
         ),
     ]

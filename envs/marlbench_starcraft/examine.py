@@ -1,4 +1,4 @@
-"""Looks at what a suite needs on this machine, one finding after the other, and plays if it can."""
+"""Looks at what a suite needs on this machine, one finding after the other, and plays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from marlbench_starcraft import packages
 from marlbench_starcraft.config import Config
 from marlbench_starcraft.env import Battle
 from marlbench_starcraft.installed import builds, game_folder, map_file, named
-from marlbench_starcraft.tasks import SMAC_MAPS, Order, Package, smac_order, smacv2_order
+from marlbench_starcraft.tasks import SMAC_MAPS, Order, Package
 
 GUIDE = "docs/suites/starcraft.md"
 LIBRARIES = (("pysc2", "pysc2"), ("s2clientprotocol", "s2clientprotocol"))
@@ -25,17 +25,17 @@ EPISODES = 3
 
 
 def examine_smac() -> Iterator[Finding]:
-    """Look at what `smac` needs, and play `3m`."""
-    yield from examine("smac", SMAC_MAPS, smac_order("3m", Config()))
+    """Look at what `smac` needs."""
+    yield from examine("smac", SMAC_MAPS)
 
 
 def examine_smacv2() -> Iterator[Finding]:
-    """Look at what `smacv2` needs, and play `terran_5_vs_5`."""
-    yield from examine("smacv2", (SMACV2_MAP,), smacv2_order("terran_5_vs_5", Config()))
+    """Look at what `smacv2` needs."""
+    yield from examine("smacv2", (SMACV2_MAP,))
 
 
-def examine(package: Package, maps: Iterable[str], order: Order) -> Iterator[Finding]:
-    """Give what is there and what is missing; three random episodes if nothing is missing."""
+def examine(package: Package, maps: Iterable[str]) -> Iterator[Finding]:
+    """Give what is there and what is missing."""
     looks: list[Callable[[], Finding]] = [
         lambda: the_package(package),
         *(lambda module=module, name=name: library(module, name) for module, name in LIBRARIES),
@@ -44,12 +44,7 @@ def examine(package: Package, maps: Iterable[str], order: Order) -> Iterator[Fin
         versions,
         lambda: the_maps(package, maps),
     ]
-    findings = []
-    for look in looks:
-        findings.append(look())
-        yield findings[-1]
-    if all(finding.ok for finding in findings):
-        yield episodes(order)
+    yield from (look() for look in looks)
 
 
 def the_package(package: Package) -> Finding:

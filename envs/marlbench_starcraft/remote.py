@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,8 @@ from typing import Any
 from marlbench_starcraft.game import GameCrash, Sizes
 from marlbench_starcraft.tasks import Order
 
+LOGGED = re.compile(r"[IWEF]\d{4} ")
+"""How a line begins that absl logs, which pysc2 uses."""
 IMPORT_LIMIT = 120.0
 """Seconds that importing a package may take, on a file system that is slow."""
 
@@ -71,25 +74,26 @@ class Remote:
         """
         passed = 0.0 if since is None else time.monotonic() - since
         if not self._pipe.poll(max(0.0, limit - passed)):
-            self.close()
-            raise GameCrash(f"{what} took longer than {limit:g} s: the game was killed")
+            raise self._broken(f"{what} took longer than {limit:g} s: the game was killed")
         try:
             well, answer = self._pipe.recv()
         except (EOFError, OSError):
-            raise self._died(what) from None
+            raise self._broken(f"the process of the game died in {what}") from None
         if not well:
-            self.close()
-            raise GameCrash(answer)
+            raise self._broken(answer)
         return answer
 
-    def _died(self, what: str) -> GameCrash:
-        """Clear up after a process that is gone; give the error, with the last that it said."""
-        said = (
-            self._log.read_text(errors="replace").strip().splitlines() if self._log.exists() else []
-        )
+    def _broken(self, what: str) -> GameCrash:
+        """Clear up; give the error, with the last that the game said."""
+        last = self._last_words()
         self.close()
-        last = f": {said[-1]}" if said else ""
-        return GameCrash(f"the process of the game died in {what}{last}")
+        return GameCrash(what + (f"; last it said: {last}" if last else ""))
+
+    def _last_words(self) -> str:
+        """Give the last line that the process or its game printed, what pysc2 logs apart."""
+        text = self._log.read_text(errors="replace") if self._log.exists() else ""
+        lines = [line.strip() for line in text.splitlines() if not LOGGED.match(line)]
+        return next((line for line in reversed(lines) if line), "")
 
 
 def surroundings(folder: Path) -> dict[str, str]:

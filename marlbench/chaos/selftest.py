@@ -13,9 +13,11 @@ from tempfile import TemporaryDirectory
 from marlbench.chaos import trial
 from marlbench.chaos.trial import Disturbance
 from marlbench.errors import UserError
-from marlbench.host import Catalogue, missing
+from marlbench.host import Catalogue
+from marlbench.needs import missing
+from marlbench.store import each_run
 
-__all__ = ["SelfTest", "run_selftest"]
+__all__ = ["SelfTest", "require_reproducible", "run_selftest"]
 
 STEPS = 300
 """Env steps of a run."""
@@ -80,6 +82,7 @@ def run_selftest(
             try:
                 trial.play(command, whole, Path(place, "quiet", suite))
                 say(f"{suite}: played undisturbed")
+                require_reproducible(suite, whole)
                 inside = Path(place, "inside", suite).absolute()
                 done = trial.disturb(command, disturbed, inside, kills, steps, draws, say)
             except RuntimeError as stuck:
@@ -89,6 +92,13 @@ def run_selftest(
     for line in total.lines():
         say(line)
     return not total.wrong and not total.left
+
+
+def require_reproducible(suite: str, results: Path) -> None:
+    """Raise UserError where seeds do not decide episodes: then no two runs are the same."""
+    for record in each_run(results):
+        if any(row["event"] == "not_reproducible" for row in record.events()):
+            raise UserError(f"{suite}: equal seeds begin other episodes here: name another --suite")
 
 
 def _named(catalogue: Catalogue, asked: SelfTest) -> SelfTest:

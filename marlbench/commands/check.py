@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from marlbench.errors import UserError
-from marlbench.host import Catalogue, check_task, require_installed
+from marlbench.host import Catalogue, check_task, load_catalogue
+from marlbench.needs import require_installed
 
 if TYPE_CHECKING:
     from marlbench.testing import Verdict
@@ -27,17 +29,37 @@ def check_plugin(catalogue: Catalogue, name: str, task: str | None) -> tuple[lis
 
 
 def verdicts(catalogue: Catalogue, name: str, task: str | None) -> list[Verdict]:
-    """Give a verdict per promise of an algorithm or suite; raises UserError."""
-    from marlbench.testing import check_algorithm, check_suite
+    """Give a verdict per promise of an algorithm or suite; raises UserError.
 
+    It is tried in a process of its own; that it ends before is the one verdict then.
+    """
     if name in catalogue.algorithms:
         if task is not None:
             raise UserError(f"--task is for suites; {name} is an algorithm")
-        return check_algorithm(catalogue.algorithms[name])
-    if name in catalogue.suites:
+    elif name in catalogue.suites:
         suite = catalogue.suites[name]
         require_installed(suite)
         check_task(suite, task or suite.default_task)
-        return check_suite(suite, task or suite.default_task)
-    known = [*catalogue.algorithms, *catalogue.suites]
-    raise catalogue.unknown("an algorithm or suite", name, known)
+    else:
+        known = [*catalogue.algorithms, *catalogue.suites]
+        raise catalogue.unknown("an algorithm or suite", name, known)
+    from marlbench.testing import Verdict
+    from marlbench.vecenv.process import ProcessEnded, call
+
+    begun = time.monotonic()
+    try:
+        return call(tried, name, task)
+    except ProcessEnded as error:
+        seconds = time.monotonic() - begun
+        return [Verdict("its process goes on", False, str(error), seconds)]
+
+
+def tried(name: str, task: str | None) -> list[Verdict]:
+    """Give the verdicts on an algorithm or suite that is there."""
+    from marlbench.testing import check_algorithm, check_suite
+
+    catalogue = load_catalogue()
+    if name in catalogue.algorithms:
+        return check_algorithm(catalogue.algorithms[name])
+    suite = catalogue.suites[name]
+    return check_suite(suite, task or suite.default_task)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from marlbench.errors import one_line
-from marlbench.host import Catalogue, importable, remedy
+from marlbench.errors import RAISED_BY_PLUGINS, one_line
+from marlbench.host import Catalogue, load_catalogue
+from marlbench.needs import examined, importable, remedy
 from marlbench.plugin import Finding, Suite
 
 __all__ = ["check_suite_needs", "install"]
@@ -15,15 +16,26 @@ NOTHING = "nothing but marlbench"
 
 def check_suite_needs(catalogue: Catalogue, name: str) -> tuple[list[str], bool]:
     """Say what a suite needs, a line each, and whether all is there."""
-    suite = catalogue.suite(name)
+    from marlbench.vecenv.process import call
+
+    catalogue.suite(name)  # raises for a name that nothing has
     try:
-        findings = list(suite.examine() if suite.examine else tried(suite))
+        findings = call(looked_for, name)
     except Exception as error:  # noqa: BLE001 - a plugin may raise anything
         findings = [Finding(f"looking for it failed: {one_line(error)}", False)]
     lacking = sum(not each.ok for each in findings)
     lines = [line(each) for each in findings]
     lines.append(f"{name}: " + (f"{lacking} of {len(findings)} not ok" if lacking else "ready"))
     return lines, not lacking
+
+
+def looked_for(name: str) -> list[Finding]:
+    """Look for all that a suite needs; a simulator may do what it likes to this process."""
+    suite = load_catalogue().suite(name)
+    findings = examined(suite) if suite.examine else list(tried(suite))
+    if suite.trial and all(each.ok for each in findings):
+        findings.append(suite.trial())
+    return findings
 
 
 def line(finding: Finding) -> str:
@@ -48,7 +60,7 @@ def played(suite: Suite) -> Finding:
     what = f"an episode of {suite.default_task}"
     try:
         steps, simulator = play(suite)
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except RAISED_BY_PLUGINS as error:
         return Finding(f"{what}: {one_line(error)}", False)
     return Finding(f"{what}: {steps} steps, {simulator or 'simulator not named'}", True)
 

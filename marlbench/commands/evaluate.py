@@ -7,9 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-from marlbench.commands.watch import check_playable, find_run, spec_of
+from marlbench.commands.watch import check_playable, find_run, spec_of, unfinished
+from marlbench.exit_codes import ExitCode
 from marlbench.grid.slots import Slot
 from marlbench.host import Catalogue, check_task
+from marlbench.processors import cores
+from marlbench.store.files import read_rows
+from marlbench.store.folder import BY_HAND
 
 __all__ = ["evaluate_run"]
 
@@ -36,5 +40,10 @@ def evaluate_run(  # noqa: PLR0913 - one parameter per option
     print(f"evaluating {folder}", flush=True)
     command = [sys.executable, "-m", "marlbench.training.by_hand", str(folder), json.dumps(asked)]
     # nothing is learnt: one thread, no GPU
-    environment = Slot("evaluation", "", 1).environment()
-    return subprocess.run(command, env=environment, check=False).returncode
+    environment = Slot("evaluation", "", 1, cores()).environment()
+    kept = folder / BY_HAND
+    before = len(read_rows(kept))
+    code = subprocess.run(command, env=environment, check=False).returncode
+    if code == ExitCode.OK and len(read_rows(kept)) == before:
+        return unfinished("evaluate", folder)
+    return code

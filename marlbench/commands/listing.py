@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
-from marlbench.host import Catalogue, missing
+from marlbench.host import Catalogue
 from marlbench.installation import DISTRIBUTION
+from marlbench.needs import missing
 from marlbench.plugin import Algorithm, Suite
 
 __all__ = ["listing"]
@@ -28,6 +29,7 @@ def listing(catalogue: Catalogue) -> Iterator[str]:
     studies = [(each.name, each.summary) for each in catalogue.studies.values()]
     yield from _block(catalogue, "studies", studies)
     yield from _block(catalogue, "executors", executors)
+    yield from _block(catalogue, "sinks", [(e.name, e.summary) for e in catalogue.sinks.values()])
     if catalogue.broken:
         yield "broken plugins, set aside"
         yield from (f"  {broken}" for broken in catalogue.broken)

@@ -26,14 +26,15 @@ def write_report(  # noqa: PLR0913 - one parameter per option
     out: Path | None,
     wanted: Wanted,
     published: Sequence[str] = (),
+    export: Sequence[str] = (),
     refresh: int = 0,
 ) -> Iterator[str]:
     """Write the report, against what is `published`, and say where it is; raises UserError."""
-    from marlbench.report import ReportError, against, studied, write
+    from marlbench.report import ReportError, against, exported, studied, write
 
     try:
         studies = studied(catalogue.studies.values())
-        sections = [*studies, *against(published), *catalogue.report_sections]
+        sections = [*studies, *against(published), *catalogue.report_sections, *exported(export)]
         place = out or results[0] / "report"
         paths = write(results, place, sections, wanted, refresh)
     except ReportError as error:
@@ -42,12 +43,13 @@ def write_report(  # noqa: PLR0913 - one parameter per option
     yield from (f"  {file}" for file in (paths.markdown, *paths.files))
 
 
-def watch_report(
+def watch_report(  # noqa: PLR0913 - one parameter per option
     catalogue: Catalogue,
     results: Sequence[Path],
     out: Path | None,
     wanted: Wanted,
     published: Sequence[str] = (),
+    export: Sequence[str] = (),
 ) -> Iterator[str]:
     """Write the report again and again for as long as a run is running, then a last time."""
     from marlbench.store import runs
@@ -56,10 +58,10 @@ def watch_report(
         return any(record.status == "running" for folder in results for record in runs(folder))
 
     while running():
-        first, *_ = write_report(catalogue, results, out, wanted, published, EVERY)
+        first, *_ = write_report(catalogue, results, out, wanted, published, export, EVERY)
         yield f"{first} (again in {EVERY} s; Ctrl-C ends)"
         time.sleep(EVERY)
-    yield from write_report(catalogue, results, out, wanted, published)
+    yield from write_report(catalogue, results, out, wanted, published, export)
 
 
 def read_filters(

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from marlbench.errors import UserError
 from marlbench.executors import Outcome, Resources
 from marlbench.exit_codes import ExitCode
-from marlbench.grid.launch import Grid, all_done, announcement, play, prepare, summary
+from marlbench.following.start import followed, require_sink
+from marlbench.grid.launch import (
+    Grid,
+    all_done,
+    announcement,
+    planned,
+    play,
+    prepare,
+    summary,
+    write_documents,
+)
 from marlbench.grid.plan import PAPER, Request, make_plan
 from marlbench.grid.shards import read_shard
-from marlbench.host import Catalogue, load_catalogue, require_installed
+from marlbench.host import Catalogue, load_catalogue
+from marlbench.needs import require_installed, require_ready
 from marlbench.overrides import Override, read_file, without_executors
 from marlbench.plugin import Config
 from marlbench.settings import resolve
+from marlbench.sinks import Sink
 
-__all__ = ["names", "play_grid", "read_request", "run_grid"]
+__all__ = [
+    "named_by",
+    "names",
+    "play_grid",
+    "prepare_grid",
+    "read_request",
+    "run_grid",
+    "show_plan",
+]
 
 
 def read_request(  # noqa: PLR0913 - one parameter per option
@@ -69,34 +89,73 @@ def names(option: str, values: Sequence[str]) -> list[str]:
     return names
 
 
-def run_grid(
-    request: Request, results: Path, executor: str, workers: int | None, runs_per_gpu: int
-) -> int:
+def named_by(only: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:
+    """Open the options that choose runs, by option; one that is given must name something."""
+    return {key: names(f"--{key}", given or []) for key, given in only.items()}
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a grid is to be played: what starts its runs, how many at a time, who follows them."""
+
+    executor: str = "local"
+    workers: int | None = None
+    """Runs at a time; None: as many as fit."""
+    runs_per_gpu: int = 1
+    sinks: Sequence[str] = ()
+    """Names of sinks that follow the runs' files."""
+
+
+def run_grid(request: Request, results: Path, way: Way) -> int:
     """Play what is asked for; give the exit code. Raises UserError before anything is written."""
-    grid, outcome = play_grid(request, results, executor, workers, runs_per_gpu)
+    grid, outcome = play_grid(request, results, way)
     if outcome.interrupted:
         return ExitCode.INTERRUPTED
     return ExitCode.OK if all_done(grid) else ExitCode.FAILED
 
 
-def play_grid(
-    request: Request, results: Path, executor: str, workers: int | None, runs_per_gpu: int
-) -> tuple[Grid, Outcome]:
+def show_plan(request: Request, results: Path, way: Way) -> Iterator[str]:
+    """Give what `run_grid` would do, a line for each run; raises UserError, writes nothing."""
+    grid, _ = prepare_grid(request, results, way)
+    yield from announcement(grid)
+    yield from planned(grid)
+    yield "nothing was started: the same command without --dry-run plays it"
+
+
+def prepare_grid(request: Request, results: Path, way: Way) -> tuple[Grid, list[Sink]]:
+    """Look whether what is asked for can be played here; raises UserError, writes nothing."""
+    catalogue = load_catalogue()
+    suite = catalogue.suite(request.suite)
+    require_installed(suite)
+    check_numbers(way)
+    sinks = [catalogue.sink(name) for name in dict.fromkeys(way.sinks)]
+    for sink in sinks:
+        require_sink(sink)
+    settings, request = executor_settings(catalogue, way.executor, request)
+    plan = make_plan(catalogue, request)
+    require_ready(suite)
+    run = plan.run
+    resources = Resources(way.workers, way.runs_per_gpu, run.threads, run.device, settings)
+    return prepare(plan, results, catalogue.executor(way.executor), resources), sinks
+
+
+def check_numbers(way: Way) -> None:
+    """Raise UserError for numbers that mean nothing, from Python: typer has looked at others."""
+    if (way.workers is not None and way.workers < 1) or way.runs_per_gpu < 1:
+        raise UserError("--workers and --runs-per-gpu are 1 or more")
+
+
+def play_grid(request: Request, results: Path, way: Way) -> tuple[Grid, Outcome]:
     """Play what is asked for, telling how it goes; give the grid and how it ended.
 
     Raises UserError before anything is written.
     """
-    catalogue = load_catalogue()
-    require_installed(catalogue.suite(request.suite))
-    if (workers is not None and workers < 1) or runs_per_gpu < 1:  # from Python: typer has looked
-        raise UserError("--workers and --runs-per-gpu are 1 or more")
-    settings, request = executor_settings(catalogue, executor, request)
-    plan = make_plan(catalogue, request)
-    resources = Resources(workers, runs_per_gpu, plan.run.threads, plan.run.device, settings)
-    grid = prepare(plan, results, catalogue.executor(executor), resources)
+    grid, sinks = prepare_grid(request, results, way)
     for line in announcement(grid):
         print(line, flush=True)
-    outcome = play(grid)
+    write_documents(grid)
+    with followed(sinks, results, grid.folders):
+        outcome = play(grid)
     for line in summary(grid, outcome):
         print(line, flush=True)
     return grid, outcome

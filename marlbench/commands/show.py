@@ -10,7 +10,8 @@ from typing import Any
 from marlbench.config import RunConfig
 from marlbench.executors import Executor
 from marlbench.fields import Setting, settings_of
-from marlbench.host import Catalogue, missing
+from marlbench.host import Catalogue
+from marlbench.needs import missing
 from marlbench.overrides import Override
 from marlbench.plugin import Algorithm, Preset, Suite
 from marlbench.settings import defaults_of, host_by_presets, learner_by_presets

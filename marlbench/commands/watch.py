@@ -9,9 +9,11 @@ from pathlib import Path
 
 from marlbench.config import RunSpec
 from marlbench.errors import UserError, did_you_mean
+from marlbench.exit_codes import ExitCode
 from marlbench.grid.slots import Slot
-from marlbench.host import Catalogue, require_installed
+from marlbench.host import Catalogue
 from marlbench.installation import pip_install
+from marlbench.needs import require_installed
 from marlbench.plugin import Suite
 from marlbench.store import read_spec
 from marlbench.store.folder import CHECKPOINTS, SPEC
@@ -40,8 +42,21 @@ def film_run(  # noqa: PLR0913 - one parameter per option
     print(f"filming {folder}", flush=True)
     command = [sys.executable, "-P", "-m", "marlbench.training.watch"]
     command += [str(folder), str(path), str(episodes), str(fps), of]
+    before = made(path)
     # a film needs one copy and no learning: one thread, no GPU
-    return subprocess.run(command, env=Slot("film", "", 1).environment(), check=False).returncode
+    code = subprocess.run(command, env=Slot("film", "", 1).environment(), check=False).returncode
+    return unfinished("film", folder) if code == ExitCode.OK and made(path) == before else code
+
+
+def made(path: Path) -> int | None:
+    """Say when a file was made, None where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+def unfinished(verb: str, folder: Path) -> int:
+    """Say that a process ended well by its code and did nothing, as an environment may end it."""
+    print(f"marlbench: cannot {verb} {folder}: its process ended in mid-play", file=sys.stderr)
+    return ExitCode.FAILED
 
 
 def find_run(run: str, results: Path, command: str = "watch") -> Path:

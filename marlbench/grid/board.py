@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from heapq import heapify, heappop, heappush
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,7 @@ __all__ = ["Board", "Row", "count", "duration", "score", "stop_heard"]
 State = Literal["waiting", "running", "retrying", "done", "failed"]
 MINUTE, HOUR, DAY = 60, 3600, 86400
 EARLIER = {
-    **dict.fromkeys(("eta_s", "steps_per_s", "replay_gib", "free_gib")),
+    **dict.fromkeys(("eta_s", "steps_per_s", "replay_gib", "copies_gib", "free_gib")),
     "phase": "starting",
 }
 """What is not known of a run whose `progress.json` an earlier worker wrote."""
@@ -63,11 +64,21 @@ class Row:
             return spent if self.state == "done" else None
         return spent + self.eta
 
-    def left(self, typical: float) -> float:
-        """Give the seconds to its end, if a run whose speed is not known lasts the typical time."""
+    @property
+    def startup(self) -> float:
+        """Give the seconds that its attempts took to start, as far as it has told."""
+        return float(self.progress.get("startup_s") or 0.0)
+
+    def left(self, typical: float, startup: float) -> float:
+        """Give the seconds to its end, by its own word or by what such runs take.
+
+        `typical` is the whole of one, `startup` the part of it that every attempt takes again.
+        """
         if self.eta is not None:
             return self.eta
-        return max(0.0, typical - (time.time() - self.began if self.state == "running" else 0.0))
+        to_play = 1.0 - min(1.0, self.steps / self.spec.run.steps)
+        whole = startup + max(0.0, typical - startup) * to_play
+        return max(0.0, whole - (time.time() - self.began if self.state == "running" else 0.0))
 
     def read(self) -> None:
         """Look at its `progress.json` again."""
@@ -84,6 +95,9 @@ class Board:
         self.rows = {folder: Row(folder, spec) for folder, spec in runs}
         self.slots = slots
         self.began = time.time()
+        for row in self.rows.values():
+            row.read()  # how far an earlier grid got
+            row.progress |= EARLIER
 
     def started(self, folder: Path, attempt: int) -> Row:
         """Note that a worker begins."""
@@ -119,15 +133,30 @@ class Board:
     def eta(self) -> float | None:
         """Estimate the seconds to the end of all: None until a run's first updates were timed.
 
-        Runs of which nothing is known yet are taken to last as long as those that are known.
+        Runs of which nothing is known yet are taken to last as long as those of their label and
+        task that are known, or else of their label, or else of any. Each begins as a slot falls
+        free.
         """
         still = [row for row in self.rows.values() if row.state not in ("done", "failed")]
-        lasting = [seconds for row in self.rows.values() if (seconds := row.lasts()) is not None]
-        if not still or not lasting:
+        known = [row for row in self.rows.values() if row.lasts() is not None]
+        if not still or not known:
             return None
-        typical = sum(lasting) / len(lasting)
-        left = [row.left(typical) for row in still]
-        return max(*left, sum(left) / min(self.slots, len(left)), 0.0)
+        running = [row for row in still if row.state == "running"]
+        free = [row.left(*_typical(row, known)) for row in running]
+        heapify(free)  # when each slot falls free
+        for row in (row for row in still if row.state != "running"):
+            begins = heappop(free) if len(free) >= self.slots else 0.0
+            heappush(free, begins + row.left(*_typical(row, known)))
+        return max(free)
+
+
+def _typical(row: Row, known: Sequence[Row]) -> tuple[float, float]:
+    """Give the mean length and start-up in seconds of the runs most like this one."""
+    label = [each for each in known if each.spec.label == row.spec.label]
+    cell = [each for each in label if each.spec.row == row.spec.row]
+    like = cell or label or known
+    lengths = [each.lasts() or 0.0 for each in like]
+    return sum(lengths) / len(like), sum(each.startup for each in like) / len(like)
 
 
 def duration(seconds: float | None) -> str:

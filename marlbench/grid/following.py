@@ -9,6 +9,7 @@ from pathlib import Path
 from marlbench.executors import Outcome, Watcher
 from marlbench.store import RunRecord
 from marlbench.store.reading import read
+from marlbench.store.writing import newest_attempt
 
 __all__ = ["Follower"]
 
@@ -19,7 +20,7 @@ class Follower:
     def __init__(self, folders: Sequence[Path], watcher: Watcher, every: float = 2.0) -> None:
         """Begin before the runs do; `every` is the seconds between two looks at the files."""
         self.watcher = watcher
-        self.open = {folder: _attempts(_record(folder)) for folder in folders}
+        self.open = {folder: _attempts(folder) for folder in folders}
         """The runs that have not ended, with the attempts that there were at them before."""
         self.failures: dict[Path, str] = {}
         """Why, for every run that failed."""
@@ -54,9 +55,9 @@ class Follower:
         return Outcome(self.failures, self.interrupted)
 
     def _look_at(self, folder: Path) -> None:
+        attempts, before = _attempts(folder), self.open[folder]  # first: each takes FAILED away
         if (record := _record(folder)) is None:
             return
-        attempts, before = _attempts(record), self.open[folder]
         played = attempts > before or folder in self._told
         if record.status == "done":
             self._end(folder, None)
@@ -84,6 +85,7 @@ def _record(folder: Path) -> RunRecord | None:
         return None
 
 
-def _attempts(record: RunRecord | None) -> int:
-    """Give the number of the newest attempt that has said that it began."""
-    return max((row.get("attempt", 0) for row in record.events()), default=0) if record else 0
+def _attempts(folder: Path) -> int:
+    """Give the number of a run's newest attempt."""
+    newest = newest_attempt(folder)
+    return int(newest.name) if newest else 0

@@ -16,15 +16,27 @@ from marlbench.config import RunSpec
 from marlbench.errors import UserError
 from marlbench.executors import Executor, Outcome, Resources, Watcher
 from marlbench.grid.board import Board
+from marlbench.grid.extending import is_shorter, refuse_extending
 from marlbench.grid.plain import PlainView
 from marlbench.grid.plan import PAPER, Plan
 from marlbench.grid.status import lines, to_play_again, totals
 from marlbench.grid.variants import meanings, refuse_old_places, refuse_shared_labels
 from marlbench.host import check_open_tasks
-from marlbench.store import RunRecord, SpecConflict, create, run_folder, runs
+from marlbench.plugin import Algorithm
+from marlbench.store import RunRecord, SpecConflict, agreeing, create, run_folder, runs
 from marlbench.store.folder import SPEC
 
-__all__ = ["Grid", "all_done", "announcement", "play", "prepare", "summary", "what_it_cost"]
+__all__ = [
+    "Grid",
+    "all_done",
+    "announcement",
+    "planned",
+    "play",
+    "prepare",
+    "summary",
+    "what_it_cost",
+    "write_documents",
+]
 
 WIDTH = 78
 LONG = 100_000
@@ -47,8 +59,11 @@ class Grid:
     """The runs that were there before."""
 
     def status(self, folder: Path) -> str:
-        """Give a run's status before this grid: as in a `RunRecord`, or `new`."""
-        return self.records[folder].status if folder in self.records else "new"
+        """Give a run's status before this grid: as in a `RunRecord`, `new`, or `shorter`."""
+        if folder not in self.records:
+            return "new"
+        record = self.records[folder]
+        return "shorter" if is_shorter(record, self.plan.run.steps) else record.status
 
     def todo(self) -> list[Path]:
         """Give the runs that have not ended; one that diverged would only do so again."""
@@ -69,19 +84,25 @@ def prepare(plan: Plan, results: Path, executor: Executor, resources: Resources)
     records = {record.folder: record for record in found if record.folder in set(folders)}
     for folder, spec in zip(folders, plan.specs, strict=True):
         if (folder / SPEC).exists():
-            _same(plan, results, spec)
+            _refuse_other(plan, folder, spec)
+            if folder in records:
+                refuse_extending(records[folder], spec, _algorithm(plan, spec))
     return Grid(plan, results, executor, resources, slots, folders, records)
 
 
-def _same(plan: Plan, results: Path, spec: RunSpec) -> None:
+def _refuse_other(plan: Plan, folder: Path, spec: RunSpec) -> None:
     """Raise UserError if the run that is there has other settings, or none that can be read."""
     try:
-        create(results, spec, plan.today)
+        agreeing(folder, spec, plan.today)
     except SpecConflict as error:
         raise UserError(str(error)) from error
     except ValueError as error:
-        file = run_folder(results, spec) / SPEC
+        file = folder / SPEC
         raise UserError(f"{file} cannot be read; move its folder away to begin anew") from error
+
+
+def _algorithm(plan: Plan, spec: RunSpec) -> Algorithm:
+    return next(each for each in plan.algorithms if each.name == spec.algorithm)
 
 
 def check_writable(folder: Path) -> None:
@@ -117,6 +138,7 @@ def announcement(grid: Grid) -> Iterator[str]:
         threads = f"{grid.resources.threads} thread{'s' if grid.resources.threads > 1 else ''}"
         at_once = f"{min(len(grid.slots), todo)} at a time, {threads} each"
         yield from _entry("machine", f"{_device(grid)}, {at_once}")
+        yield from _entry("copies", _copies(grid))
     yield from _entry("results", str(grid.results))
     yield from _already(grid)
     yield from _long_without_gpu(grid)
@@ -155,12 +177,31 @@ def _device(grid: Grid) -> str:
     return "GPU" if any(name.startswith("gpu") for name in grid.slots) else "CPU"
 
 
+def _copies(grid: Grid) -> str:
+    """Say how many copies of environments will be there at once, each a game with some suites."""
+    plan, specs = grid.plan, dict(zip(grid.folders, grid.plan.specs, strict=True))
+    evaluation = min(plan.run.evaluation.num_envs, plan.run.evaluation.episodes)
+    training = {each: specs[each].algorithm_config["num_envs"] for each in grid.todo()}
+    largest = sorted(training.values(), reverse=True)[: len(grid.slots)]
+    numbers = sorted(set(largest))
+    a_run = f"{numbers[0]}" if len(numbers) == 1 else f"{numbers[0]} to {numbers[-1]}"
+    total = sum(largest) + evaluation * len(largest)
+    return f"{total} environments at once: a run trains in {a_run}, evaluates in {evaluation}"
+
+
+def planned(grid: Grid) -> Iterator[str]:
+    """Give a line for each run of the plan, as it stands before the grid."""
+    for folder, spec in zip(grid.folders, grid.plan.specs, strict=True):
+        yield f"  {grid.status(folder):<10} {spec.row} {spec.label} seed {spec.seed}"
+
+
 def _already(grid: Grid) -> Iterator[str]:
     """Say what of the plan is there already."""
     words = {
         "done": "done already, skipped",
-        "running": "being played by another process, waited for",
+        "running": "being played: waited for, or taken over where their grid was killed",
         "unfinished": "to go on where they stopped",
+        "shorter": f"shorter, to go on to {grid.plan.run.steps:,} env steps",
         "failed": "failed before, tried again",
         "diverged": "diverged before, kept as they ended",
     }
@@ -181,8 +222,8 @@ def _long_without_gpu(grid: Grid) -> Iterator[str]:
         )
 
 
-def play(grid: Grid) -> Outcome:
-    """Write the runs' documents and play those that are open."""
+def write_documents(grid: Grid) -> None:
+    """Write the runs' documents; raises UserError where they cannot be."""
     try:
         for spec in grid.plan.specs:
             create(grid.results, spec, grid.plan.today)
@@ -190,6 +231,10 @@ def play(grid: Grid) -> Outcome:
         raise UserError(
             f"--results {grid.results}: {error.strerror}; name another folder"
         ) from error
+
+
+def play(grid: Grid) -> Outcome:
+    """Play the runs that are open."""
     todo = grid.todo()
     if not todo:
         return Outcome({}, interrupted=False)
@@ -219,14 +264,20 @@ def what_it_cost(records: Iterable[RunRecord]) -> str:
 
 def all_done(grid: Grid) -> bool:
     """Say whether every planned run reads as done, whatever its worker's exit code said."""
-    done = {record.folder for record in runs(grid.results) if record.status == "done"}
-    return done >= set(grid.folders)
+    return {each.folder for each in _now(grid) if each.status == "done"} >= set(grid.folders)
+
+
+def _now(grid: Grid) -> list[RunRecord]:
+    """Give the runs of a grid as they stand; they are not read again where none was open."""
+    if not grid.todo():
+        return list(grid.records.values())
+    wanted = set(grid.folders)
+    return [record for record in runs(grid.results) if record.folder in wanted]
 
 
 def summary(grid: Grid, outcome: Outcome) -> Iterator[str]:
     """Say how every run stands and what to do next, a line each."""
-    wanted = set(grid.folders)
-    records = [record for record in runs(grid.results) if record.folder in wanted]
+    records = _now(grid)
     yield from lines(records)
     yield from meanings(record.spec for record in records)
     yield f"{totals(records)}, in {grid.results}"

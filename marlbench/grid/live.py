@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -12,7 +13,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from marlbench.grid import replays
+from marlbench.grid import memory
 from marlbench.grid.board import Board, Row, count, duration, score, stop_heard
 
 __all__ = ["LiveView"]
@@ -29,6 +30,10 @@ NUMBERS = {"steps": 10, "steps/s": 7, "to go": 11, "score": 15}
 """Columns of numbers and their widths, fixed so that they do not dance."""
 WIDE_ONLY = "steps/s"
 BAR, WIDE_BAR = 10, 24
+GIVE_WAY = ("bar", "score", "steps")
+"""Columns that a narrow terminal does without, one after the other: the names are more."""
+LABEL = 24
+"""Characters of the longest label for which columns give way."""
 SIGNS = {
     "running": ("●", "cyan"),
     "retrying": ("↻", "yellow"),
@@ -112,25 +117,23 @@ class LiveView:
         return [row for row in rows if row.folder in kept]
 
     def _table(self, rows: list[Row]) -> Table:
-        wide = self.console.width >= WIDE
+        label = max((len(row.spec.label) for row in rows), default=0)
+        columns = columns_for(self.console.width, min(label, LABEL))
         table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
-        table.add_column("", width=1)
-        table.add_column("run", no_wrap=True)
-        table.add_column("seed", justify="right", width=4)
-        table.add_column("", width=WIDE_BAR if wide else BAR)
-        for title, width in NUMBERS.items():
-            if wide or title != WIDE_ONLY:
-                table.add_column(title, justify="right", no_wrap=True, width=width)
-        taken = sum(column.width + 1 for column in table.columns if column.width)
+        for title, width in {"sign": 1, "run": None, **columns}.items():
+            left = title in ("sign", "run", "bar")
+            shown = "" if title in ("sign", "bar") else title
+            table.add_column(shown, justify="left" if left else "right", no_wrap=True, width=width)
+        room = self.console.width - taken_by(columns)
         for row in rows:
-            table.add_row(*_cells(row, wide, self.console.width - taken - 1))
+            table.add_row(*_cells(row, columns, room))
         return table
 
     def _memory(self) -> list[Text]:
         """Say how large the replays grow, unless they are small; if too large, what to do."""
-        said = replays.together(self.board)
-        if replays.too_large(self.board):
-            return [_line(f"! {said}", "yellow"), _line(f"  {replays.REMEDY}", "yellow")]
+        said = memory.together(self.board)
+        if memory.too_large(self.board):
+            return [_line(f"! {said}", "yellow"), _line(f"  {memory.REMEDY}", "yellow")]
         return [_line(f"  {said}", "dim")] if said else []
 
     def _troubles(self) -> list[Text]:
@@ -148,23 +151,61 @@ def _line(text: str, style: str) -> Text:
     return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
-def _cells(row: Row, wide: bool, room: int) -> list[RenderableType]:
+def columns_for(width: int, label: int) -> dict[str, int]:
+    """Give the columns beside a run's name, with their widths, so that there is room for a label.
+
+    >>> [*columns_for(120, 5)]
+    ['seed', 'bar', 'steps', 'steps/s', 'to go', 'score']
+    >>> [*columns_for(80, 5)], [*columns_for(40, 12)]
+    (['seed', 'bar', 'steps', 'to go', 'score'], ['seed', 'to go'])
+    """
+    columns = {"seed": 4, "bar": WIDE_BAR if width >= WIDE else BAR, **NUMBERS}
+    if width < WIDE:
+        del columns[WIDE_ONLY]
+    for title in GIVE_WAY:
+        if width - taken_by(columns) < label:
+            del columns[title]
+    return columns
+
+
+def taken_by(columns: Mapping[str, int]) -> int:
+    """Give the columns of the terminal that are taken, by the sign of the state and gaps too."""
+    return len(" ●") + 1 + sum(width + 1 for width in columns.values())
+
+
+def _cells(row: Row, columns: Mapping[str, int], room: int) -> list[RenderableType]:
     """Give a run's line; `room` is how many columns its name may take."""
     sign, style = SIGNS[row.state]
     total = row.spec.run.steps
     rate = row.progress.get("steps_per_s") if row.state == "running" else None
-    name = Text(f"{row.spec.row} {row.spec.label}", style="dim" if row.state == "waiting" else "")
-    name.truncate(room, overflow="ellipsis")
-    cells: list[RenderableType] = [
-        Text(sign, style=style),
-        name,
-        str(row.spec.seed),
-        ProgressBar(total=total, completed=row.steps, complete_style=style, finished_style=style),
-        f"{count(row.steps)}/{count(total)}",
-    ]
-    cells += [count(rate) if rate else ""] if wide else []
-    headline = dict(list(row.progress.get("scores", {}).items())[:1])
-    return [*cells, _time_to_go(row), score(headline)]
+    name = Text(shortened(row.spec.row, row.spec.label, room))
+    name.style = "dim" if row.state == "waiting" else ""
+    bar = ProgressBar(total=total, completed=row.steps, complete_style=style, finished_style=style)
+    cells: dict[str, RenderableType] = {
+        "seed": str(row.spec.seed),
+        "bar": bar,
+        "steps": f"{count(row.steps)}/{count(total)}",
+        "steps/s": count(rate) if rate else "",
+        "to go": _time_to_go(row),
+        "score": score(dict(list(row.progress.get("scores", {}).items())[:1])),
+    }
+    return [Text(sign, style=style), name, *(cells[title] for title in columns)]
+
+
+def shortened(task: str, label: str, room: int) -> str:
+    """Give task and label in so many columns: the task gives way first, then the label's end.
+
+    >>> shortened("rand_5v5", "dmawm", 20), shortened("rand_5v5", "dmawm", 10)
+    ('rand_5v5 dmawm', 'ran… dmawm')
+    >>> shortened("rand_5v5", "dmawm", 6), shortened("rand_5v5", "dmawm-quick", 8)
+    ('dmawm', 'dmawm-q…')
+    """
+    left = room - len(label) - 1
+    if len(task) <= left:
+        return f"{task} {label}"
+    if left > 1:
+        return f"{task[: left - 1]}… {label}"
+    return label if len(label) <= room else f"{label[: max(0, room - 1)]}…"
 
 
 def _time_to_go(row: Row) -> str:

@@ -56,11 +56,16 @@ class Share:
         return cls(absolute, replace(resources, settings=None), typed | told)
 
 
-def start(share: Share, output: IO[bytes] | int | None = None) -> subprocess.Popen[bytes]:
-    """Start to play a share on this machine; what it says goes to `output`, or to our own."""
+def start(
+    share: Share, output: IO[bytes] | int | None = None, below: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """Start to play a share on this machine; what it says goes to `output`, or to our own.
+
+    `below` is a command that runs the one behind it and ends with its exit code.
+    """
     resources = {key: value for key, value in asdict(share.resources).items() if key != "settings"}
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", NODE, json.dumps(resources), *share.folders],
+        [*below, sys.executable, "-P", "-m", NODE, json.dumps(resources), *share.folders],
         stdin=subprocess.PIPE,
         stdout=output,
         env={**os.environ, **share.environment},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from marlbench.grid import replays
+from marlbench.grid import memory
 from marlbench.grid.board import Board, Row, count, duration, score, stop_heard
 from marlbench.store.files import FULL
 
@@ -68,12 +68,12 @@ class PlainView:
         """Say once per run how large its replay grows, and once if they do not fit together."""
         for row in self.board.rows.values():
             fresh = row.state == "running" and row.folder not in self._planned
-            if fresh and (said := replays.of_run(row.progress)):
+            if fresh and (said := memory.of_run(row.progress)):
                 self._planned.add(row.folder)
-                self._say(row, said + replays.beside(row.progress.get("free_gib")))
-        if not self._warned and replays.too_large(self.board):
+                self._say(row, said + memory.beside(row.progress.get("free_gib")))
+        if not self._warned and memory.too_large(self.board):
             self._warned = True
-            tell(f"WARNING: {replays.together(self.board)}: {replays.REMEDY}")
+            tell(f"WARNING: {memory.together(self.board)}: {memory.REMEDY}")
 
     def _say(self, row: Row, text: str) -> None:
         done = self.board.number("done") + self.board.number("failed")

@@ -13,7 +13,7 @@ from marlbench.config import RunConfig, RunSpec
 from marlbench.errors import UserError
 from marlbench.grid.players import cast
 from marlbench.grid.shards import Shard, dealt
-from marlbench.host import Catalogue, check_task
+from marlbench.host import Catalogue, check_task, require_actions
 from marlbench.overrides import Override, Sections
 from marlbench.plugin import Algorithm, Config, Preset, Suite
 from marlbench.settings import (
@@ -31,6 +31,10 @@ __all__ = ["Plan", "Request", "make_plan"]
 
 PAPER = "paper"
 ALL = "all"
+MOST_RUNS = 20_000
+"""Runs of one grid: more is a slip of the keyboard, and takes minutes to plan."""
+LARGEST_SEED = 2**62
+"""Seeds are numbers that arrays of 64 bits hold."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,7 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
     presets = [catalogue.preset(name) for name in _once(request.presets)]
     tasks = _tasks(suite, request.tasks, presets)
     seeds = _seeds(request.seeds, [*presets, *_study(catalogue, request)])
+    _refuse_many(len(players) * len(tasks) * len(seeds), "runs")
     own = Sections(suite, algorithms, list(catalogue.algorithms)).sort(request.overrides)
     shared = Shared(
         request,
@@ -160,7 +165,10 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
         resolve("run", RunConfig, [*host_by_presets(presets), *own["run"]]),
         [catalogue.presets[PAPER]] if PAPER in catalogue.presets else [],
     )
-    seen = {task: suite.observes_images(task, shared.suite_config.config) for task in tasks}
+    settings = shared.suite_config.config
+    acted = {task: suite.actions(task, settings) for task in tasks}
+    require_actions(algorithms, suite.name, acted)
+    seen = {task: suite.observes_images(task, settings) for task in tasks}
     laid = {pictures: _laid(catalogue, presets, pictures) for pictures in set(seen.values())}
     first = {
         pictures: _labels_once(
@@ -256,9 +264,22 @@ def _seeds(named: Sequence[int] | None, wanting: Sequence[Preset | Study]) -> tu
     if named is None:
         numbers = [each.seeds for each in wanting if each.seeds is not None]
         return tuple(range(numbers[-1] if numbers else 1))
+    if isinstance(named, range):  # `--seeds N`, of which N may be beyond what can be counted out
+        _refuse_many(named.stop, "seeds")
     if not named or min(named) < 0:
         raise UserError("there is no run without a seed: --seeds 1 or more, --seed 0 or more")
+    if max(named) >= LARGEST_SEED:
+        raise UserError(f"--seed {max(named)}: a seed is less than {LARGEST_SEED}")
     return tuple(dict.fromkeys(named))
+
+
+def _refuse_many(number: int, what: str) -> None:
+    """Raise UserError for more runs than a grid takes, before anything is made for each."""
+    if number > MOST_RUNS:
+        raise UserError(
+            f"that is a grid of {number:,} {what}, and one takes {MOST_RUNS:,} at most: "
+            "give fewer --seeds, or parts of them with --seed"
+        )
 
 
 def _checked(run: Resolved) -> RunConfig:

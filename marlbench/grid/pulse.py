@@ -27,15 +27,23 @@ class Pulse:
     """
 
     folder: Path
+    heard: bool = False
+    """Whether this worker has ever given one: before that it starts, with all that it plays."""
     silent: float = 0.0
     """Seconds without a sign of life."""
-    _mark: tuple[int, int] | None = None
     _looked: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Begin with what an earlier worker left."""
+        self._mark = self._changed()
 
     def feel(self) -> None:
         """Look again."""
         now, mark = time.monotonic(), self._changed()
-        self.silent = 0.0 if mark != self._mark else self.silent + min(now - self._looked, LEAP)
+        if mark != self._mark:
+            self.heard, self.silent = True, 0.0
+        else:
+            self.silent += min(now - self._looked, LEAP)
         self._mark, self._looked = mark, now
 
     def too_long(self) -> bool:
@@ -43,13 +51,19 @@ class Pulse:
         return self.silent > WORTH_ASKING and self.silent > 60 * self.limit()
 
     def limit(self) -> float:
-        """Give the minutes that it may be silent: the user's, else the suite's, once it told."""
+        """Give the minutes that it may be silent: the user's, else the suite's.
+
+        A suite speaks of its steps, not of how long it takes to start: that may always take 30.
+        """
         try:
             said = (read_json(self.folder / PROGRESS) or {}).get("silent_minutes")
             asked = read_spec(self.folder).run.silent_minutes
         except (OSError, ValueError):
             return SILENT_MINUTES
-        return float(asked or said or SILENT_MINUTES)
+        if asked is not None:
+            return asked
+        suites = float(said or SILENT_MINUTES)
+        return suites if self.heard else max(suites, SILENT_MINUTES)
 
     def _changed(self) -> tuple[int, int] | None:
         try:

@@ -19,7 +19,7 @@ from marlbench.grid.logs import LOG, keep_short, last_words
 from marlbench.grid.slots import Slot
 from marlbench.grid.workers import Worker, adopt, death, spawn
 from marlbench.store.files import read_rows, replace_json, unwritable
-from marlbench.store.folder import EVENTS, FAILED
+from marlbench.store.folder import EVENTS, FAILED, INTERRUPTED
 from marlbench.store.reading import read
 
 __all__ = ["Scheduler"]
@@ -190,7 +190,7 @@ class Scheduler:
             queue.append(replace(job, not_before=0.0))  # `_next` leaves it to the newer attempt
         elif code == ExitCode.UNWRITABLE:
             self._no_room(job, queue)
-        elif code == ExitCode.INTERRUPTED:
+        elif code == ExitCode.INTERRUPTED and _was_asked_to_stop(job.folder):
             self.interrupted = True
             self.watcher.finished(job.folder, "interrupted from outside; run again to go on")
         else:
@@ -249,6 +249,11 @@ def _env_steps(folder: Path) -> int:
     rows = read_rows(folder / EVENTS)
     saved = [int(row["env_steps"]) for row in rows if row.get("event") == "checkpoint"]
     return max(saved, default=0)
+
+
+def _was_asked_to_stop(folder: Path) -> bool:
+    """Say whether a run's worker stopped because it was asked to."""
+    return [row.get("event") for row in read_rows(folder / EVENTS)][-1:] == [INTERRUPTED]
 
 
 def _status(folder: Path) -> str:

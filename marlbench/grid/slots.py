@@ -6,21 +6,12 @@ import os
 import shutil
 import subprocess
 from dataclasses import dataclass
-from pathlib import Path
 
 from marlbench.errors import UserError
 from marlbench.executors import Resources
+from marlbench.processors import CORES, THREAD_LIMITS, cores
 
-__all__ = ["Slot", "cores", "gpus", "slots"]
-
-THREAD_LIMITS = (
-    "OMP_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
-QUOTA = Path("/sys/fs/cgroup/cpu.max")
-"""Where Linux says how much of the processors a container may use."""
+__all__ = ["Slot", "gpus", "slots"]
 
 
 @dataclass(frozen=True)
@@ -33,11 +24,14 @@ class Slot:
     """The one GPU that a run there sees; empty for none."""
     threads: int
     """Threads that a run there may use."""
+    cores: int = 1
+    """Cores that it may keep busy, with all its processes."""
 
     def environment(self) -> dict[str, str]:
         """Give the environment variables of a run in this slot."""
         limits = dict.fromkeys(THREAD_LIMITS, str(self.threads))
-        return {**os.environ, **limits, "CUDA_VISIBLE_DEVICES": self.gpu}
+        granted = {CORES: str(self.cores), "CUDA_VISIBLE_DEVICES": self.gpu}
+        return {**os.environ, **limits, **granted}
 
 
 def gpus() -> list[str]:
@@ -57,19 +51,18 @@ def gpus() -> list[str]:
     return [str(index) for index in range(len(lines))]
 
 
-def cores() -> int:
-    """Count the cores that this process may use: its affinity, and its container's quota."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    usable = usable or 1
-    try:
-        quota, period = QUOTA.read_text().split()
-        return max(1, min(usable, int(quota) // int(period)))
-    except (OSError, ValueError):  # no control groups, or `max`: no quota
-        return usable
+def slots(resources: Resources, runs: int | None = None) -> list[Slot]:
+    """Give the slots of this machine: some per GPU, or one per so many cores.
+
+    No more than there are runs, which share all cores: fewer runs have more of them each.
+    """
+    each, places = resources.threads, _places(resources)[:runs]
+    share = max(each, cores() // max(1, len(places)))
+    return [Slot(name, gpu, each, share) for name, gpu in places]
 
 
-def slots(resources: Resources) -> list[Slot]:
-    """Give the slots of this machine: some per GPU, or one per so many cores."""
+def _places(resources: Resources) -> list[tuple[str, str]]:
+    """Give the slots' names, each with its GPU."""
     found = [] if resources.device == "cpu" else gpus()
     if resources.device == "cuda" and not found:
         raise UserError(
@@ -77,6 +70,6 @@ def slots(resources: Resources) -> list[Slot]:
         )
     if found:
         shared = [gpu for _ in range(resources.runs_per_gpu) for gpu in found]
-        return [Slot(f"gpu {gpu}", gpu, resources.threads) for gpu in shared[: resources.workers]]
+        return [(f"gpu {gpu}", gpu) for gpu in shared[: resources.workers]]
     number = resources.workers or max(1, cores() // resources.threads)
-    return [Slot(f"cpu {index}", "", resources.threads) for index in range(number)]
+    return [(f"cpu {index}", "") for index in range(number)]

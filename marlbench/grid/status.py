@@ -2,39 +2,78 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from marlbench.config import SILENT_MINUTES
 from marlbench.grid.board import count, duration, score
-from marlbench.grid.replays import of_run
+from marlbench.grid.memory import of_run
+from marlbench.grid.selection import selected
 from marlbench.grid.variants import meanings
 from marlbench.store import RunRecord, runs
 from marlbench.store.clock import silence
 
-__all__ = ["lines", "overview", "to_play_again", "totals"]
+__all__ = ["as_json", "lines", "overview", "to_play_again", "totals"]
+
+Wanted = Mapping[str, Sequence[str]]
+"""Names of runs to show, by what they are of: `selection.KEYS`."""
 
 WORTH_SAYING = 60.0
 """Seconds of silence from which it is told."""
 
 
-def overview(results: Path) -> Iterator[str]:
-    """Give the runs by suite, a line each, and the totals."""
+def overview(results: Path, wanted: Wanted | None = None) -> Iterator[str]:
+    """Give the runs that are wanted by suite, a line each, and the totals; raises UserError."""
     if not results.is_dir():
         yield f"there is no folder {results}: marlbench run makes it, --results names another"
         return
-    records = runs(results)
-    if not records:
+    found = runs(results)
+    if not found:
         yield f"no runs in {results} yet: marlbench run --help"
         return
+    records = selected(found, wanted or {})
     for suite, group in groupby(records, key=lambda record: record.spec.suite):
         yield suite
         yield from lines(list(group))
     yield from meanings(record.spec for record in records)
     yield totals(records)
+
+
+def as_json(results: Path, wanted: Wanted | None = None) -> str:
+    """Give the runs that are wanted as a JSON list, a document each; raises UserError."""
+    found = selected(runs(results), wanted or {})
+    return json.dumps([_document(record) for record in found], indent=2)
+
+
+def _document(record: RunRecord) -> dict[str, Any]:
+    """Give what a script may ask of a run; None for what is not known of it."""
+    spec, progress = record.spec, record.progress or {}
+    running = record.status == "running"
+    evaluations = record.evaluations()
+    return {
+        "folder": str(record.folder),
+        "suite": spec.suite,
+        "task": spec.row,
+        "label": spec.label,
+        "algorithm": spec.algorithm,
+        "seed": spec.seed,
+        "status": record.status,
+        "steps": spec.run.steps,
+        "env_steps": spec.run.steps if record.status == "done" else progress.get("env_steps", 0),
+        "seconds": record.seconds(),
+        "seconds_to_go": progress.get("eta_s") if running else None,
+        "steps_per_second": progress.get("steps_per_s") if running else None,
+        "evaluated_at": evaluations[-1]["step"] if evaluations else None,
+        "metrics": evaluations[-1]["metrics"] if evaluations else {},
+        "reason": (record.failure or {}).get("reason"),
+        "excluded": (record.excluded or {}).get("why"),
+        "damages": record.damages(),
+        "crashes": record.crashes().total(),
+    }
 
 
 def lines(records: Iterable[RunRecord]) -> Iterator[str]:
@@ -89,6 +128,8 @@ def _standing(record: RunRecord) -> str:
         said += [f"{count(rate)}/s"] if rate else []
         said += [f"{duration(eta)} to go"] if eta is not None else []
         said += filter(None, [of_run(progress), _silence(progress)])
+    if record.status == "done" and (spent := record.seconds()) is not None:
+        said.append(f"took {duration(spent)}")
     evaluations = record.evaluations()
     if evaluations:
         means = evaluations[-1]["metrics"]

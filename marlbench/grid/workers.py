@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-import uuid
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from marlbench.grid.logs import open_log
 from marlbench.grid.pulse import Pulse
 from marlbench.grid.slots import Slot
 from marlbench.store.folder import COMMAND, DONE, FAILED
-from marlbench.store.owner import WORKER, Owner, marked
+from marlbench.store.owner import WORKER, Owner, marked, new_token
 from marlbench.store.writing import alive, newest_owner, orphan
 
 __all__ = ["Worker", "adopt", "death", "spawn"]
@@ -83,9 +82,9 @@ def spawn(command: Sequence[str], folder: Path, slot: Slot) -> Worker:
     """
     with suppress(ValueError):  # an attempt's file that is none
         owner = newest_owner(folder)
-        if owner is not None and owner.gone():
+        if owner is not None and owner.of(folder) and owner.gone():
             end_marked(owner.token)
-    token = f"{os.getpid()}:{uuid.uuid4().hex}"
+    token = new_token(folder)
     typed = shlex.join(["marlbench", *sys.argv[1:]])
     log = open_log(folder)
     try:
@@ -94,7 +93,7 @@ def spawn(command: Sequence[str], folder: Path, slot: Slot) -> Worker:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={**slot.environment(), COMMAND: typed, WORKER: token},
+            env={COMMAND: typed, **slot.environment(), WORKER: token},  # from Python it is said
             start_new_session=True,
         )
     finally:
@@ -106,7 +105,7 @@ def adopt(folder: Path) -> tuple[Worker, Owner] | None:
     """Give the worker of a run whose grid is gone, and who it is; None where there is none."""
     with suppress(OSError, ValueError):
         if owner := orphan(folder):
-            return Worker(folder, owner.token, owner.pid, Pulse(folder), None), owner
+            return Worker(folder, owner.token, owner.pid, Pulse(folder, heard=True), None), owner
     return None
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from marlbench.metrics import Metric
 from marlbench.report.scores import Cell, Run, shown_bounds
-from marlbench.report.statistics import DDOF, student_bands
+from marlbench.report.statistics import DDOF, student_bands, unanimous_bands
 
 __all__ = ["ENDED", "Band", "band", "drawn", "horizon", "pieces", "span", "spread_labels"]
 
@@ -28,7 +28,8 @@ class Band:
     """Mean wall-clock of these seeds; NaN where it is not known."""
     mean: NDArray[np.float64]
     low: NDArray[np.float64]
-    """Lower end of Student's 95 % interval inside the bounds; the mean where one seed is there."""
+    """Lower end of Student's 95 % interval inside the bounds; the mean where one seed is there.
+    Where all episodes got the best or the worst score, the bound that their number gives."""
     high: NDArray[np.float64]
     sd: NDArray[np.float64]
     """0 where one seed is there."""
@@ -50,15 +51,21 @@ def band(cell: Cell, metric: Metric | None = None) -> Band | None:
     curves = [run.curve(shown) for run in runs]
     steps = np.unique(np.concatenate([curve.steps for curve in curves]))
     values, noise, seconds = (np.full((len(curves), len(steps)), np.nan) for _ in range(3))
+    played = np.zeros((len(curves), len(steps)), np.int64)
     for row, curve in enumerate(curves):
         at = np.searchsorted(steps, curve.steps)
         values[row, at], noise[row, at], seconds[row, at] = curve.values, curve.noise, curve.seconds
+        played[row, at] = curve.episodes
     there = np.isfinite(values)
     n = there.sum(0)
     mean = np.where(there, values, 0.0).sum(0) / n
     squares = np.where(there, (values - mean) ** 2, 0.0).sum(0)
     sd = np.sqrt(squares / np.maximum(n - DDOF, 1))
-    low, high = student_bands(values, noise, shown_bounds(shown))
+    bounds = shown_bounds(shown)
+    low, high = student_bands(values, noise, bounds)
+    if bounds is not None:
+        ends = unanimous_bands(values, played, bounds)
+        low, high = (np.where(np.isnan(e), s, e) for e, s in zip(ends, (low, high), strict=True))
     known = np.isfinite(seconds)
     clock = np.where(known, seconds, 0.0).sum(0) / np.maximum(known.sum(0), 1)
     return Band(

@@ -11,7 +11,14 @@ from marlbench.report.scores import CRASHED, Cell, Run, recorded
 from marlbench.store import RunRecord
 
 MACHINE = (
-    *("device", "threads", "checkpoint_every", "checkpoint_minutes", "keep_checkpoints"),
+    *(
+        "device",
+        "threads",
+        "env_processes",
+        "checkpoint_every",
+        "checkpoint_minutes",
+        "keep_checkpoints",
+    ),
     "silent_minutes",
 )
 """Settings of a run that do not touch what it measures."""

@@ -17,6 +17,7 @@ from marlbench.report.caveats import by_task
 from marlbench.report.columns import columns
 from marlbench.report.exhibits import Exhibit, Panel
 from marlbench.report.looks import Look, looks_of
+from marlbench.report.machines import SHARED, crowd
 from marlbench.report.scores import Cell
 from marlbench.report.svg import Plane, area, fitted, line, mark, number, short, tag, text
 
@@ -39,13 +40,15 @@ class Labelled:
     looks: Mapping[str, Look]
     classes: Mapping[str, str]
     """The CSS class of a label's colour."""
+    crowd: Mapping[tuple[str, str, str], int]
+    """How many runs shared a machine, by suite, task and label."""
 
 
 def curves(cells: Sequence[Cell], names: Mapping[str, str]) -> Iterator[Exhibit]:
     """Give a figure per metric and per kind of axis, the table's metric and env steps first."""
     said = {column.label: column.name for column in columns(cells, names)}
     classes = {label: f"l{k}" for k, label in enumerate(said)}
-    labelled = Labelled(said, looks_of(cells), classes)
+    labelled = Labelled(said, looks_of(cells), classes, crowd(cells))
     for place, metric in enumerate(metrics_of(cells)):
         across: tuple[Across, ...] = ("steps", "clock")
         for axis in across:
@@ -54,18 +57,31 @@ def curves(cells: Sequence[Cell], names: Mapping[str, str]) -> Iterator[Exhibit]
                 yield Exhibit(
                     f"curves-{axis}-{place}",
                     f"{_headline(cells, metric, place)} against {AXES[axis]}",
-                    CAPTIONS[axis],
+                    CAPTIONS[axis] + (_sharing(cells, labelled) if axis == "clock" else ""),
                     panels,
                     {"data-across": axis, "data-metric": metric.name if place else ""},
                 )
+
+
+def _sharing(cells: Sequence[Cell], labelled: Labelled) -> str:
+    """A sentence on runs that shared a machine; empty where none is known to."""
+    most = max(labelled.crowd.values(), default=1)
+    if most < 2:
+        return ""
+    return (
+        f" {SHARED}: runs that shared their machine with others of this report, up to {most} at "
+        "once: alone they would have been faster."
+    )
 
 
 AXES = {"steps": "env steps", "clock": "wall-clock of training"}
 CAPTIONS = {
     "steps": (
         "Lines are means over seeds, with Student's 95 % interval inside the declared bounds, the "
-        "standard deviation (thin, dotted) and every seed (thin). Paler: fewer seeds are there. A "
-        "seed that failed or diverged is dotted and in no mean. A level line: trained for longer."
+        "standard deviation (thin, dotted) and every seed (thin). Where all episodes got the best "
+        "or the worst score, the interval is the bound that their number gives. Paler: fewer seeds "
+        "are there. A seed that failed or diverged is dotted and in no mean. A level line: trained "
+        "for longer."
     ),
     "clock": (
         "The same evaluations, each at the mean time of training that its runs took to it; in "
@@ -125,7 +141,8 @@ class _Drawing:
         """The right end of the axis; 0 where no time is known."""
         if self.axis == "steps":
             return float(horizon(self.row))
-        return max(float(np.nanmax(b.seconds, initial=0.0)) for b in self.bands.values())
+        ends = (float(np.nanmax(b.seconds, initial=0.0)) for b in self.bands.values())
+        return max(ends, default=0.0)
 
     @cached_property
     def plane(self) -> Plane:
@@ -215,10 +232,13 @@ class _Drawing:
                 f"{short(plane.at_y(float(middle.mean[-1])))}L{short(plane.right + 12)} {short(at)}"
             )
             leader = tag("path", d=path, class_="leader")
-        name = self.labelled.names[cell.label]
+        name, room = self.labelled.names[cell.label], WIDTH - plane.right - 14
+        crowded = self.labelled.crowd.get((cell.suite, cell.task, cell.label), 1) > 1
+        behind = f" {SHARED}" if crowded and self.axis == "clock" else ""
         if self.is_longer(cell) and "steps" not in name:
             name += f", {number(cell.steps)} steps"
-        said = f"<title>{escape(name)}</title>{escape(fitted(name, WIDTH - plane.right - 14))}"
+        shown = fitted(name, room - LETTER * len(behind)) + behind
+        said = f"<title>{escape(name)}</title>{escape(shown)}"
         place = {"x": short(plane.right + 14), "y": short(at + 3.5)}
         return leader + tag("text", said, class_="name", **place)
 

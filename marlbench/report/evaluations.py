@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from marlbench.metrics import Metric
 from marlbench.report.statistics import DDOF
 
-__all__ = ["EMPTY", "Curve", "Value", "curve", "value"]
+__all__ = ["EMPTY", "Curve", "Value", "curve", "value", "worked"]
 
 
 class Value(NamedTuple):
@@ -39,9 +40,12 @@ class Curve(NamedTuple):
     """(T,) standard error of each value that its episodes give; 0 where they are not known."""
     seconds: NDArray[np.float64]
     """(T,) wall-clock of training up to this point; NaN where it is not known."""
+    episodes: NDArray[np.int64]
+    """(T,) episodes that each value is the mean of; 0 where they are not known."""
 
 
-EMPTY = Curve(np.array([], np.int64), *(np.array([], np.float64) for _ in range(3)))
+NO_COUNTS, NO_SCORES = np.array([], np.int64), np.array([], np.float64)
+EMPTY = Curve(NO_COUNTS, NO_SCORES, NO_SCORES, NO_SCORES, NO_COUNTS)
 
 
 def value(row: Mapping[str, Any], metric: Metric) -> Value | None:
@@ -71,12 +75,14 @@ def curve(rows: Sequence[Mapping[str, Any]], metric: Metric) -> Curve:
     points = [row for row in rows if row["metrics"].get(name) is not None]
     if not points:
         return EMPTY
+    played = [(row.get("values") or {}).get(name) or () for row in points]
     walls = (training_seconds(row.get("wall") or {}) for row in points)
     return Curve(
         steps=np.array([row["step"] for row in points], np.int64),
         values=metric.scale * np.array([row["metrics"][name] for row in points], np.float64),
-        noise=metric.scale * noise([(row.get("values") or {}).get(name) or () for row in points]),
+        noise=metric.scale * noise(played),
         seconds=np.array([np.nan if wall is None else wall for wall in walls], np.float64),
+        episodes=np.array([len(each) for each in played], np.int64),
     )
 
 
@@ -103,3 +109,21 @@ def noise(played: Sequence[Sequence[float | None]]) -> NDArray[np.float64]:
         if len(there) > DDOF:
             found[k] = there.std(ddof=DDOF) / len(there) ** 0.5
     return found
+
+
+def worked(rows: Iterable[Mapping[str, Any]]) -> tuple[tuple[float, float], ...]:
+    """Give when a run worked, (begin, end) in seconds since 1970 for each attempt.
+
+    From `wall` of its rows and events; those that do not say when are passed over.
+    """
+    times: dict[int, list[str]] = {}
+    for row in rows:
+        wall = row.get("wall") or {}
+        if "time" in wall:
+            times.setdefault(wall.get("attempt", 1), []).append(wall["time"])
+    found = ((min(each), max(each)) for each in times.values())  # ISO 8601 in UTC sorts as text
+    return tuple((_seconds(begin), _seconds(end)) for begin, end in found)
+
+
+def _seconds(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp()

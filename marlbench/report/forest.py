@@ -18,8 +18,8 @@ from marlbench.report.svg import short as px
 __all__ = ["efficiency", "forests"]
 
 WIDTH, ROW, TOP, BOTTOM = 460.0, 22.0, 24.0, 38.0
-NAMES, NUMBERS = 92.0, 108.0
-"""Pixels left and right of the plane."""
+NARROW, WIDEST, NUMBERS = 92.0, 150.0, 108.0
+"""Pixels left of the plane, by the names that stand there, and right of it."""
 
 Said = Mapping[str, tuple[str, str, Look]]
 """Per label its name, its CSS class and its look."""
@@ -51,18 +51,24 @@ def forests(cells: Sequence[Cell], names: Mapping[str, str]) -> Iterator[Exhibit
         )
 
 
+def _names(row: Sequence[Cell], said: Said) -> float:
+    """Pixels that the names of a panel get."""
+    longest = max(len(said[cell.label][0]) for cell in row)
+    return min(max(NARROW, 6.8 * longest + 14), WIDEST)
+
+
 def _forest(title: str, row: Sequence[Cell], said: Said) -> Panel:
     metric = row[0].metric
     height = TOP + ROW * len(row) + BOTTOM
     values = [float(v) for cell in row for v in cell.values()]
     ends = [e for c in row for e in (c.statistics.low, c.statistics.high) if e is not None]
     low, high = min(values + ends), max(values + ends)
-    room = 0.05 * (high - low) or 1.0
+    room, left = 0.05 * (high - low) or 1.0, _names(row, said)
     bounds = row[0].bounds if metric.unit == "%" else None
     plane = Plane(
-        NAMES, WIDTH - NUMBERS, TOP, height - BOTTOM, bounds or (low - room, high + room), (0, 1)
+        left, WIDTH - NUMBERS, TOP, height - BOTTOM, bounds or (low - room, high + room), (0, 1)
     )
-    parts = [plane.axes(metric.axis), text(title, NAMES, 13, class_="title")]
+    parts = [plane.axes(metric.axis), text(title, left, 13, class_="title")]
     rows = []
     for place, cell in enumerate(row):
         at = TOP + ROW * (place + 0.5)
@@ -77,7 +83,7 @@ def _interval(cell: Cell, at: float, plane: Plane, said: Said) -> str:
     """The row of a label: its name, interval, seeds, mean and number."""
     name, kind, look = said[cell.label]
     found = cell.statistics
-    parts = [text(fitted(name, NAMES - 12), NAMES - 8, at + 3.5, text_anchor="end", class_="name")]
+    parts = [_name(name, at, plane)]
     if found.low is not None and found.high is not None:
         path = f"M{px(plane.at_x(found.low))} {px(at)}H{px(plane.at_x(found.high))}"
         parts.append(tag("path", d=path, class_="whisker"))
@@ -87,6 +93,12 @@ def _interval(cell: Cell, at: float, plane: Plane, said: Said) -> str:
     parts.append(mark(look, plane.at_x(found.mean or 0.0), at))
     parts.append(text(number_of(cell), plane.right + 8, at + 3.5, class_="number"))
     return tag("g", "".join(parts), class_=f"label {kind}", data_label=cell.label, data_name=name)
+
+
+def _name(name: str, at: float, plane: Plane) -> str:
+    """The name of a row, left of the plane."""
+    short_name = fitted(name, plane.left - 12)
+    return text(short_name, plane.left - 8, at + 3.5, text_anchor="end", class_="name")
 
 
 def _numbers(cell: Cell, said: Said) -> list[str]:
@@ -121,10 +133,11 @@ def efficiency(cells: Sequence[Cell], names: Mapping[str, str]) -> Iterator[Exhi
 def _bars(title: str, row: Sequence[Cell], said: Said) -> Panel:
     height = TOP + ROW * len(row) + BOTTOM
     end = float(max(cell.steps for cell in row))
-    plane = Plane(NAMES, WIDTH - NUMBERS, TOP, height - BOTTOM, (0.0, end), (0, 1))
+    left = _names(row, said)
+    plane = Plane(left, WIDTH - NUMBERS, TOP, height - BOTTOM, (0.0, end), (0, 1))
     half = to_thresholds(row[0])[1].threshold
     goal = f"env steps to {half:.{row[0].metric.digits}f} {row[0].metric.heading}"
-    parts = [plane.axes(goal), text(title, NAMES, 13, class_="title")]
+    parts = [plane.axes(goal), text(title, left, 13, class_="title")]
     for place, cell in enumerate(row):
         parts.append(_bar(cell, TOP + ROW * (place + 0.5), plane, said))
     rows = [_reached(cell, said) for cell in row]
@@ -136,7 +149,7 @@ def _bars(title: str, row: Sequence[Cell], said: Said) -> Panel:
 def _bar(cell: Cell, at: float, plane: Plane, said: Said) -> str:
     name, kind, _ = said[cell.label]
     found = to_thresholds(cell)[1]
-    parts = [text(fitted(name, NAMES - 12), NAMES - 8, at + 3.5, text_anchor="end", class_="name")]
+    parts = [_name(name, at, plane)]
     took = "never" if found.median is None else short(found.median)
     if found.median is not None:
         width = max(plane.at_x(found.median) - plane.left, 1.0)

@@ -22,6 +22,7 @@ def write(
     Further `sections` come last. `refresh`: seconds after which the page loads itself anew; 0:
     never. Raises `ReportError` where there is no run to report or nowhere to write.
     """
+    from marlbench.report import foresight
     from marlbench.report.verdict import excluded_sentences
     from marlbench.report.webpage import webpage
 
@@ -29,7 +30,7 @@ def write(
     read = material(folders, wanted or Wanted())
     make_folder(out)
     parts = [(each.name, each.render(read, out)) for each in own_sections()]
-    further = [(each.name, contained(each, read, out)) for each in sections]
+    further = [(each.name, contained(each, read, out)) for each in (foresight.section(), *sections)]
     parts += [(name, part) for name, part in further if part.markdown.strip()]
     page, markdown = out / "report.html", out / "report.md"
     texts = [f"## {name}\n\n{part.markdown.strip()}\n" for name, part in parts]

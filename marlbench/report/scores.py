@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from marlbench.appearance import Appearance, appearance_of
 from marlbench.metrics import Metric
-from marlbench.report.evaluations import EMPTY, Curve, Value, curve, value
+from marlbench.report.evaluations import EMPTY, Curve, Value, curve, value, worked
 from marlbench.report.statistics import DDOF, Bounds, CellStatistics, cell_statistics, thresholds
 from marlbench.store import RunRecord, each_run
 
@@ -50,6 +50,8 @@ class Run:
     """Episodes of its evaluations that are scored."""
     remarks: tuple[str, ...]
     """What its numbers do not show: episodes that were cut, seeds that do not decide."""
+    worked: tuple[tuple[float, float], ...] = ()
+    """When its attempts worked, (begin, end) in seconds since 1970; empty where it is not known."""
     taken: bool = False
     """Whether it counts though it may not be finished, because the reader asked for it."""
 
@@ -268,4 +270,5 @@ def read(record: RunRecord) -> Run:
         evaluated=points[-1]["step"] if points else 0,
         scored=sum(row.get("episodes", 0) for row in rows),
         remarks=tuple(record.remarks()),
+        worked=worked([*record.events(), *rows]),
     )

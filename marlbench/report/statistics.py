@@ -27,6 +27,7 @@ __all__ = [
     "student_bands",
     "student_interval",
     "thresholds",
+    "unanimous_bands",
 ]
 
 DDOF = 1
@@ -220,6 +221,25 @@ def student_bands(
     worst, best = bounds or (-np.inf, np.inf)
     low, high = np.maximum(mean - half, worst), np.minimum(mean + half, best)
     return np.where(enough, low, np.nan), np.where(enough, high, np.nan)
+
+
+def unanimous_bands(
+    values: NDArray[np.float64], episodes: NDArray[np.int64], bounds: Bounds
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Give the interval at points of curves (seeds, T) where every episode got the same, as a cell.
+
+    All the best score or all the worst; `episodes` (seeds, T) are how many. Both ends are (T,), NaN
+    at all other points and where the number of episodes is not known.
+    """
+    worst, best = bounds
+    there = np.isfinite(values)
+    played = np.where(there, episodes, 0).sum(0)
+    known = (played > 0) & there.any(0) & ~(there & (episodes == 0)).any(0)
+    missed = (best - worst) * np.array([other_scores(max(int(each), 1)) for each in played])
+    at_best, at_worst = (known & (~there | (values == end)).all(0) for end in (best, worst))
+    low = np.where(at_best, best - missed, np.where(at_worst, worst, np.nan))
+    high = np.where(at_best, best, np.where(at_worst, worst + missed, np.nan))
+    return low, high
 
 
 def episode_noise(episodes: Sequence[NDArray[np.float64]]) -> float | None:

@@ -157,8 +157,13 @@ def mark(look: Look, x: float, y: float) -> str:
 def fitted(name: str, width: float) -> str:
     """A name as far as it fits into so many pixels of 11 pixel letters.
 
-    >>> fitted("MAPPO", 60), fitted("MAPPO (gamma=0.95, lr=0.001)", 60)
-    ('MAPPO', 'MAPPO (…')
+    Its end stays, by which variants are told apart.
+
+    >>> fitted("MAPPO", 60), fitted("MAPPO (horizon=12)", 80)
+    ('MAPPO', 'MAPPO…n=12)')
     """
     room = int(width / 6.8)
-    return name if len(name) <= room else f"{name[: max(1, room - 1)].rstrip()}…"
+    if len(name) <= room:
+        return name
+    tail = max(0, (room - 1) // 2)
+    return f"{name[: max(1, room - 1 - tail)].rstrip()}…{name[len(name) - tail :]}"

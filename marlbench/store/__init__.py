@@ -2,20 +2,14 @@
 
 from marlbench.store.folder import (
     SpecConflict,
+    agreeing,
     create,
     exclude,
     learner_difference,
     read_spec,
     run_folder,
 )
-from marlbench.store.reading import (
-    RunRecord,
-    each_run,
-    load,
-    load_training,
-    read,
-    runs,
-)
+from marlbench.store.reading import RunRecord, each_run, read, runs
 from marlbench.store.writing import Journal, Superseded
 
 __all__ = [
@@ -23,12 +17,11 @@ __all__ = [
     "RunRecord",
     "SpecConflict",
     "Superseded",
+    "agreeing",
     "create",
     "each_run",
     "exclude",
     "learner_difference",
-    "load",
-    "load_training",
     "read",
     "read_spec",
     "run_folder",

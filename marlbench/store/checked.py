@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -72,6 +73,7 @@ class Progress(_Row):
     steps_per_s: Number = None
     eta_s: Number = None
     replay_gib: Number = None
+    copies_gib: Number = None
     free_gib: Number = None
     scores: dict[str, str] = {}
     place: str = ""
@@ -111,6 +113,12 @@ class Done(_Document):
     """Bytes and CRC-32 of the metric files; older runs did not say."""
 
 
+@cache
+def _adapter(kind: type) -> TypeAdapter[Any]:
+    """Give what checks a list of a kind; building it costs more than checking a run's rows."""
+    return TypeAdapter(list[kind])  # type: ignore[valid-type]
+
+
 def check(kind: type[_Document], document: dict[str, Any], place: str) -> None:
     """Raise ValueError naming place and key where a document is not of its kind."""
     try:
@@ -122,7 +130,7 @@ def check(kind: type[_Document], document: dict[str, Any], place: str) -> None:
 def check_rows(kind: type[_Document], rows: Iterable[dict[str, Any]], file: str) -> None:
     """Raise ValueError naming row and key where a row is not of its kind."""
     try:
-        TypeAdapter(list[kind]).validate_python(list(rows))  # type: ignore[valid-type]
+        _adapter(kind).validate_python(list(rows))
     except ValidationError as error:
         number = error.errors()[0]["loc"][0]
         raise ValueError(f"{file}, row {int(number) + 1}: {_first(error, 1)}") from error
@@ -132,7 +140,7 @@ def check_metrics(provenance: dict[str, Any], place: str) -> None:
     """Raise ValueError where the metrics of an environment cannot be read."""
     try:
         said = [asdict(metric) for metric in recorded(provenance.get("env") or {})]
-        TypeAdapter(list[Metric]).validate_python(said)
+        _adapter(Metric).validate_python(said)
         if any(not 0 <= metric["digits"] < SHOWN for metric in said):
             raise ValueError(f"digits are 0 to {SHOWN - 1}")
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from marlbench import labels
 from marlbench.config import RunSpec
 from marlbench.fields import flatten
-from marlbench.store.files import read_json, replace_json
+from marlbench.store.files import read_json, replace_json, sync_folder
 from marlbench.store.old_documents import upgraded
 
 SPEC = "spec.json"
@@ -32,13 +32,22 @@ POLICIES = "policies"
 BY_HAND = "evaluations.jsonl"
 PICTURES = "pictures"
 
+INTERRUPTED = "interrupted"
+"""The last event of a worker that was asked to stop and did."""
+
 COMMAND = "MARLBENCH_COMMAND"
 """Environment variable in which whoever starts a worker says what the user typed."""
 
 TRUST = "MARLBENCH_TRUST"
 """Environment variable: `1` lets a worker read pickles that somebody else wrote."""
 
-MACHINE = ("run.device", "run.threads", "run.checkpoint_minutes", "run.silent_minutes")
+STEPS = "run.steps"
+"""The setting in which a run may grow: it goes on, as if so many had been asked for at once."""
+
+MACHINE = (
+    *("run.device", "run.threads", "run.env_processes"),
+    *("run.checkpoint_minutes", "run.silent_minutes"),
+)
 """Settings that say where and how a run computes, not what."""
 
 
@@ -82,24 +91,43 @@ def picture_file(folder: Path, name: str, step: int) -> Path:
     return folder / PICTURES / f"{_folder_name(name)}-{step:09d}.png"
 
 
+def newest_picture(folder: Path, name: str) -> Path | None:
+    """Give the newest picture of this name in a run's folder, None where there is none."""
+    return max((folder / PICTURES).glob(f"{_folder_name(name)}-*.png"), default=None)
+
+
 def create(
     results: Path, spec: RunSpec, today: Callable[[RunSpec], RunSpec] = lambda stored: stored
 ) -> Path:
     """Write the run's document unless it is there already; give the run's folder.
 
-    Device and threads may change between attempts: a run that is not done takes the new ones.
-    Raises `SpecConflict` where any other setting differs from those that are there, as `today`
-    understands them.
+    Settings of the machine may change between attempts: a run that is not done takes the new
+    ones. One of fewer env steps is open again, to go on to more. Raises `SpecConflict` where any
+    other setting differs from those that are there, as `today` understands them.
     """
     folder = run_folder(results, spec)
     folder.mkdir(parents=True, exist_ok=True)
     if (folder / SPEC).exists():
-        there = today(read_spec(folder))
-        _refuse_difference(folder, there, spec)
-        if there.run == spec.run or (folder / DONE).exists():
+        there = agreeing(folder, spec, today)
+        if there.run.steps < spec.run.steps:
+            (folder / DONE).unlink(missing_ok=True)  # first: killed here, it is as it was
+            sync_folder(folder)
+        elif there.run == spec.run or (folder / DONE).exists():
             return folder
     replace_json(folder / SPEC, spec.model_dump(mode="json"))
     return folder
+
+
+def agreeing(
+    folder: Path, asked: RunSpec, today: Callable[[RunSpec], RunSpec] = lambda stored: stored
+) -> RunSpec:
+    """Give the document of the run in this folder if the run that is asked for can go on from it.
+
+    Raises `SpecConflict` where they differ in more than the machine and in being shorter.
+    """
+    there = today(read_spec(folder))
+    _refuse_difference(folder, there, asked)
+    return there
 
 
 def read_spec(folder: Path) -> RunSpec:
@@ -155,11 +183,16 @@ def _refuse_difference(folder: Path, there: RunSpec, asked: RunSpec) -> None:
     old, new = _settings(there), _settings(asked)
     for key in sorted(old.keys() | new.keys()):
         before, after = old.get(key), new.get(key)
-        if before != after and key not in MACHINE:
+        if before != after and key not in MACHINE and not _is_more(key, before, after):
             raise SpecConflict(
                 f"{folder} holds a run with {key} = {before!r}, asked was {after!r}: "
                 f"use another --results folder, or move {folder.name} out of it to begin anew"
             )
+
+
+def _is_more(key: str, before: Any, after: Any) -> bool:
+    """Say whether a setting differs in that a run goes on to more env steps."""
+    return key == STEPS and before is not None and after > before
 
 
 def _settings(spec: RunSpec) -> dict[str, Any]:

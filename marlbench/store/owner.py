@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import socket
+import uuid
+import zlib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -15,7 +17,7 @@ from typing import Any
 import psutil
 
 WORKER = "MARLBENCH_WORKER"
-"""Environment variable by which a worker and all that it starts are known: `<grid's pid>:<uuid>`.
+"""Environment variable that marks a worker and all that it starts: `<grid's pid>:<uuid>:<folder>`.
 
 A worker that was started by hand has none.
 """
@@ -53,6 +55,13 @@ class Owner:
         """Write it into an attempt's open file."""
         os.write(handle, json.dumps(asdict(self)).encode())
 
+    def of(self, folder: Path) -> bool:
+        """Say whether its mark is one that a grid gave for the run in this folder.
+
+        So a made-up or copied folder speaks of no process that plays another run.
+        """
+        return self.token.endswith(f":{_spelt(folder)}")
+
     def gone(self) -> bool:
         """Say whether it is known to be dead; never of one whose pid means nothing here."""
         return self.place == place() and not _running(self.pid)
@@ -72,6 +81,15 @@ class Owner:
         """Give the pid of the grid that started it."""
         pid = self.token.partition(":")[0]
         return int(pid) if pid.isdigit() else 0
+
+
+def new_token(folder: Path) -> str:
+    """Give the mark of the next worker of a run that this process starts."""
+    return f"{os.getpid()}:{uuid.uuid4().hex}:{_spelt(folder)}"
+
+
+def _spelt(folder: Path) -> str:
+    return f"{zlib.crc32(os.fsencode(os.path.realpath(folder))):08x}"
 
 
 def parse(text: bytes) -> Owner | None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import os
 import re
-import time
 import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from marlbench.config import RunSpec
 from marlbench.metrics import Metric, recorded
 from marlbench.store import checked, files
+from marlbench.store.elsewhere import lives_elsewhere
 from marlbench.store.folder import (
     ATTEMPTS,
     BY_HAND,
@@ -34,28 +34,9 @@ from marlbench.store.folder import (
 from marlbench.store.rows import todays, without_superseded
 from marlbench.store.writing import alive, attempted
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Status = Literal["done", "failed", "diverged", "running", "unfinished", "waiting"]
 
-FRESH = 120.0
-"""Seconds for which another machine's `progress.json` says that its worker lives."""
-
 AWAY = "move it out of the results folder"
-
-COLUMNS = (
-    *("suite", "task", "label", "algorithm", "seed", "status", "step", "env_steps"),
-    *("length", "episodes", "crashed", "values", "lengths", "wall"),
-    *("steps", "protocol", "execution", "simulator", "folder"),
-)
-"""What every evaluation says; a column of each metric's name comes behind."""
-
-TRAINING_COLUMNS = (
-    *("suite", "task", "label", "algorithm", "seed", "status", "folder"),
-    *("env_steps", "update", "episodes", "wall"),
-)
-"""What is there before anyone has learnt, and has metrics."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +95,13 @@ class RunRecord:
         checked.check_rows(checked.Event, rows, EVENTS)
         return rows
 
+    def seconds(self) -> float | None:
+        """Give the seconds that were spent on it, all attempts together, as far as it tells."""
+        newest = max((row for row in self._evaluated if row.get("wall")), key=_place, default=None)
+        told = [float(newest["wall"]["seconds"])] if newest else []
+        told += [float(spent)] if (spent := (self.progress or {}).get("elapsed_s")) else []
+        return max(told, default=None)
+
     def damages(self) -> list[str]:
         """Say which checkpoints its newest resumed attempt passed over, and why."""
         resumed = [row for row in self.events() if row["event"] == "resumed"]
@@ -165,7 +153,8 @@ def runs(results: Path) -> list[RunRecord]:
 
 def each_run(results: Path) -> Iterator[RunRecord]:
     """Give the runs of `runs` one by one, in no order, so that not all have to be in memory."""
-    found = (_record(results, folder) for folder in results.glob("*/*/*/seed_*") if _begun(folder))
+    places = results.glob("[!.]*/*/*/seed_*")  # others' hidden folders come and go
+    found = (_record(results, folder) for folder in places if _begun(folder))
     yield from (record for record in found if record)
 
 
@@ -226,91 +215,22 @@ def _require_whole(folder: Path, name: str) -> None:
         raise ValueError(f"{name} is not as it was when the run was done")
 
 
-def load(results: Path) -> pd.DataFrame:
-    """Give one row per evaluation of every run below a results folder.
-
-    The columns are `COLUMNS`, and the mean over episodes of every metric under its name;
-    `values` holds the episodes' own by name.
-
-    `task` is a task as tables name it, with the settings that make it another: `RunSpec.row`.
-
-    The way in: other readers refuse a file whose last line is torn, this one does not.
-    """
-    import pandas as pd
-
-    rows = [row for record in runs(results) for row in _table_rows(record)]
-    metrics = dict.fromkeys(name for row in rows for name in row["metrics"])
-    rows = [{key: v for key, v in row.items() if key != "metrics"} | row["metrics"] for row in rows]
-    return pd.DataFrame(rows, columns=[*COLUMNS, *metrics])
-
-
-def load_training(results: Path) -> pd.DataFrame:
-    """Give one row per update of every run below a results folder, a column per metric.
-
-    NaN where a run's learner has no such metric; one that is called like a column of the host's is
-    left out.
-    """
-    import pandas as pd
-
-    rows = [
-        _whose(record) | row.pop("metrics") | row | {"wall": row["wall"]["seconds"]}
-        for record in runs(results)
-        for row in _trained(record)
-    ]
-    return pd.DataFrame(rows, columns=None if rows else list(TRAINING_COLUMNS))
-
-
-def _trained(record: RunRecord) -> list[dict[str, Any]]:
-    """Give the rows of `train.jsonl`, none with a warning where they are damaged."""
-    try:
-        return record.training()
-    except ValueError as error:
-        _leave_out(f"{record.folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
-        return []
-
-
-def _whose(record: RunRecord) -> dict[str, Any]:
-    """Give the columns that say which run a row is of."""
-    spec = record.spec
-    return {
-        "suite": spec.suite,
-        "task": spec.row,
-        "label": spec.label,
-        "algorithm": spec.algorithm,
-        "seed": spec.seed,
-        "status": record.status,
-        "folder": str(record.folder),
-    }
-
-
-def _table_rows(record: RunRecord) -> Iterator[dict[str, Any]]:
-    spec, provenance = record.spec, record.provenance or {}
-    constant = {
-        **_whose(record),
-        "steps": spec.run.steps,
-        "protocol": spec.run.evaluation.version,
-        "execution": provenance.get("execution"),
-        "simulator": provenance.get("env", {}).get("simulator"),
-    }
-    for row in record.evaluations():
-        yield row | constant | {"wall": (row.get("wall") or {}).get("seconds")}
-
-
 def _record(results: Path, folder: Path) -> RunRecord | None:
     """Read a run, warning of one that is damaged, misplaced or of another version."""
     try:
         record = read(folder)
         place = place_of(results, folder, record.spec)
     except ValueError as error:
-        _leave_out(f"{folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
+        leave_out(f"{folder} is left out, it cannot be read: {error}; {AWAY} to begin anew")
         return None
     if folder != place:
-        _leave_out(f"{folder} is left out, its settings belong in {place}: {AWAY}, or back")
+        leave_out(f"{folder} is left out, its settings belong in {place}: {AWAY}, or back")
         return None
     return record
 
 
-def _leave_out(said: str) -> None:
+def leave_out(said: str) -> None:
+    """Warn of what is left out, in one line that can be shown."""
     warnings.warn(" ".join(files.printable(said).split()), stacklevel=4)
 
 
@@ -326,18 +246,9 @@ def _status(
         return "running"
     if (folder / FAILED).exists():  # the next attempt begins by taking it away
         return "diverged" if "diverged" in (failure or {}) else "failed"
-    if _lives_elsewhere(progress, provenance):
+    if lives_elsewhere(folder, progress, provenance):
         return "running"
     return "unfinished" if attempted(folder) else "waiting"
-
-
-def _lives_elsewhere(progress: dict[str, Any] | None, provenance: dict[str, Any] | None) -> bool:
-    """Judge a worker on another machine, whose lock is not seen here, by its last sign of life."""
-    import socket
-
-    if not progress or not provenance or provenance.get("host") == socket.gethostname():
-        return False
-    return time.time() - float(progress["time"]) < FRESH
 
 
 def _order(record: RunRecord) -> list[Any]:

@@ -43,3 +43,16 @@ def without_superseded(
         if attempt == newest:
             kept.append(row)
     return kept
+
+
+def rows_alike(some: Iterable[dict[str, Any]], others: Iterable[dict[str, Any]]) -> bool:
+    """Say whether rows are the same, wall clock apart, as far as both go.
+
+    >>> some = [{"step": 0, "wall": {"seconds": 1}}, {"step": 5, "wall": {"seconds": 2}}]
+    >>> rows_alike(some, [{"step": 0, "wall": {"seconds": 9}}]), rows_alike(some, [{"step": 1}])
+    (True, False)
+    """
+    return all(
+        {**one, "wall": None} == {**other, "wall": None}
+        for one, other in zip(some, others, strict=False)
+    )

@@ -19,6 +19,7 @@ from marlbench.store.folder import (
     EVALUATIONS,
     EVENTS,
     FAILED,
+    PICTURES,
     PROGRESS,
     PROVENANCE,
     TRAINING,
@@ -120,6 +121,15 @@ class Journal:
         for name in METRICS:
             files.truncate(self.folder / name, extents[name][0] if extents else 0)
 
+    def drop_evaluation(self, step: int) -> None:
+        """Cut the newest evaluation, of this point, and remove its pictures."""
+        self.require_newest()
+        path = self.folder / EVALUATIONS
+        rows = (files.content(path) or b"").splitlines(keepends=True)
+        files.truncate(path, sum(map(len, rows[:-1])))
+        for picture in (self.folder / PICTURES).glob(f"*-{step:09d}.png"):
+            picture.unlink()
+
     def require_newest(self) -> None:
         """Raise `Superseded` if a newer attempt has begun, or this is a child of the worker."""
         if os.getpid() != self._pid:
@@ -166,7 +176,9 @@ def alive(folder: Path) -> bool:
 def orphan(folder: Path) -> Owner | None:
     """Give the worker that plays a run although the grid that started it is gone, or None."""
     held, owner = _held_by(folder)
-    return owner if held and owner is not None and owner.orphaned() else None
+    if held and owner is not None and owner.of(folder) and owner.orphaned():
+        return owner
+    return None
 
 
 def newest_owner(folder: Path) -> Owner | None:
@@ -176,16 +188,21 @@ def newest_owner(folder: Path) -> Owner | None:
 
 def _held_by(folder: Path) -> tuple[bool, Owner | None]:
     """Give whether the newest attempt's process lives, and which it is, if the file says so."""
-    numbers = _numbers(folder / ATTEMPTS)
-    if not numbers:
+    if (newest := newest_attempt(folder)) is None:
         return False, None
-    with files.opened(folder / ATTEMPTS / str(max(numbers))) as file:
+    with files.opened(newest) as file:
         owner = parse(file.read())
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
             return owner is None or not owner.gone(), owner
     return False, owner
+
+
+def newest_attempt(folder: Path) -> Path | None:
+    """Give the file of the newest attempt, made as it began; None before the first."""
+    numbers = _numbers(folder / ATTEMPTS)
+    return folder / ATTEMPTS / str(max(numbers)) if numbers else None
 
 
 def attempted(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from marlbench.errors import one_line
 from marlbench.plugin import Algorithm, ReplayBuffer, Step
 from marlbench.testing.execution import depends_on_others
 from marlbench.testing.generators import Guarded
@@ -18,10 +19,15 @@ from marlbench.testing.sameness import difference, leaves, through_disk
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.trial import SEED, Subject, Trial, episode
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
+from marlbench.training.evaluation import Occasion
+from marlbench.training.foresight import imagines, require_shapes
 from marlbench.training.loop import shows_pictures
+from marlbench.training.recording import record
 from marlbench.training.replay_segments import put_buffers, take_buffers
 from marlbench.vecenv.seeding import step_rng
 
+IMAGES = ((44, 44, 3), (7, 30, 2))
+"""Shapes (height, width, channels)."""
 AHEAD = 30
 """Turns for which two trials must go on alike."""
 
@@ -37,13 +43,16 @@ def check_algorithm(
     checks: dict[str, Check] = {
         "builds": lambda: builds(Subject.of(algorithm, settings)),
         "plays and learns": lambda: plays_and_learns(Subject.of(algorithm, settings)),
-        "plays 1 copy of 2 agents": lambda: plays(Subject.of(algorithm, settings), 1, Sizes()),
-        "plays 3 copies of 5 agents with states of their own": lambda: plays(
-            Subject.of(algorithm, settings), 3, Sizes(agents=5, own_states=True)
-        ),
     }
+    checks["plays images of any size"] = lambda: plays_images(Subject.of(algorithm, settings))
     for name, check in CHECKS.items():
         checks[name] = partial(_on_subject, check, algorithm, settings)
+    for kind in algorithm.actions[1:]:
+        other = replace(algorithm, actions=(kind,))
+        for name in WITH_OTHER_ACTIONS:
+            checks[f"{name}, with {kind} actions"] = partial(
+                _on_subject, CHECKS[name], other, settings
+            )
     return carry_out(checks, vital=["builds", "plays and learns"])
 
 
@@ -64,12 +73,33 @@ def plays_and_learns(subject: Subject) -> str:
     return f"the first update came within {trial.moves * trial.env.num_envs} env steps"
 
 
+def plays_one_copy(subject: Subject) -> str:
+    """It plays and learns in one copy."""
+    return plays(subject, 1, subject.sizes())
+
+
+def plays_crowds(subject: Subject) -> str:
+    """It plays and learns with more agents, each of which has a state."""
+    return plays(subject, 3, subject.sizes(agents=5, own_states=True))
+
+
 def plays(subject: Subject, num_envs: int, sizes: Sizes) -> str:
     """It plays and learns, within the available actions, though agents die and copies crash."""
     trial = subject.trial(sizes, num_envs=num_envs, task=Unreliable)
     trial.learn(updates=1)
     subject.trial(replace(sizes, state=None), num_envs=num_envs).play(AHEAD)
     return ""
+
+
+def plays_images(subject: Subject) -> str:
+    """It plays and learns from images, small and oblong ones too, or refuses them in a line."""
+    for shape in IMAGES:
+        try:
+            trial = subject.trial(Sizes(obs_shape=shape, state=None))
+        except ValueError as error:
+            return f"{shape} refused: {one_line(error)}"
+        trial.learn(updates=1)
+    return " and ".join(" x ".join(map(str, shape)) for shape in IMAGES)
 
 
 def metrics_are_finite(subject: Subject) -> str:
@@ -122,7 +152,9 @@ def acts_without_its_replay(subject: Subject) -> str:
     other.agent.load(
         put_buffers(rest, {name: _emptied(buffer) for name, buffer in buffers.items()})
     )
-    with_it, without = (each.watch(episode(Sizes(), 5, seed=8), False) for each in (trial, other))
+    with_it, without = (
+        each.watch(episode(subject.sizes(), 5, seed=8), False) for each in (trial, other)
+    )
     place = difference(with_it, without, "actions")
     require(place is None, f"with empty buffers it acts differently: {place}")
     return "" if buffers else "it has none"
@@ -136,7 +168,7 @@ def evaluating_disturbs_nothing(subject: Subject) -> str:
     before = through_disk(trial.agent.state())
     carried = through_disk(trial.policy_state)
     for explore in (False, True):
-        trial.watch(episode(Sizes(), 5, seed=4), explore)
+        trial.watch(episode(subject.sizes(), 5, seed=4), explore)
     place = difference(before, trial.agent.state())
     require(place is None, f"act changes {place}")
     if shows_pictures(trial.agent):
@@ -165,11 +197,41 @@ def acting_is_a_function(subject: Subject) -> str:
     return ""
 
 
+def imagines_as_promised(subject: Subject) -> str:
+    """Where it imagines: as the contract says, by what it is given alone, changing nothing."""
+    trial = subject.trial()
+    if not imagines(trial.agent):
+        return "it does not offer to"
+    trial.learn(updates=1)
+    occasion = Occasion("imagined", 0, 6, sampled=True)
+    pieces = record(trial.agent, trial.env, occasion, SEED).pieces(2, 5, 8)
+    before, given = through_disk(trial.agent.state()), through_disk(vars(pieces.seen))
+    one, again = (
+        trial.agent.imagine(pieces.seen, pieces.actions, step_rng(SEED, "imagination", 0))
+        for _ in range(2)
+    )
+    require_shapes(one, pieces, trial.env.spec)
+    for name, value in vars(one).items():
+        whole = value is None or bool(np.isfinite(value).all())
+        require(whole, f"{name} has numbers that are not finite")
+        fits = (
+            name not in ("cont", "avail") or value is None or 0 <= value.min() <= value.max() <= 1
+        )
+        require(fits, f"{name} are probabilities, and not all are within 0 and 1")
+    place = difference(vars(one), vars(again), "imagination")
+    require(place is None, f"two calls of imagine differ at {place}")
+    place = difference(before, trial.agent.state())
+    require(place is None, f"imagine changes {place}")
+    place = difference(given, vars(pieces.seen), "seen")
+    require(place is None, f"imagine changes {place}, which it was given")
+    return ", ".join(name for name, value in vars(one).items() if value is not None)
+
+
 def policy_state_is_data(subject: Subject) -> str:
     """The policy's state comes back from a file, of classes that a new agent's state has."""
     trial, new = subject.trial(), subject.trial().agent
     trial.play(4)
-    steps = episode(Sizes(), 3, seed=5)
+    steps = episode(subject.sizes(), 3, seed=5)
     one = trial.watch(steps, True, trial.policy_state)
     loaded = through_disk(trial.policy_state, new.start(1), new.state())
     same = trial.watch(steps, True, loaded)
@@ -183,9 +245,9 @@ def episodes_are_apart(subject: Subject) -> str:
     """A copy on a `first` step forgets what came before."""
     trial = subject.trial()
     trial.learn()
-    past = episode(Sizes(end=0.0), 6, seed=6)
+    past = episode(subject.sizes(end=0.0), 6, seed=6)
     wild = [replace(step, obs=_wild(step, time)) for time, step in enumerate(past)]
-    future = episode(Sizes(), 6, seed=7)
+    future = episode(subject.sizes(), 6, seed=7)
     for explore in (False, True):
         after = [_after(trial, before, explore) for before in (past, wild)]
         answers = [trial.watch(future, explore, state) for state in after]
@@ -199,16 +261,17 @@ def global_generators_rest(subject: Subject) -> str:
     trial = subject.trial()
     trial.agent = Guarded(trial.agent)
     trial.learn()
-    trial.watch(episode(Sizes(), 3, seed=9), explore=False)
+    trial.watch(episode(subject.sizes(), 3, seed=9), explore=False)
     return ""
 
 
 def execution_is_true(subject: Subject) -> str:
     """An agent's action depends on the others exactly if `execution` says so."""
     declared = subject.algorithm.execution
-    trial = subject.trial(Sizes(agents=3))
+    sizes = subject.sizes(agents=3)
+    trial = subject.trial(sizes)
     trial.learn()
-    found = depends_on_others(trial, Sizes(agents=3))
+    found = depends_on_others(trial, sizes)
     if declared == "decentralised":
         require(found is None, f"declared decentralised, but {found}")
         return "no action depends on what other agents see"
@@ -220,6 +283,8 @@ def execution_is_true(subject: Subject) -> str:
 
 
 CHECKS = {
+    "plays 1 copy of 2 agents": plays_one_copy,
+    "plays 3 copies of 5 agents with states of their own": plays_crowds,
     "metrics are finite floats": metrics_are_finite,
     "parameters move": parameters_move,
     "the seed decides": seed_decides,
@@ -227,11 +292,21 @@ CHECKS = {
     "acts without its replay": acts_without_its_replay,
     "evaluating disturbs nothing": evaluating_disturbs_nothing,
     "acting is a function": acting_is_a_function,
+    "imagines as promised": imagines_as_promised,
     "policy state is data": policy_state_is_data,
     "episodes are apart": episodes_are_apart,
     "global generators rest": global_generators_rest,
     "execution is as declared": execution_is_true,
 }
+WITH_OTHER_ACTIONS = (
+    "plays 1 copy of 2 agents",
+    "plays 3 copies of 5 agents with states of their own",
+    "resumes exactly",
+    "acting is a function",
+    "policy state is data",
+    "execution is as declared",
+)
+"""What is asked again of an algorithm for every further kind of actions by which it acts."""
 
 
 class Unreliable(Synthetic):
@@ -242,7 +317,7 @@ class Unreliable(Synthetic):
         self._crashes_at = 4 if seed % 3 == 0 else None
         return super().reset(seed)
 
-    def step(self, actions: NDArray[np.int64]) -> Step:
+    def step(self, actions: NDArray[Any]) -> Step:
         """Play, or crash."""
         step = super().step(actions)
         if self._time == self._crashes_at:

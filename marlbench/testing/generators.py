@@ -47,12 +47,12 @@ class Guarded:
 
     def act(
         self, step: Step, policy_state: Any, rng: np.random.Generator, explore: bool
-    ) -> tuple[NDArray[np.int64], Any]:
-        """Give actions (E, A)."""
+    ) -> tuple[NDArray[Any], Any]:
+        """Give actions (E, A, *)."""
         with untouched_generators("act"):
             return self._agent.act(step, policy_state, rng, explore)
 
-    def observe(self, step: Step, actions: NDArray[np.int64]) -> None:
+    def observe(self, step: Step, actions: NDArray[Any]) -> None:
         """See a training step."""
         with untouched_generators("observe"):
             self._agent.observe(step, actions)

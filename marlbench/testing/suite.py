@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pickle
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from marlbench.errors import one_line
-from marlbench.plugin import Config, Env, Step, Suite
+from marlbench.plugin import Config, Env, EnvSpec, Step, Suite
 from marlbench.testing.elsewhere import SEEDS, in_other_processes
 from marlbench.testing.sameness import difference
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
@@ -23,6 +24,8 @@ from marlbench.vecenv.synchronous import stack, unstack
 
 EPISODES = 8
 """Episodes of random play that a check looks at."""
+KINDS = {"discrete": "actions", "box": "numbers to say"}
+"""What is counted by `EnvSpec.num_actions`."""
 
 
 def check_suite(
@@ -44,6 +47,8 @@ def check_suite(
         checks["copies go on mid-episode"] = subject.copies_go_on
     if suite.render is not None:
         checks["it can be drawn"] = subject.can_be_drawn
+    if suite.draw_observation is not None:
+        checks["observations can be drawn"] = subject.observations_can_be_drawn
     if suite.build_vector is not None:
         checks["copies play as if alone"] = subject.copies_play_as_if_alone
     return carry_out(checks, vital=["builds"])
@@ -81,19 +86,26 @@ class TaskChecks:
         images = self.suite.observes_images(self.task, self.config)
         says = f"Suite.observes_images({self.task!r}) is {images}"
         require(images == (spec.obs_dtype == "uint8"), f"{says}, observations {spec.obs_dtype}")
+        acts = self.suite.actions(self.task, self.config)
+        says = f"Suite.actions({self.task!r}) is {acts!r}"
+        require(acts == spec.actions, f"{says}, EnvSpec.actions {spec.actions!r}")
         pickle.dumps(spec)
         return (
             f"{spec.num_agents} agents, observations {spec.obs_shape} {spec.obs_dtype}, "
-            f"{spec.num_actions} actions, at most {spec.episode_limit} steps, "
+            f"{spec.num_actions} {KINDS[spec.actions]}, at most {spec.episode_limit} steps, "
             f"{spec.simulator or 'simulator not named'}"
         )
 
     def steps_are_as_specified(self) -> str:
-        """Shapes, types, masks and rewards; every available action is accepted."""
+        """Shapes, types, masks and rewards; every available action is accepted.
+
+        Of numbers also those on the edges of the box.
+        """
         env = self.make()
-        masked = 0
-        for seed in range(EPISODES):
-            for step in random_episode(env, seed):
+        masked, edges = 0, edges_of(env.spec)
+        plays = [random_episode(env, seed) for seed in range(EPISODES)]
+        for play in [*plays, *(constant_episode(env, edge) for edge in edges)]:
+            for step in play:
                 check_step(step, env.spec)
                 masked += int((~step.avail).sum())
                 quiet = not step.first or not step.reward.any()
@@ -136,10 +148,12 @@ class TaskChecks:
                 require(not (step.alive & ~alive).any(), "an agent came back to life")
                 alive = step.alive.copy()
                 dead = ~alive
-                require(noop is not None or not dead.any(), "an agent died, but noop is None")
+                can_die = noop is not None or env.spec.actions == "box"
+                require(can_die or not dead.any(), "an agent died, but noop is None")
                 require(not step.obs[dead].any(), "a dead agent's observation is not zero")
                 choices = np.flatnonzero(step.avail[dead].any(0)).tolist()
-                require(choices in ([], [noop]), f"a dead agent may choose among {choices}")
+                rest = [] if noop is None else [noop]
+                require(choices in ([], rest), f"a dead agent may choose among {choices}")
             deaths += int((~alive).sum())
         env.close()
         return f"{deaths} deaths in {EPISODES} episodes"
@@ -205,7 +219,7 @@ class TaskChecks:
         step, rng = env.reset(5), np.random.default_rng(5)
         for _ in range(min(4, env.spec.episode_limit - 1)):
             if not step.last:
-                step = env.step(random_actions(step, rng))
+                step = env.step(random_actions(env.spec, step, rng))
         twin = pickle.loads(pickle.dumps(env))
         rest = [list(random_steps(each, step, np.random.default_rng(6))) for each in (env, twin)]
         place = _differ(rest[0], rest[1])
@@ -234,6 +248,26 @@ class TaskChecks:
         plain.close()
         return f"{len(pictures)} pictures of {shape[1]} x {shape[0]}"
 
+    def observations_can_be_drawn(self) -> str:
+        """Pictures of what is seen, and of what might be imagined, are all of one size."""
+        env, draw = self.make(), self.suite.draw_observation
+        if env.spec.obs_dtype == "uint8":
+            return "images, drawn as they are"
+        seen = np.concatenate([step.obs for step in random_episode(env, 4)])  # (T A, O)
+        env.close()
+        noise = np.random.default_rng(0).normal(size=seen.shape).astype(seen.dtype)
+        assert draw is not None
+        pictures = [
+            draw(self.task, self.config, obs) for obs in (*seen, *(seen + noise)[:20], *noise[:20])
+        ]
+        shapes = {(picture.dtype.name, *picture.shape) for picture in pictures}
+        one, fits = (
+            len(shapes) == 1,
+            all(len(s) == 4 and s[0] == "uint8" and s[3] == 3 for s in shapes),
+        )
+        require(one and fits, f"pictures are not uint8 (height, width, 3) of one size: {shapes}")
+        return f"{len(pictures)} of them"
+
     def copies_play_as_if_alone(self) -> str:
         """The suite's vector form gives, copy by copy, the episodes that it gives with one copy."""
         count = 3
@@ -247,7 +281,7 @@ class TaskChecks:
         for time in range(2 * singles[0].spec.episode_limit + 2):
             place = _differ(unstack(together), alone)
             require(place is None, f"at time {time} copies differ from lone ones at {place}")
-            actions = np.stack([random_actions(step, rng) for step in alone])
+            actions = np.stack([random_actions(vector.spec, step, rng) for step in alone])
             seeds = seeds + count
             ended += sum(bool(step.last) for step in alone)
             together = vector.step(actions, seeds)
@@ -259,6 +293,28 @@ class TaskChecks:
         for env in singles:
             env.close()
         return f"{ended} episodes in {count} copies"
+
+
+def edges_of(spec: EnvSpec) -> list[NDArray[np.float32]]:
+    """Give the joint actions (A, U) with all numbers of a box on its lower or upper bounds.
+
+    A number without such a bound is 1000 there. None of discrete actions.
+    """
+    if spec.actions == "discrete":
+        return []
+    edges = np.array(spec.bounds, np.float32).T.clip(-1000, 1000)  # (2, U)
+    return [np.tile(edge, (spec.num_agents, 1)) for edge in edges]
+
+
+def constant_episode(env: Env, actions: NDArray[np.float32]) -> Iterator[Step]:
+    """Give the steps of an episode in which agents do the same all the time."""
+    step = env.reset(0)
+    yield step
+    for _ in range(env.spec.episode_limit):
+        if step.last:
+            return
+        step = env.step(actions)
+        yield step
 
 
 def _differ(one: list[Step], other: list[Step], observations_only: bool = False) -> str | None:

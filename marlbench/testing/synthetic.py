@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.plugin import Config, Env, EnvSpec, Step, Suite, episode_return, win_rate
+from marlbench.plugin import (
+    ActionKind,
+    Config,
+    Env,
+    EnvSpec,
+    Step,
+    Suite,
+    episode_return,
+    win_rate,
+)
 
 NOOP = 0
+BOUNDS = (-1.0, 2.0)
+"""Of each number, where agents say numbers."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +30,9 @@ class Sizes:
 
     agents: int = 2
     actions: int = 4
-    """The no-op included."""
+    """The no-op included; or how many numbers an agent says."""
+    kind: ActionKind = "discrete"
+    """How agents act."""
     obs_shape: tuple[int, ...] = (5,)
     """Three axes make it an image task."""
     state: int | None = 6
@@ -42,14 +56,15 @@ class Synthetic:
     """Random observations, masks, deaths, ends and time-outs.
 
     The team earns the fraction of living agents that chose the available action of the largest
-    number in the observation, so that there is something to learn. All is drawn from the episode's
-    seed, not from the actions.
+    number in the observation, so that there is something to learn. Numbers are worth the more the
+    nearer they are to those in the observation. All else is drawn from the episode's seed, not from
+    the actions.
     """
 
     def __init__(self, sizes: Sizes = Sizes()) -> None:
         """Make a task of these sizes."""
         self.sizes = sizes
-        image = len(sizes.obs_shape) == 3
+        image, numbers = len(sizes.obs_shape) == 3, sizes.kind == "box"
         self.spec = EnvSpec(
             num_agents=sizes.agents,
             obs_shape=sizes.obs_shape,
@@ -57,7 +72,9 @@ class Synthetic:
             episode_limit=sizes.limit,
             obs_dtype="uint8" if image else "float32",
             state_shape=sizes.state_shape,
-            noop=NOOP,
+            actions=sizes.kind,
+            bounds=(BOUNDS,) * sizes.actions if numbers else (),
+            noop=None if numbers else NOOP,
             metrics=(episode_return(0.0, float(sizes.limit)), win_rate()),
             simulator="synthetic 1",
         )
@@ -69,11 +86,10 @@ class Synthetic:
         self._time = 0
         return self._observe(reward=0.0, terminal=False)
 
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Play one joint action (A,)."""
-        assert self._avail[np.arange(self.sizes.agents), actions].all(), actions
-        right = (actions == self._right) & self._alive
-        reward = float(right.sum() / self.sizes.agents)
+    def step(self, actions: NDArray[Any]) -> Step:
+        """Play one joint action (A, *)."""
+        right = self._near(actions) if self.sizes.kind == "box" else self._chosen(actions)
+        reward = float((right * self._alive).sum() / self.sizes.agents)
         self._time += 1
         self._alive &= self._rng.random(self.sizes.agents) >= self.sizes.death
         terminal = bool(self._rng.random() < self.sizes.end or not self._alive.any())
@@ -81,6 +97,18 @@ class Synthetic:
 
     def close(self) -> None:
         """Nothing is held."""
+
+    def _chosen(self, actions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Say who (A,) chose right."""
+        assert self._avail[np.arange(self.sizes.agents), actions].all(), actions
+        return actions == self._right
+
+    def _near(self, actions: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Give what the numbers (A, U) of each agent are worth (A,), at most 1."""
+        low, high = BOUNDS
+        assert ((low <= actions) & (actions <= high))[self._avail].all(), actions
+        away = np.abs(actions - self._worth.clip(low, high)) * self._avail  # (A, U)
+        return 1.0 - away.mean(-1) / (high - low)
 
     def _observe(self, reward: float, terminal: bool) -> Step:
         obs = self._draw_obs()
@@ -105,14 +133,18 @@ class Synthetic:
         return obs.astype(self.spec.obs_dtype)  # (A, *O)
 
     def _mask(self, obs: NDArray[np.float32] | NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Draw the available actions (A, U), and remember which of them earns a reward."""
+        """Draw the available actions (A, U), and remember which of them earns a reward.
+
+        Of numbers the first is always to be said while the agent lives.
+        """
         agents, actions = self.sizes.agents, self.sizes.actions
         avail = self._rng.random((agents, actions)) < 0.6
         avail[np.arange(agents), self._rng.integers(1, actions, agents)] = True
-        avail[:, NOOP] = False
-        avail[~self._alive] = np.arange(actions) == NOOP
-        worth = np.resize(obs.reshape(agents, -1).astype(np.float64), (agents, actions))
-        self._right = np.where(avail, worth, -np.inf).argmax(-1)
+        numbers = self.sizes.kind == "box"
+        avail[:, NOOP] = numbers
+        avail[~self._alive] = (np.arange(actions) == NOOP) & (not numbers)
+        self._worth = np.resize(obs.reshape(agents, -1).astype(np.float64), (agents, actions))
+        self._right = np.where(avail, self._worth, -np.inf).argmax(-1)
         self._avail = avail
         return avail.copy()
 
@@ -128,10 +160,12 @@ class SyntheticConfig(Config):
     """Agents [ours]."""
     limit: int = 12
     """Longest episode [ours]."""
+    kind: ActionKind = "discrete"
+    """How agents act [ours]."""
 
 
 def _build(task: str, config: SyntheticConfig) -> Env:
-    return Synthetic(Sizes(agents=config.agents, limit=config.limit))
+    return Synthetic(Sizes(agents=config.agents, limit=config.limit, kind=config.kind))
 
 
 suite = Suite(
@@ -140,6 +174,7 @@ suite = Suite(
     build=_build,
     default_task="random",
     config=SyntheticConfig,
+    actions=lambda task, config: config.kind,
     copyable=True,
 )
 """For tests of whole runs; in no catalogue."""

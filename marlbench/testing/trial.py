@@ -17,10 +17,10 @@ from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.verdict import Unkept
 from marlbench.vecenv import synchronous
 from marlbench.vecenv.checks import CheckedVectorEnv
+from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.seeding import TrainingSeeds, step_rng
 from marlbench.vecenv.synchronous import SyncVectorEnv
 
-SIZES = Sizes()
 SEED = 0
 """Of the run that a trial stands for."""
 PATIENCE = 6000
@@ -40,16 +40,20 @@ class Subject:
         smoke = algorithm.presets.get("smoke", {})
         return cls(algorithm, overlay(overlay(algorithm.defaults, smoke), settings or {}))
 
+    def sizes(self, **changes: Any) -> Sizes:
+        """Give sizes of a task on which this algorithm can act: by its first kind of actions."""
+        return Sizes(**{"kind": self.algorithm.actions[0]} | changes)
+
     def trial(
         self,
-        sizes: Sizes = SIZES,
+        sizes: Sizes | None = None,
         seed: int = 1,
         num_envs: int = 3,
         task: Callable[[Sizes], Synthetic] = Synthetic,
     ) -> Trial:
         """Build an agent and the copies that it plays."""
         config = self.config(num_envs)
-        env = CheckedVectorEnv(SyncVectorEnv(partial(task, sizes), num_envs))
+        env = CheckedVectorEnv(SyncVectorEnv(partial(task, sizes or self.sizes()), num_envs))
         return Trial(self.algorithm.build(config, env.spec, seed, "cpu"), env)
 
     def config(self, num_envs: int) -> AlgorithmConfig:
@@ -82,7 +86,7 @@ class Trial:
         self.step = self.env.reset(self.seeds.take(np.ones(self.env.num_envs, dtype=bool)))
         self.policy_state = self.agent.start(self.env.num_envs)
 
-    def move(self) -> NDArray[np.int64]:
+    def move(self) -> NDArray[Any]:
         """Play one step of training as the host does, less the update; give the actions."""
         rng = step_rng(SEED, "training steps", self.moves)
         actions, self.policy_state = self.agent.act(self.step, self.policy_state, rng, explore=True)
@@ -117,7 +121,8 @@ class Trial:
         for t, step in enumerate(steps):
             rng = step_rng(SEED, "evaluation steps", t)
             actions, policy_state = self.agent.act(step, policy_state, rng, explore)
-            answers.append(np.where(step.last[:, None], -1, actions))  # ignored on a last step
+            ignored = step.last.reshape(-1, *[1] * (actions.ndim - 1))  # (E, 1, *)
+            answers.append(np.where(ignored, -1, actions))  # ignored on a last step
         return answers
 
     def copy_onto(self, other: Trial, through: Callable[[Any], Any]) -> None:
@@ -132,9 +137,10 @@ def episode(sizes: Sizes, num_envs: int, seed: int, steps: int | None = None) ->
     """Give the steps of an episode in each copy (they do not depend on actions), in lockstep."""
     copies = SyncVectorEnv(partial(Synthetic, sizes), num_envs)
     step = copies.reset(np.arange(num_envs) + 1000 * seed)
-    seen = [step]
+    seen, rng = [step], np.random.default_rng(seed)
     for time in range(sizes.limit - 1 if steps is None else steps - 1):
-        step = copies.step(step.avail.argmax(-1), np.arange(num_envs) + 1000 * seed + 100 + time)
+        actions = random_actions(copies.spec, step, rng)
+        step = copies.step(actions, np.arange(num_envs) + 1000 * seed + 100 + time)
         seen.append(step)
     return seen
 

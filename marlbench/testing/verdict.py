@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from marlbench.errors import one_line
+from marlbench.errors import RAISED_BY_PLUGINS, one_line
 
 Check = Callable[[], str]
 """Gives a detail worth saying, or an empty string; raises `Unkept`, or anything, if it fails."""
@@ -60,12 +60,12 @@ def _judged(name: str, check: Check) -> Verdict:
         passed, detail = True, check()
     except Unkept as unkept:
         passed, detail = False, str(unkept)
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+    except RAISED_BY_PLUGINS as error:
         passed, detail = False, _describe(error)
     return Verdict(name, passed, detail, time.monotonic() - began)
 
 
-def _describe(error: Exception) -> str:
+def _describe(error: BaseException) -> str:
     """Give an error in one line and where it was raised."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{one_line(error)} ({Path(frame.filename).name}:{frame.lineno})"

@@ -231,7 +231,7 @@ def episode_fields(spec: EnvSpec) -> dict[str, tuple[tuple[int, ...], str]]:
     return {
         "obs": ((agents, *spec.obs_shape), spec.obs_dtype),
         "avail": ((agents, spec.num_actions), "bool"),
-        "action": ((agents,), "int16"),
+        "action": ((agents,), "int16" if spec.num_actions <= 2**15 else "int64"),
         "reward": ((), "float32"),
         **state,
     }

@@ -27,9 +27,15 @@ def step_fields(spec: EnvSpec) -> Fields:
     return {
         "obs": ((*agents, *spec.obs_shape), spec.obs_dtype),
         "avail": ((*agents, spec.num_actions), "bool"),
-        "action": (agents, "uint8" if spec.num_actions <= 256 else "int64"),
+        "action": (spec.action_shape, action_dtype(spec)),
         "reward": (agents, "float32"),
     }
+
+
+def action_dtype(spec: EnvSpec) -> str:
+    """Give the dtype that keeps actions: of discrete ones bytes, where they are few enough."""
+    few = spec.actions == "discrete" and spec.num_actions <= 256
+    return "uint8" if few else spec.action_dtype
 
 
 def rows_within(gib: float, fields: Fields, wanted: int, least: int) -> int:

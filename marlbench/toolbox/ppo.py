@@ -59,7 +59,7 @@ class PPOBatch:
     avail: Tensor
     """(N, A, U) bool."""
     action: Tensor
-    """(N, A)."""
+    """(N, A, *)."""
     log_prob: Tensor
     """(N, A) under the policy that acted."""
     advantage: Tensor
@@ -95,7 +95,7 @@ class ImaginedRollout:
     avail: Tensor
     """(H, R, A, U) bool, the very mask that the action was drawn under."""
     action: Tensor
-    """(H, R, A)."""
+    """(H, R, A, *)."""
     log_prob: Tensor
     """(H, R, A) of the action, under the policy that took it."""
     reward: Tensor

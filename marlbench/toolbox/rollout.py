@@ -22,12 +22,14 @@ from marlbench.toolbox.normalise import ValueNorm
 from marlbench.toolbox.returns import gae
 from marlbench.toolbox.settings import OnPolicyConfig
 
-__all__ = ["Rollout", "Rows", "Stream", "stream_advantages", "stream_gae"]
+__all__ = ["Notes", "Rollout", "Rows", "Stream", "stream_advantages", "stream_gae"]
 
 SEEN = ("obs", "avail", "alive", "reward", "last", "terminal")
 """What is kept of every step."""
 
 Rows = dict[str, NDArray[Any]]
+Notes = dict[str, Tensor]
+"""On the learner's device, where they are made and used: they never wait for a way to the host."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,10 @@ class Stream:
     """Each field (T, E, ...), of the rows on which the actions were chosen."""
     next: Rows
     """The fields (T, E, ...) asked for, of the rows that the actions led to."""
+    noted: Notes
+    """What was noted (T, E, ...) of the rows on which the actions were chosen."""
+    next_noted: Notes
+    """The notes (T, E, ...) asked for, of the rows that the actions led to."""
     goes_on: NDArray[np.bool_]
     """(T, E): the row that a transition led to is that of the stream's next transition."""
 
@@ -53,16 +59,18 @@ class Rollout:
     def __init__(self, num_steps: int) -> None:
         self.num_steps = num_steps  # T
         self.rows: list[Rows] = []
-        self.notes: list[Rows] = []  # of the oldest rows
+        self.notes: Notes = {}  # (R', E, ...) of the R' oldest rows
         self.begin = np.zeros(0, np.int64)  # (E,) the first row that is not yet used
         self.complete = np.zeros(0, np.int64)  # (E,) transitions that wait
 
-    def observe(self, step: Step, actions: NDArray[np.int64], with_state: bool = False) -> None:
-        """Keep a training step (E, ...), its state if asked for, and the actions (E, A) then taken.
+    def observe(self, step: Step, actions: NDArray[Any], with_state: bool = False) -> None:
+        """Keep a training step (E, ...), its state if asked for, and the actions then taken.
 
-        What acting knew of the step is not kept: a learner computes it again, for `note`.
+        The actions are (E, A, *). What acting knew of the step is not kept: a learner computes it
+        again, for `note`.
         """
-        assert actions.shape == step.alive.shape, f"actions {actions.shape}, {step.alive.shape}"
+        agents = step.alive.shape
+        assert actions.shape[:2] == agents, f"actions {actions.shape}, agents {agents}"
         row = {name: getattr(step, name) for name in (*SEEN, *(("state",) if with_state else ()))}
         first = step.first | step.info.get("crashed", False)  # no action leads to a cut
         self.add(row | {"first": first, "action": actions})
@@ -83,20 +91,29 @@ class Rollout:
 
     def unnoted(self) -> Rows:
         """All fields (R, E, ...) of the rows that have no notes yet."""
-        return stacked(self.rows[len(self.notes) :])
+        noted = len(next(iter(self.notes.values()), ()))
+        return stacked(self.rows[noted:])
 
-    def note(self, notes: Rows) -> None:
+    def note(self, notes: Notes) -> None:
         """Add fields (R, E, ...) to the rows that have no notes yet."""
-        self.notes += unstacked(notes)
+        before = self.notes or {name: field[:0] for name, field in notes.items()}
+        # a run may go on elsewhere than where its first notes were made
+        self.notes = {
+            name: torch.cat([before[name].to(field.device), field]) for name, field in notes.items()
+        }
 
     def take(self, next_names: Sequence[str]) -> Stream:
         """Give each copy's oldest T transitions, notes included, and forget them."""
-        rows = stacked(self.rows) | stacked(self.notes)  # (R, E, ...)
+        rows = stacked(self.rows)  # (R, E, ...)
         now = self.transitions(rows)  # (T, E)
         copies = np.arange(now.shape[1])
         stream = Stream(
             now={name: field[now, copies] for name, field in rows.items()},
-            next={name: rows[name][now + 1, copies] for name in next_names},
+            next={name: rows[name][now + 1, copies] for name in next_names if name in rows},
+            noted={name: picked(field, now) for name, field in self.notes.items()},
+            next_noted={
+                name: picked(self.notes[name], now + 1) for name in next_names if name not in rows
+            },
             goes_on=np.diff(now, axis=0, append=-1) == 1,
         )
         self.forget(now[-1] + 1)
@@ -111,7 +128,8 @@ class Rollout:
     def forget(self, begin: NDArray[np.int64]) -> None:
         """Let copy e's next stream begin at row begin[e]; drop the rows that no copy needs."""
         dropped = int(begin.min())
-        self.rows, self.notes = self.rows[dropped:], self.notes[dropped:]
+        self.rows = self.rows[dropped:]
+        self.notes = {name: field[dropped:].clone() for name, field in self.notes.items()}
         self.begin = begin - dropped
         self.complete = self.complete - self.num_steps
 
@@ -119,14 +137,15 @@ class Rollout:
         """What `load_state_dict` needs to go on exactly."""
         return {
             "rows": stacked(self.rows),
-            "notes": stacked(self.notes),
+            "notes": self.notes,
             "begin": self.begin,
             "complete": self.complete,
         }
 
     def load_state_dict(self, state: Mapping[str, Any], /) -> None:
         """Go on from what `state_dict` gave."""
-        self.rows, self.notes = unstacked(state["rows"]), unstacked(state["notes"])
+        self.rows = unstacked(state["rows"])
+        self.notes = {name: torch.as_tensor(field) for name, field in state["notes"].items()}
         self.begin, self.complete = state["begin"], state["complete"]
 
 
@@ -139,6 +158,12 @@ def unstacked(rows: Rows) -> list[Rows]:
     """R rows from fields (R, E, ...)."""
     count = len(next(iter(rows.values()), ()))
     return [{name: field[index] for name, field in rows.items()} for index in range(count)]
+
+
+def picked(field: Tensor, rows: NDArray[np.int64]) -> Tensor:
+    """Of a field (R, E, ...) the rows (T, E) of each copy: (T, E, ...)."""
+    copies = torch.arange(rows.shape[1], device=field.device)
+    return field[torch.from_numpy(rows).to(field.device), copies]
 
 
 def stream_advantages(
@@ -155,8 +180,8 @@ def stream_advantages(
         return torch.as_tensor(array, device=value_norm.mean.device)
 
     value, next_value = (
-        value_norm.denormalise(tensor(rows["value"]))[..., None]
-        for rows in (stream.now, stream.next)
+        value_norm.denormalise(notes["value"])[..., None]
+        for notes in (stream.noted, stream.next_noted)
     )  # (T, E, C, 1)
     end = stream.next["terminal" if config.bootstrap_timeouts else "last"]  # (T, E)
     bootstrap = config.gamma * next_value * tensor(~end)[..., None, None]

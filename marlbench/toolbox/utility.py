@@ -17,12 +17,13 @@ from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.exploration import epsilon_greedy, greedy
 from marlbench.toolbox.gru import PackedGRU
 from marlbench.toolbox.linear import linear
+from marlbench.toolbox.onehots import one_hot
 from marlbench.toolbox.vision import ImageEncoder
 
 __all__ = ["PolicyState", "Utility", "act", "beginning"]
 
-IMAGES_AT_ONCE = 16_384
-"""Images of 44 x 44 whose layers take 1.4 GB; a batch of long episodes has 50 times as many."""
+NUMBERS_AT_ONCE = 16_384 * 44 * 44 * 3
+"""Of images whose layers take 1.4 GB; a batch of long episodes has 50 times as many."""
 
 
 class Utility(nn.Module):
@@ -48,13 +49,12 @@ class Utility(nn.Module):
         if self.sees_images:
             trunk = ImageEncoder(spec.obs_shape)
             self.trunk = nn.Sequential(trunk, nn.Linear(trunk.features, self.features), nn.ReLU())
-        told = labels(spec.num_agents, spec.num_actions, spec.agent_index != "hidden")
-        self.input = nn.Linear(self.features + told.shape[-1], hidden)
+        told = 0 if spec.agent_index == "hidden" else spec.num_agents  # of who an agent is
+        self.input = nn.Linear(self.features + spec.num_actions + told, hidden)
         self.gru = PackedGRU(hidden, hidden)
         self.output = nn.Linear(hidden, spec.num_actions)
-        self.register_buffer("labels", told, persistent=False)
-        self.labels: Tensor
-        self.register_buffer("agents", torch.arange(spec.num_agents), persistent=False)
+        agents = torch.eye(spec.num_agents)[:, :told]  # (A, A), or (A, 0)
+        self.register_buffer("agents", agents, persistent=False)
         self.agents: Tensor
 
     def embed(self, obs: Tensor) -> Tensor:
@@ -65,14 +65,15 @@ class Utility(nn.Module):
         """
         if not self.sees_images:
             return obs
-        if obs.shape[0] * obs.shape[1] <= IMAGES_AT_ONCE:
+        if obs.numel() <= NUMBERS_AT_ONCE:
             return self.trunk(obs)
-        parts = obs.split(max(1, IMAGES_AT_ONCE // obs.shape[1]))
+        parts = obs.split(max(1, NUMBERS_AT_ONCE // obs[0].numel()))
         return torch.cat([checkpoint(self.trunk, part, use_reentrant=False) for part in parts])
 
     def inputs(self, embedding: Tensor, last_action: Tensor) -> Tensor:
         """Join embeddings (N, A, D), last actions (N, A) and what is told of indices: (N, A, I)."""
-        return torch.cat([embedding, self.labels[self.agents, last_action]], -1)
+        agents = self.agents.expand(len(embedding), -1, -1)  # (N, A, A)
+        return torch.cat([embedding, one_hot(last_action, self.none), agents], -1)
 
     def forward(self, obs: Tensor, last_action: Tensor, h: Tensor) -> tuple[Tensor, Tensor]:
         """Play one step: values (E, A, U) and states (E, A, D), from states (E, A, D)."""
@@ -94,16 +95,6 @@ class Utility(nn.Module):
     def unroll(self, inputs: Tensor, sizes: Sequence[int]) -> Tensor:
         """Give values (N, A, U) of packed episodes' inputs (N, A, I), from their beginning."""
         return self.values(self.states(inputs, sizes))
-
-
-def labels(num_agents: int, num_actions: int, index: bool) -> Tensor:
-    """One-hot last action (zeros for the last one, none), then one-hot index: (A, U + 1, U + A).
-
-    Without the index: (A, U + 1, U), the same for all agents.
-    """
-    actions = torch.eye(num_actions + 1)[:, :num_actions].expand(num_agents, -1, -1)
-    agents = torch.eye(num_agents)[:, None].expand(-1, num_actions + 1, -1)
-    return torch.cat([actions, agents], -1) if index else actions.contiguous()
 
 
 @dataclass(frozen=True)

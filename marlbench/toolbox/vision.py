@@ -16,44 +16,78 @@ CHANNELS = (32, 64, 128)
 KERNEL, STRIDE = 4, 2
 
 
-def output_size(size: int) -> int:
-    """Side of the last feature map of an image of this side, 3 for 44; below 1: too small.
+WIDEST = 12
+"""Places along a side of the last map, at most: larger images pass further convolutions."""
 
-    >>> [output_size(side) for side in (22, 44, 88)]
-    [1, 3, 9]
+
+def maps(height: int, width: int) -> list[tuple[int, int]]:
+    """Sizes of an image's maps, itself first, with the margin that it needs to be large enough.
+
+    >>> maps(44, 44)
+    [(44, 44), (21, 21), (9, 9), (3, 3)]
+    >>> maps(5, 30)
+    [(22, 30), (10, 14), (4, 6), (1, 2)]
+    >>> len(maps(512, 512)), maps(512, 512)[-1]
+    (7, (6, 6))
     """
-    for _ in CHANNELS:
-        size = (size - KERNEL) // STRIDE + 1
-    return size
+    depth, least = len(CHANNELS), 1
+    while shrunk(max(height, width), depth) > WIDEST:
+        depth += 1
+    for _ in range(depth):
+        least = STRIDE * (least - 1) + KERNEL
+    high, wide = max(height, least), max(width, least)
+    return [(shrunk(high, layers), shrunk(wide, layers)) for layers in range(depth + 1)]
+
+
+def shrunk(side: int, layers: int) -> int:
+    """Side of the map behind so many convolutions of an image of this side."""
+    for _ in range(layers):
+        side = (side - KERNEL) // STRIDE + 1
+    return side
+
+
+def channels_of(depth: int) -> tuple[int, ...]:
+    """Channels of so many maps: those of images of 44 x 44, the last repeated."""
+    return CHANNELS + CHANNELS[-1:] * (depth - len(CHANNELS))
+
+
+def require_image(obs_shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """Give height, width and channels; ValueError for the shape of no image."""
+    if len(obs_shape) != 3:
+        raise ValueError(f"images of shape {obs_shape}: want (height, width, channels)")
+    height, width, channels = obs_shape
+    return height, width, channels
 
 
 class ImageEncoder(nn.Module):
     """Three convolutions, kernel 4, stride 2, 32-64-128 channels, ReLU: 44 x 44 gives 1152.
 
-    The sizes are DreamerV3's family for images of 44 x 44; every learner of the project that
-    reads images, DMAWM apart, begins with this trunk [ours].
+    Images of any size: small ones get a margin of zeros, large ones pass further convolutions of
+    128 channels. The sizes are DreamerV3's family for images of 44 x 44; every learner of the
+    project that reads images, DMAWM apart, begins with this trunk [ours].
     """
 
     features: int
     """Length of the vector that an image becomes."""
 
     def __init__(self, obs_shape: tuple[int, ...]) -> None:
-        """Build for images (height, width, channels); ValueError if they are too small."""
+        """Build for images (height, width, channels); ValueError if they are none."""
         super().__init__()
-        if len(obs_shape) != 3 or min(map(output_size, obs_shape[:2])) < 1:
-            raise ValueError(f"images of shape {obs_shape}: want (height, width, channels) >= 22")
-        height, width, channels = obs_shape
-        widths = (channels, *CHANNELS)
+        height, width, channels = require_image(obs_shape)
+        (high, wide), *inner = maps(height, width)
+        self.margin = (0, wide - width, 0, high - height)
         layers: list[nn.Module] = []
-        for inside, outside in zip(widths, CHANNELS, strict=False):
+        for inside, outside in pairwise((channels, *channels_of(len(inner)))):
             layers += [nn.Conv2d(inside, outside, KERNEL, STRIDE), nn.ReLU(inplace=True)]
         self.convolutions = nn.Sequential(*layers, nn.Flatten())
-        self.features = CHANNELS[-1] * output_size(height) * output_size(width)
+        self.features = CHANNELS[-1] * inner[-1][0] * inner[-1][1]
 
     def forward(self, images: Tensor) -> Tensor:
         """Give features (..., D) of images (..., H, W, C), uint8 from 0 to 255."""
         assert images.dtype == torch.uint8, f"images are uint8, not {images.dtype}"
         pixels = images.flatten(end_dim=-4).permute(0, 3, 1, 2).float() / 255  # (N, C, H, W)
+        if any(self.margin):
+            pixels = F.pad(pixels, self.margin)
         features = self.convolutions(pixels)  # (N, D)
         return features.view(*images.shape[:-3], self.features)  # (..., D)
 
@@ -66,17 +100,15 @@ class ImageDecoder(nn.Module):
     """
 
     def __init__(self, obs_shape: tuple[int, ...]) -> None:
-        """Build for images (height, width, channels) that `ImageEncoder` can read."""
+        """Build for images (height, width, channels); ValueError if they are none."""
         super().__init__()
-        height, width, channels = obs_shape
-        sizes = [(height, width)]
-        for _ in CHANNELS:
-            high, wide = sizes[-1]
-            sizes.append(((high - KERNEL) // STRIDE + 1, (wide - KERNEL) // STRIDE + 1))
+        height, width, channels = require_image(obs_shape)
+        sizes = maps(height, width)
+        self.size = (height, width)
         self.smallest = (CHANNELS[-1], *sizes[-1])
-        widths = (channels, *CHANNELS)
+        widths = (channels, *channels_of(len(sizes) - 1))
         layers: list[nn.Module] = []
-        for k in reversed(range(len(CHANNELS))):
+        for k in reversed(range(len(sizes) - 1)):
             high, wide = sizes[k]
             kernel = (KERNEL + (high - KERNEL) % STRIDE, KERNEL + (wide - KERNEL) % STRIDE)
             layers += [nn.ConvTranspose2d(widths[k + 1], widths[k], kernel, STRIDE), nn.ReLU()]
@@ -85,17 +117,20 @@ class ImageDecoder(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Give images (..., H, W, C), pixels around [0, 1], of an encoder's features (..., D)."""
         maps = features.flatten(end_dim=-2).unflatten(-1, self.smallest)  # (N, C, h, w)
-        images = self.convolutions(maps).permute(0, 2, 3, 1)  # (N, H, W, C)
-        return images.view(*features.shape[:-1], *images.shape[1:])
+        high, wide = self.size
+        images = self.convolutions(maps)[..., :high, :wide].permute(0, 2, 3, 1)  # (N, H, W, C)
+        return images.reshape(*features.shape[:-1], *images.shape[1:])
 
 
 CELL_CHANNELS = (16, 32)
-CELL = STRIDE ** len(CELL_CHANNELS)
-"""Pixels along what one vector of `CellEncoder` tells of."""
+CELLS = 24
+"""Cells along a side, at most: those of larger images are of more pixels."""
 
 
 class CellEncoder(nn.Module):
     """Two convolutions, kernel 4, stride 2, padded, normalised: a vector for every 4 x 4 pixels.
+
+    Sides of more than 96 pixels pass further ones of 32 channels, with cells twice as large each.
 
     For world models, which must tell small things apart before any reward points at them. Of the
     pictures of `skirmish/gather44` a linear map of its untrained features misses 0.4 of 183
@@ -109,9 +144,10 @@ class CellEncoder(nn.Module):
         """Build for images (height, width, channels); ValueError if they are none."""
         super().__init__()
         high, wide, channels = cells(obs_shape)
-        self.margin = (0, wide * CELL - obs_shape[1], 0, high * CELL - obs_shape[0])
+        side = cell(obs_shape)
+        self.margin = (0, wide * side - obs_shape[1], 0, high * side - obs_shape[0])
         layers: list[nn.Module] = []
-        for inside, outside in pairwise((channels, *CELL_CHANNELS)):
+        for inside, outside in pairwise((channels, *cell_channels(side))):
             layers += [nn.Conv2d(inside, outside, KERNEL, STRIDE, 1, bias=False), Channels(outside)]
         self.convolutions = nn.Sequential(*layers, nn.Flatten())
         self.features = high * wide * CELL_CHANNELS[-1]
@@ -132,12 +168,11 @@ class CellDecoder(nn.Module):
         high, wide, channels = cells(obs_shape)
         self.smallest = (CELL_CHANNELS[-1], high, wide)
         self.size = obs_shape[:2]
-        inner, outer = CELL_CHANNELS[::-1]
-        self.convolutions = nn.Sequential(
-            nn.ConvTranspose2d(inner, outer, KERNEL, STRIDE, 1),
-            nn.SiLU(),
-            nn.ConvTranspose2d(outer, channels, KERNEL, STRIDE, 1),
-        )
+        widths = (*reversed(cell_channels(cell(obs_shape))), channels)
+        layers: list[nn.Module] = []
+        for inside, outside in pairwise(widths):
+            layers += [nn.ConvTranspose2d(inside, outside, KERNEL, STRIDE, 1), nn.SiLU()]
+        self.convolutions = nn.Sequential(*layers[:-1])
 
     def forward(self, features: Tensor) -> Tensor:
         """Give images (..., H, W, C), floats around 0, of a `CellEncoder`'s features (..., D)."""
@@ -161,7 +196,24 @@ def cells(obs_shape: tuple[int, ...]) -> tuple[int, int, int]:
     >>> cells((44, 41, 3))
     (11, 11, 3)
     """
-    if len(obs_shape) != 3:
-        raise ValueError(f"images of shape {obs_shape}: want (height, width, channels)")
-    height, width, channels = obs_shape
-    return -(-height // CELL), -(-width // CELL), channels
+    height, width, channels = require_image(obs_shape)
+    side = cell(obs_shape)
+    return -(-height // side), -(-width // side), channels
+
+
+def cell(obs_shape: tuple[int, ...]) -> int:
+    """Pixels along what one vector of `CellEncoder` tells of: 4, of large images more.
+
+    >>> [cell((side, 10, 3)) for side in (4, 88, 96, 97, 512)]
+    [4, 4, 4, 8, 32]
+    """
+    side = STRIDE ** len(CELL_CHANNELS)
+    while max(require_image(obs_shape)[:2]) > CELLS * side:
+        side *= STRIDE
+    return side
+
+
+def cell_channels(side: int) -> tuple[int, ...]:
+    """Channels of the maps down to cells of this side, the last repeated."""
+    further = side.bit_length() - 1 - len(CELL_CHANNELS)
+    return CELL_CHANNELS + CELL_CHANNELS[-1:] * further

@@ -17,19 +17,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marlbench.errors import UserError, one_line
-from marlbench.exit_codes import ExitCode
+from marlbench.errors import RAISED_BY_PLUGINS, UserError, one_line
+from marlbench.exit_codes import ExitCode, leave
 from marlbench.store import files, read_spec
 from marlbench.store.folder import BY_HAND
 from marlbench.training import evaluation
 from marlbench.vecenv import synchronous
+from marlbench.vecenv.crew import crew_for
 
 if TYPE_CHECKING:
     from marlbench.config import RunSpec
     from marlbench.plugin import Algorithm, EnvSpec, Suite
     from marlbench.vecenv.checks import CheckedVectorEnv
+    from marlbench.vecenv.crew import Crew
 
-FITS = ("num_agents", "obs_shape", "obs_dtype", "num_actions", "actions", "noop", "state_shape")
+FITS = (
+    *("num_agents", "obs_shape", "obs_dtype", "state_shape"),
+    *("actions", "num_actions", "bounds", "noop"),
+)
 """What two tasks must have in common for one agent to play both."""
 
 
@@ -57,7 +62,8 @@ def evaluate(folder: Path, asked: Asked) -> Iterator[str]:
     algorithm, suite = from_catalogue(spec)
     prepare_torch(spec.run.model_copy(update={"device": "cpu"}), spec.seed)
     num_envs = min(spec.run.evaluation.num_envs, asked.episodes)
-    env = copies(spec, suite, asked.task, num_envs)
+    crew = crew_for(suite, spec.run.env_processes, num_envs)
+    env = copies(spec, suite, asked.task, num_envs, crew)
     try:
         home = env.spec if asked.task == spec.task else home_spec(spec, suite)
         require_fit(home, env.spec, spec.task, asked.task)
@@ -70,6 +76,8 @@ def evaluate(folder: Path, asked: Asked) -> Iterator[str]:
         scores = played(agent, env, asked, algorithm, spec.seed)
     finally:
         env.close()
+        if crew is not None:
+            crew.close()
     wall = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(time.monotonic() - started, 3),
@@ -79,12 +87,13 @@ def evaluate(folder: Path, asked: Asked) -> Iterator[str]:
     row = facts | scores | {"protocol": spec.run.evaluation.version, "wall": wall}
     files.append_row(folder / BY_HAND, row, sync=True)
     yield from told(row, env.spec)
-    yield f"kept in {folder / BY_HAND}"
 
 
-def copies(spec: RunSpec, suite: Suite, task: str, num_envs: int) -> CheckedVectorEnv:
-    """Build copies of a task with the run's settings of the suite."""
-    return synchronous.build(suite, task, suite.config(**spec.suite_config), num_envs)
+def copies(
+    spec: RunSpec, suite: Suite, task: str, num_envs: int, crew: Crew | None = None
+) -> CheckedVectorEnv:
+    """Build copies of a task with the run's settings of the suite, in a crew's processes if any."""
+    return synchronous.build(suite, task, suite.config(**spec.suite_config), num_envs, crew)
 
 
 def home_spec(spec: RunSpec, suite: Suite) -> EnvSpec:
@@ -134,20 +143,21 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2:
         print("usage: python -m marlbench.training.by_hand FOLDER ASKED", file=sys.stderr)
         return ExitCode.USAGE
-    folder, asked = Path(arguments[0]), Asked(**json.loads(arguments[1]))
+    folder, asked = Path(arguments[0]).absolute(), Asked(**json.loads(arguments[1]))
     try:
         for line in evaluate(folder, asked):
             print(line, flush=True)
+        print(f"kept in {Path(arguments[0]) / BY_HAND}")
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except UserError as error:
         print(f"marlbench: {error}", file=sys.stderr)
         return ExitCode.USAGE
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        print(f"marlbench: {folder} cannot be evaluated: {one_line(error)}", file=sys.stderr)
+    except RAISED_BY_PLUGINS as error:
+        print(f"marlbench: {arguments[0]} cannot be evaluated: {one_line(error)}", file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.OK
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from marlbench.errors import UserError
 from marlbench.store import SpecConflict, files, manifest
-from marlbench.store.folder import CHECKPOINTS, POLICIES, deciding
+from marlbench.store.folder import CHECKPOINTS, POLICIES, STEPS, deciding
 from marlbench.training import own_pickles, saved_state
 from marlbench.training.replay_segments import (
     BufferPlace,
@@ -143,7 +143,12 @@ class Checkpoints:
         )
         copies = self._copies(document)
         buffers = self._segments.load(document["buffers"])  # the last: it is gone on from
-        return {"agent": put_buffers(agent, buffers), "position": position, "copies": copies}
+        return {
+            "agent": put_buffers(agent, buffers),
+            "position": position,
+            "copies": copies,
+            "steps": document["settings"].get(STEPS, self._settings[STEPS]),
+        }
 
     def _copies(self, document: dict[str, Any]) -> bytes | None:
         """Give the pickled copies; raises `Foreign` where this user did not pickle them."""
@@ -161,10 +166,13 @@ class Checkpoints:
         return pickled
 
     def _refuse_other_settings(self, there: Mapping[str, Any]) -> None:
-        """Raise `SpecConflict` for the first setting that is another than the checkpoint's."""
+        """Raise `SpecConflict` for the first setting that is another than the checkpoint's.
+
+        Fewer env steps in all are none: the run goes on to more.
+        """
         asked = self._settings
         for key in sorted(there.keys() & asked.keys()):  # others are of another version
-            if there[key] != asked[key]:
+            if there[key] != asked[key] and not (key == STEPS and there[key] < asked[key]):
                 raise SpecConflict(
                     f"its checkpoint was made with {key} = {there[key]!r}, spec.json says "
                     f"{asked[key]!r}: move the folder away to begin anew, or give spec.json back"

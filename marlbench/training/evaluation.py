@@ -84,8 +84,8 @@ def evaluate(
 
 def play(
     agent: Agent, env: VectorEnv, quota: Quota, seed: int
-) -> Iterator[tuple[Step, NDArray[np.int64]]]:
-    """Play until the quota is filled; give every step (E, ...) and the actions (E, A) at it."""
+) -> Iterator[tuple[Step, NDArray[Any]]]:
+    """Play until the quota is filled; give every step (E, ...) and the actions at it."""
     occasion = quota.occasion
     statistics = EpisodeStatistics(env.spec, env.num_envs)
     step, policy_state = env.reset(quota.seeds()), agent.start(env.num_envs)

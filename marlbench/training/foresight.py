@@ -13,6 +13,7 @@ from marlbench.training import foresight_scores as scores
 from marlbench.training.evaluation import Occasion
 from marlbench.training.recording import record
 from marlbench.vecenv.checks import SpecViolation
+from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.seeding import step_rng
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from marlbench.plugin import Agent, EnvSpec, VectorEnv
     from marlbench.training.recording import Episodes, Pieces
 
-__all__ = ["AT_EVALUATIONS", "Draws", "Effort", "imagines", "judge", "judge_fresh"]
+__all__ = ["AT_EVALUATIONS", "Draws", "Effort", "fresh_episodes", "imagines", "judge"]
 
 
 @dataclass(frozen=True)
@@ -65,21 +66,20 @@ def imagines(agent: Agent) -> TypeGuard[ImaginingAgent]:
     return hasattr(agent, "imagine")
 
 
-def judge_fresh(  # noqa: PLR0913 - where, from which seeds, how much, and who waits
-    agent: ImaginingAgent,
+def fresh_episodes(
+    agent: Agent,
     env: VectorEnv,
-    place: int,
-    seed: int,
+    place: tuple[int, int],
     effort: Effort,
     between_steps: Callable[[], None] = lambda: None,
-) -> dict[str, Any]:
-    """Judge a model on fresh episodes, whose start states `place` decides, in a run of this seed.
+) -> Episodes:
+    """Play episodes to judge a model on, as in training, which is where it is used.
 
-    They are played as in training, which is where the model is used.
+    `place` are a seed that decides their start states, and that of the run.
     """
-    occasion = Occasion("imagined", place, effort.episodes, sampled=True)
-    episodes = record(agent, env, occasion, seed, between_steps)
-    return judge(agent, episodes, env.spec, seed, effort)
+    starts, seed = place
+    occasion = Occasion("imagined", starts, effort.episodes, sampled=True)
+    return record(agent, env, occasion, seed, between_steps)
 
 
 def judge(
@@ -143,14 +143,14 @@ def coherence(
 
     In every piece one agent is given another action at the last seen step. `error` is that of the
     other agents' next observation with its true action, `error_otherwise` with the other one,
-    `influence` the mean square by which the two imaginations differ, and
-    `score = (error_otherwise - error) / influence`. It is 1 where just what changes in imagination
-    is what came, however much else is uncertain; around 0 where the two have nothing to do with
-    each other, and 0 where nothing changes, as where agents are foreseen each by itself; above 1
-    where the action is felt too little. None where there is no other agent to see it.
+    `influence` the mean square by which the two imaginations differ. `score` is the correlation
+    of that difference with what both imaginations miss of what came: 1 where just what the action
+    changes is all that they miss, around 0 where the two have nothing to do with each other, and
+    0 where nothing changes, as where agents are foreseen each by itself. None where there is no
+    other agent to see it.
     """
     one = pieces.one_ahead()
-    actions, doer = other_actions(one, draws.choices())
+    actions, doer = other_actions(one, spec, draws.choices())
     there = one.came.alive[0] & one.there[0, :, None]  # (B, A)
     counts = there & (doer >= 0)[:, None] & (np.arange(spec.num_agents) != doer[:, None])
     if not counts.any():
@@ -165,26 +165,34 @@ def coherence(
     def mean(x: NDArray[Any], y: NDArray[Any]) -> float:
         return float(scores.squared_errors(x, y, spec)[counts].mean())
 
-    came = one.came.obs[0]
-    error, missed = mean(true[0], came), mean(otherwise[0], came)
-    influence = mean(true[0], otherwise[0])
-    score = (missed - error) / influence if influence else 0.0
-    return {"score": score, "error": error, "error_otherwise": missed, "influence": influence}
+    came = one.came.obs[0].astype(np.float32)
+    error, otherwise_error = mean(true[0], came), mean(otherwise[0], came)
+    influence, missed = mean(true[0], otherwise[0]), mean(true[0] + otherwise[0], 2 * came)
+    alike = np.sqrt(influence * missed)
+    return {
+        "score": float((otherwise_error - error) / alike) if alike else 0.0,
+        "error": error,
+        "error_otherwise": otherwise_error,
+        "influence": influence,
+    }
 
 
 def other_actions(
-    pieces: Pieces, rng: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give actions (C, B, A) of which one agent's last is another available one, and who it is.
+    pieces: Pieces, spec: EnvSpec, rng: np.random.Generator
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Give actions (C, B, A, *) of which one agent's last is another, and who it is.
 
-    Agents (B,) are drawn among those that have another one; -1 where nobody has.
+    It is another available one, or other numbers. Agents (B,) are drawn among those that have
+    another one; -1 where nobody has.
     """
-    taken, avail = pieces.actions[-1], pieces.seen.avail[-1].copy()  # (B, A), (B, A, U)
-    np.put_along_axis(avail, taken[..., None], False, -1)
+    taken, avail = pieces.actions[-1], pieces.seen.avail[-1].copy()  # (B, A, *), (B, A, U)
+    if spec.actions == "discrete":
+        np.put_along_axis(avail, taken[..., None], False, -1)
     free = avail.any(-1)  # (B, A)
     doer = np.where(free, rng.random(free.shape), -1).argmax(-1)  # (B,)
     row = np.arange(len(doer))
-    choice = np.where(avail, rng.random(avail.shape), -1).argmax(-1)[row, doer]  # (B,)
+    step = replace(pieces.seen, avail=avail)
+    choice = random_actions(spec, step, rng)[row, doer]  # (B, *)
     actions = pieces.actions.copy()
     some = free.any(-1)
     actions[-1, row[some], doer[some]] = choice[some]

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from types import FrameType
 
+HEARD = (signal.SIGTERM, signal.SIGINT)
 PATIENCE = 5.0
 """Seconds for an update to end by itself once a stop was asked for."""
 
@@ -29,9 +30,13 @@ class Stop:
         """Time (monotonic) of the first signal."""
 
     def listen(self) -> None:
-        """From now on the signals only ask."""
-        for number in (signal.SIGTERM, signal.SIGINT):
+        """From now on the signals only ask this process, and end those that it forks.
+
+        An environment ends a child of its own by SIGTERM and waits for it.
+        """
+        for number in HEARD:
             signal.signal(number, self._ask)
+        os.register_at_fork(after_in_child=end_by_signals)
 
     def check(self) -> None:
         """Raise `Interrupted` if a stop was asked for."""
@@ -48,3 +53,9 @@ class Stop:
             self.asked = time.monotonic()
             with suppress(OSError):  # not `print`, which the signal may have interrupted
                 os.write(2, b"marlbench: stopping at the next safe place\n")
+
+
+def end_by_signals() -> None:
+    """Let signals do to this process what they do by themselves."""
+    for number in HEARD:
+        signal.signal(number, signal.SIG_DFL)

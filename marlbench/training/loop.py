@@ -13,7 +13,8 @@ from marlbench.store.kept import best
 from marlbench.training import evaluation
 from marlbench.training.divergence import check_parameters, finite
 from marlbench.training.evaluation import Occasion
-from marlbench.training.foresight import AT_EVALUATIONS, imagines, judge_fresh
+from marlbench.training.foresight import AT_EVALUATIONS, Draws, fresh_episodes, imagines, judge
+from marlbench.training.foresight_picture import foresight_picture
 from marlbench.training.interrupt import Abandoned, Interrupted
 from marlbench.training.policies import kept_state
 from marlbench.training.saved_state import classes_in
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
     from marlbench.plugin import Agent, DrawingAgent
     from marlbench.store import Journal
     from marlbench.training.checkpoint import Checkpoints
+    from marlbench.training.foresight_picture import Draw
     from marlbench.training.interrupt import Stop
     from marlbench.training.policies import Policies
     from marlbench.training.position import Position
     from marlbench.training.progress import Progress
     from marlbench.vecenv.checks import CheckedVectorEnv
+    from marlbench.vecenv.crew import Crew
 
 
 @dataclass
@@ -44,10 +47,14 @@ class Run:
     """Builds such an agent anew."""
     env: CheckedVectorEnv
     evaluation_env: CheckedVectorEnv
+    crew: Crew | None
+    """The processes in which the copies of both live; None: this one."""
     copyable: bool
     """Whether a checkpoint can keep the copies of `env`."""
     stochastic: bool
     """Whether evaluations play the policy sampled too (`Algorithm.stochastic`)."""
+    draw: Draw
+    """Draws observations, seen or imagined."""
     schedule: list[int]
     """Env steps at which the run is evaluated."""
     journal: Journal
@@ -61,6 +68,8 @@ class Run:
         """Free what the simulators hold."""
         self.env.close()
         self.evaluation_env.close()
+        if self.crew is not None:
+            self.crew.close()
 
 
 def train(run: Run) -> None:
@@ -140,7 +149,7 @@ def evaluate(run: Run, point: int) -> None:
 
     check_parameters(run.agent, run.position.env_steps)
     protocol = run.spec.run.evaluation
-    foreseen = {"imagination": judged(run, run.agent)} if imagines(run.agent) else {}
+    foreseen = {"imagination": judged(run, run.agent, point)} if imagines(run.agent) else {}
     row = played(run, run.agent, Occasion("curve", point, protocol.episodes)) | foreseen
     run.journal.append_evaluation({"kind": "curve", "step": point, **row})
     keep_pictures(run, point)
@@ -199,8 +208,9 @@ def played(run: Run, agent: Agent, occasion: Occasion) -> dict[str, Any]:
     return row | {"wall": run.journal.wall()}
 
 
-def judged(run: Run, agent: ImaginingAgent) -> dict[str, Any]:
-    """Judge a model on fresh episodes of the evaluation's copies, from the same start states."""
+def judged(run: Run, agent: ImaginingAgent, point: int) -> dict[str, Any]:
+    """Judge a model on fresh episodes, the same start states at every point; keep a picture."""
+    effort, seed = AT_EVALUATIONS, run.spec.seed
 
     def between_steps() -> None:
         run.progress.show(run.position, "evaluating")
@@ -208,11 +218,16 @@ def judged(run: Run, agent: ImaginingAgent) -> dict[str, Any]:
 
     try:
         with run.progress.evaluating():
-            return judge_fresh(
-                agent, run.evaluation_env, 0, run.spec.seed, AT_EVALUATIONS, between_steps
-            )
+            place = (0, seed)
+            episodes = fresh_episodes(agent, run.evaluation_env, place, effort, between_steps)
+            piece = episodes.beginning(0, effort.context, effort.horizon)
+            picture = foresight_picture(agent, piece, run.draw, next(iter(Draws(seed, 1))))
+            row = judge(agent, episodes, run.env.spec, seed, effort)
     finally:  # a crash that fails the run is noted, too
         note_crashes(run)
+    if picture is not None:
+        run.journal.write_picture("imagined", point, picture)
+    return row
 
 
 def keep_pictures(run: Run, point: int) -> None:

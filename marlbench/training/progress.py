@@ -30,7 +30,7 @@ class Progress:
     ) -> None:
         """Begin an attempt of a run, whose clock is its journal's.
 
-        `told` is told on with the progress: what was planned for its replay, how long it may be
+        `told` is told on with the progress: what was planned for its memory, how long it may be
         silent.
         """
         self.scores: dict[str, str] = {}
@@ -43,7 +43,8 @@ class Progress:
         self._write = write
         self._clock = clock or Clock()
         self._written = 0.0
-        self._one_evaluation = 0.0
+        self._evaluation_times: deque[float] = deque(maxlen=3)
+        """Seconds of the newest evaluations: later policies play longer episodes, or shorter."""
         self._stamps: deque[tuple[float, int]] = deque(maxlen=120)
 
     def elapsed(self) -> float:
@@ -62,7 +63,7 @@ class Progress:
         before = self._clock.seconds()["evaluation"]
         with self._clock.during("evaluation"):
             yield
-        self._one_evaluation = self._clock.seconds()["evaluation"] - before
+        self._evaluation_times.append(self._clock.seconds()["evaluation"] - before)
 
     def show(self, now: Position, phase: Phase, at_once: bool = False) -> None:
         """Write `progress.json`, unless that was done less than a second ago."""
@@ -78,6 +79,7 @@ class Progress:
             "updates": now.updates,
             "phase": phase,
             "elapsed_s": round(self.elapsed(), 1),
+            "startup_s": round(self._clock.seconds()["startup"], 1),
             "steps_per_s": None if rate is None else round(rate, 2),
             "eta_s": None if rate is None else round(self._eta(now, rate), 1),
             "scores": self.scores,
@@ -94,7 +96,9 @@ class Progress:
     def _eta(self, now: Position, rate: float) -> float:
         """Give the seconds left: env steps at the recent rate, and the evaluations ahead."""
         evaluations = self._evaluations - now.evaluations
-        return (self._run.steps - now.env_steps) / rate + evaluations * self._one_evaluation
+        times = self._evaluation_times
+        one = sum(times) / len(times) if times else 0.0
+        return max(0, self._run.steps - now.env_steps) / rate + evaluations * one
 
     def _training_clock(self) -> float:
         return self._clock.seconds()["training"]

@@ -10,6 +10,7 @@ import numpy as np
 
 from marlbench.plugin import Step
 from marlbench.training import evaluation
+from marlbench.vecenv.checks import within_bounds
 from marlbench.vecenv.statistics import crashed
 from marlbench.vecenv.synchronous import stack, unstack
 
@@ -27,8 +28,8 @@ class Episodes:
 
     steps: Step
     """(N, ...)."""
-    actions: NDArray[np.int64]
-    """(N, A); on a `last` step they mean nothing."""
+    actions: NDArray[Any]
+    """(N, A, *); on a `last` step they mean nothing."""
     begins: NDArray[np.int64]
     """(M,) row of each episode's first step."""
     ends: NDArray[np.int64]
@@ -44,6 +45,11 @@ class Episodes:
         places = np.concatenate([np.arange(begin, end - context + 1) for begin, end in spans])
         chosen = np.unique(np.linspace(0, len(places) - 1, min(at_most, len(places))).round())
         return self.cut(places[chosen.astype(np.int64)], context, horizon)
+
+    def beginning(self, episode: int, context: int, horizon: int) -> Pieces:
+        """Give the piece (B = 1) with which an episode begins; a short one shows fewer steps."""
+        begin, end = int(self.begins[episode]), int(self.ends[episode])
+        return self.cut(np.array([begin]), min(context, end - begin), horizon)
 
     def cut(self, firsts: NDArray[np.int64], context: int, horizon: int) -> Pieces:
         """Give the pieces that begin on rows `firsts` (B,)."""
@@ -70,8 +76,8 @@ class Pieces:
 
     seen: Step
     """(C, B, ...)."""
-    actions: NDArray[np.int64]
-    """(C + H - 1, B, A)."""
+    actions: NDArray[Any]
+    """(C + H - 1, B, A, *)."""
     came: Step
     """(H, B, ...)."""
     there: NDArray[np.bool_]
@@ -109,7 +115,8 @@ def record(
     quota = evaluation.Quota(occasion, env.num_envs)
     tapes = [_Tape() for _ in range(env.num_envs)]
     for step, actions in evaluation.play(agent, env, quota, seed):
-        rows = zip(unstack(step), actions, crashed(step), strict=True)
+        played = within_bounds(actions, env.spec)
+        rows = zip(unstack(step), played, crashed(step), strict=True)
         for tape, row in zip(tapes, rows, strict=True):
             tape.add(*row)
         between_steps()
@@ -117,7 +124,7 @@ def record(
     return _joined([episode for tape, share in shares for episode in tape.episodes[:share]])
 
 
-Rows = list[tuple[Step, "NDArray[np.int64]"]]
+Rows = list[tuple[Step, "NDArray[Any]"]]
 
 
 @dataclass
@@ -127,7 +134,7 @@ class _Tape:
     episodes: list[Rows] = field(default_factory=list)
     running: Rows = field(default_factory=list)
 
-    def add(self, step: Step, actions: NDArray[np.int64], crashed: bool) -> None:
+    def add(self, step: Step, actions: NDArray[Any], crashed: bool) -> None:
         if step.first:
             self.running = []
         self.running.append((_kept(step), actions.copy()))

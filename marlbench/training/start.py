@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from marlbench.errors import one_line
+from marlbench.errors import RAISED_BY_PLUGINS, one_line
+from marlbench.host import require_actions
 from marlbench.plugin import Step
 from marlbench.store.kept import Kept
 from marlbench.training import evaluation, memory_budget, saved_state
 from marlbench.training.checkpoint import Checkpoints
+from marlbench.training.foresight_picture import drawer
 from marlbench.training.loop import Run
 from marlbench.training.policies import Policies
 from marlbench.training.position import Position
 from marlbench.training.progress import Progress
 from marlbench.training.provenance import provenance
 from marlbench.vecenv import synchronous
+from marlbench.vecenv.crew import crew_for
 from marlbench.vecenv.seeding import TrainingSeeds, purpose_seed, step_rng
 from marlbench.vecenv.statistics import EpisodeStatistics, crashed
 
@@ -36,26 +39,39 @@ def start(
     """Build a run of these catalogue entries, at its beginning or at its newest checkpoint."""
     algorithm, suite = entries
     config = algorithm.config(**spec.algorithm_config)
-    build = partial(synchronous.build, suite, spec.task, suite.config(**spec.suite_config))
-    env = build(config.num_envs)
+    to_evaluate = evaluation.num_envs(spec.run.evaluation)
+    crew = crew_for(suite, spec.run.env_processes, max(config.num_envs, to_evaluate))
+    suite_config = suite.config(**spec.suite_config)
+    build = partial(synchronous.build, suite, spec.task, suite_config, crew=crew)
+    free, weight = memory_budget.free_bytes(), memory_budget.CopiesMemory()
+    with weight.built(config.num_envs):
+        env = build(config.num_envs)
+    require_actions([algorithm], suite.name, {spec.task: env.spec.actions})
     agent_seed = purpose_seed(spec.seed, "agent")
     agent = memory_budget.build_agent(algorithm, config, env.spec, agent_seed, device)
     journal.write_provenance(provenance(algorithm, suite, env.spec, device))
-    planned = memory_budget.plan(agent.state(), env.spec, spec.run.steps)
-    journal.append_event("memory", **planned)
-    told = {**planned, "silent_minutes": spec.run.silent_minutes or suite.silent_minutes}
+    planned = memory_budget.plan(agent.state(), env.spec, spec.run.steps, free)
     checkpoints = Checkpoints(journal, spec, device, rebuildable(agent, env))
     position = resume(spec, agent, env, journal, checkpoints) or begin(spec, agent, env)
     journal.clock.add(position.seconds)
     journal.clock.enter("training")
+    with weight.built(to_evaluate):
+        evaluation_env = build(to_evaluate)
+        alike = not suite.copyable or begins_alike(evaluation_env)
+    copies, launched = config.num_envs + to_evaluate, config.num_envs + suite.copyable * to_evaluate
+    planned["copies_gib"] = round(weight.gib(copies, launched), 3)
+    journal.append_event("memory", **planned)
+    told = {**planned, "silent_minutes": spec.run.silent_minutes or suite.silent_minutes}
     run = Run(
         spec=spec,
         agent=agent,
         build_agent=partial(algorithm.build, config, env.spec, agent_seed, device),
         env=env,
-        evaluation_env=build(evaluation.num_envs(spec.run.evaluation)),
+        evaluation_env=evaluation_env,
+        crew=crew,
         copyable=suite.copyable,
         stochastic=algorithm.stochastic,
+        draw=drawer(suite, spec.task, suite_config, env.spec),
         schedule=evaluation.schedule(spec.run),
         journal=journal,
         checkpoints=checkpoints,
@@ -64,7 +80,7 @@ def start(
         stop=stop,
         position=position,
     )
-    if suite.copyable and not begins_alike(run.evaluation_env):
+    if not alike:
         journal.append_event("not_reproducible")
     run.progress.show(position, "starting")
     return run
@@ -102,6 +118,7 @@ def resume(
         return None
     position: Position = content["position"]
     agent.load(content["agent"])
+    extend(position, spec, content["steps"], journal)
     facts: dict[str, Any] = {"dropped_episodes": 0, "damaged": damages}
     if (lost := put_back(env, content["copies"], position.step)) is not None:
         dropped = abandon_episodes(spec, agent, env, position)
@@ -110,13 +127,26 @@ def resume(
     return position
 
 
+def extend(position: Position, spec: RunSpec, steps: int, journal: Journal) -> None:
+    """Let a run that was to end after `steps` env steps go on, as if it had never been to.
+
+    Its last evaluation stays if a longer run has that point too.
+    """
+    ended = len(evaluation.schedule(spec.run.model_copy(update={"steps": steps})))
+    if position.evaluations == ended and evaluation.schedule(spec.run)[ended - 1] != steps:
+        position.evaluations -= 1
+        journal.drop_evaluation(steps)
+    if steps != spec.run.steps:
+        journal.append_event("extended", env_steps=position.env_steps, before=steps)
+
+
 def put_back(env: CheckedVectorEnv, copies: bytes | None, step: Step) -> str | None:
     """Let the copies stand on this step again; give why they cannot, or None."""
     if copies is None:
         return "no checkpoint keeps copies of this suite"
     try:
         synchronous.restore(env, copies, step)
-    except Exception as error:  # noqa: BLE001 - a simulator may raise anything as it comes back
+    except RAISED_BY_PLUGINS as error:  # as it comes back
         return one_line(error)
     return None
 

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from marlbench.store.kept import NEWEST
 from marlbench.training.policies import state_of
 from marlbench.training.saved_state import classes_in
+from marlbench.vecenv.checks import within_bounds
 from marlbench.vecenv.seeding import purpose_seed, step_rng
 from marlbench.vecenv.synchronous import stack
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from marlbench.config import RunSpec
@@ -52,8 +52,8 @@ class TrainedAgent:
         self._policy_state: Any = None
         self._steps = 0
 
-    def act(self, step: Step) -> NDArray[np.int64]:
-        """Give available actions (A,) for a step of one copy; a `first` step begins afresh."""
+    def act(self, step: Step) -> NDArray[Any]:
+        """Give available actions (A, *) for a step of one copy; a `first` step begins afresh."""
         if step.first:
             self._policy_state, self._steps = self._agent.start(1), 0
         rng = step_rng(self._seed, "evaluation steps", self.env_steps, self._steps)
@@ -61,7 +61,7 @@ class TrainedAgent:
         actions, self._policy_state = self._agent.act(
             stack([step]), self._policy_state, rng, explore=False
         )
-        return actions[0]
+        return within_bounds(actions[0], self.env.spec)
 
     def __repr__(self) -> str:
         """Say what was trained on what, and how far."""

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marlbench.errors import one_line
-from marlbench.exit_codes import ExitCode
+from marlbench.errors import RAISED_BY_PLUGINS, one_line
+from marlbench.exit_codes import ExitCode, leave
 from marlbench.store import read_spec
 from marlbench.store.reading import read
 
@@ -42,7 +42,7 @@ def film(folder: Path, path: Path, episodes: int, fps: int, of: str) -> str:
     finally:
         env.close()
     which = f"the first of the evaluation at {point}" if evaluated else "of no evaluation's row"
-    return f"{path}: {count} frames, {spec.label} after {env_steps} env steps, episodes {which}"
+    return f"{count} frames, {spec.label} after {env_steps} env steps, episodes {which}"
 
 
 def told(frames: Iterator[Frame]) -> Iterator[Frame]:
@@ -59,16 +59,18 @@ def main(arguments: list[str]) -> int:
         usage = "python -m marlbench.training.watch FOLDER FILE EPISODES FPS OF"
         print(f"usage: {usage}", file=sys.stderr)
         return ExitCode.USAGE
-    folder, path = Path(arguments[0]), Path(arguments[1])
+    # environments may change the working directory; what is said names both as they were named
+    folder, path = (Path(each).absolute() for each in arguments[:2])
     try:
-        print(film(folder, path, int(arguments[2]), int(arguments[3]), arguments[4]))
+        said = film(folder, path, int(arguments[2]), int(arguments[3]), arguments[4])
+        print(f"{arguments[1]}: {said}")
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        print(f"marlbench: {folder} cannot be filmed: {one_line(error)}", file=sys.stderr)
+    except RAISED_BY_PLUGINS as error:
+        print(f"marlbench: {arguments[0]} cannot be filmed: {one_line(error)}", file=sys.stderr)
         return ExitCode.FAILED
     return ExitCode.OK
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -11,15 +11,16 @@ import random
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from marlbench.errors import one_line
-from marlbench.exit_codes import ExitCode
+from marlbench.errors import RAISED_BY_PLUGINS, one_line
+from marlbench.exit_codes import ExitCode, leave
 from marlbench.store import Journal, Superseded, read_spec
 from marlbench.store.files import no_room
-from marlbench.store.folder import DONE
+from marlbench.store.folder import DONE, INTERRUPTED
 from marlbench.training.allocator import keep_freed_memory
 from marlbench.training.interrupt import Interrupted, Stop
 from marlbench.training.printing import print_forgivingly
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from marlbench.plugin import Algorithm, Suite
 
 Entries = Callable[[], "tuple[Algorithm, Suite]"]
+
+PLUGINS_RAISE: tuple[type[BaseException], ...] = (*RAISED_BY_PLUGINS, KeyboardInterrupt)
+"""Anything at all: signals only ask, so that these come from plugins too."""
 
 
 def run(
@@ -48,15 +52,17 @@ def attempt(spec: RunSpec, folder: Path, entries: Entries, stop: Stop) -> int:
         journal = Journal(folder)
     except OSError as error:
         print(f"marlbench: {folder} cannot be written: {one_line(error)}", file=sys.stderr)
-        return ExitCode.UNWRITABLE
+        return unwritten(error, folder)
     try:
         work(spec, journal, entries, stop)
     except Interrupted:
+        with suppress(OSError):  # a full disk: then the scheduler takes it for a death
+            journal.append_event(INTERRUPTED)
         return ExitCode.INTERRUPTED
     except Superseded as newer:
         print(f"marlbench: {newer}", file=sys.stderr)
         return ExitCode.SUPERSEDED
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything, FAILED keeps it
+    except PLUGINS_RAISE as error:  # FAILED keeps it
         return fail(journal, error)
     finally:
         journal.close()
@@ -96,7 +102,8 @@ def prepare_torch(run: RunConfig, seed: int) -> str:
         raise ValueError("there is no GPU here that torch can use: --set run.device=cpu")
     device = "cuda" if available and run.device != "cpu" else "cpu"
     torch.set_num_threads(run.threads)
-    torch.use_deterministic_algorithms(device == "cpu")
+    # not `use_deterministic_algorithms`, which also sets up the compiler: most of a second
+    torch.set_deterministic_debug_mode("error" if device == "cpu" else "default")
     seed_global_generators(seed)
     return device
 
@@ -112,7 +119,7 @@ def seed_global_generators(seed: int) -> None:
     torch.manual_seed(number)
 
 
-def fail(journal: Journal, error: Exception) -> int:
+def fail(journal: Journal, error: BaseException) -> int:
     """Write `FAILED`, if the folder can be written, and one line for whoever started this."""
     from marlbench.training.divergence import Diverged
 
@@ -129,9 +136,14 @@ def fail(journal: Journal, error: Exception) -> int:
             journal.write_failed(why, trace)
     except Superseded:
         return ExitCode.SUPERSEDED
-    except OSError:  # so `no_room` has not come to it, but FAILED has
-        return ExitCode.UNWRITABLE
+    except OSError as unsaid:
+        return unwritten(unsaid, journal.folder)
     return ExitCode.FAILED
+
+
+def unwritten(error: OSError, folder: Path) -> int:
+    """Give the exit code of what could not be written: where room may come, that is no failure."""
+    return ExitCode.UNWRITABLE if no_room(error, folder) else ExitCode.FAILED
 
 
 def from_catalogue(spec: RunSpec) -> tuple[Algorithm, Suite]:
@@ -152,7 +164,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m marlbench.training.worker FOLDER", file=sys.stderr)
         return ExitCode.USAGE
-    folder = Path(arguments[0])
+    folder = Path(arguments[0]).absolute()  # environments may change the working directory
     print_forgivingly()
     stop = Stop()
     stop.listen()
@@ -165,4 +177,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

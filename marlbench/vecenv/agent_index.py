@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -58,14 +58,17 @@ def _speaking(suite: Suite, word: Word) -> Suite:
 
 
 def _around(build: Callable[..., Any], word: Word) -> Callable[..., Any]:
-    @wraps(build)
-    def built(task: str, config: Any, *num_envs: int) -> Env | VectorEnv:
-        inside = build(task, config, *num_envs)
-        if num_envs:
-            return IndexedVectorEnv(inside, word)
-        return (IndexedSplitEnv if splits(inside) else IndexedEnv)(inside, word)
+    """Give what builds it so; it can be sent to another process as `build` itself can."""
+    return partial(_built, build, word)
 
-    return built
+
+def _built(
+    build: Callable[..., Any], word: Word, task: str, config: Any, *num_envs: int
+) -> Env | VectorEnv:
+    inside = build(task, config, *num_envs)
+    if num_envs:
+        return IndexedVectorEnv(inside, word)
+    return (IndexedSplitEnv if splits(inside) else IndexedEnv)(inside, word)
 
 
 class IndexedEnv:
@@ -80,8 +83,8 @@ class IndexedEnv:
         """Begin the episode that this seed decides."""
         return told(self.inside.reset(seed), self.spec)
 
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Play one joint action (A,)."""
+    def step(self, actions: NDArray[Any]) -> Step:
+        """Play one joint action (A, *)."""
         return told(self.inside.step(actions), self.spec)
 
     def close(self) -> None:
@@ -98,7 +101,7 @@ class IndexedSplitEnv(IndexedEnv):
         """Ask for `reset` and do not wait."""
         self.inside.send_reset(seed)
 
-    def send_step(self, actions: NDArray[np.int64]) -> None:
+    def send_step(self, actions: NDArray[Any]) -> None:
         """Ask for `step` and do not wait."""
         self.inside.send_step(actions)
 
@@ -120,8 +123,8 @@ class IndexedVectorEnv:
         """Begin an episode in every copy, from seeds (E,)."""
         return told(self.inside.reset(seeds), self.spec)
 
-    def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
-        """Play joint actions (E, A)."""
+    def step(self, actions: NDArray[Any], seeds: NDArray[np.int64]) -> Step:
+        """Play joint actions (E, A, *)."""
         return told(self.inside.step(actions, seeds), self.spec)
 
     def close(self) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from marlbench.errors import SpecViolation
+from marlbench.plugin import ActionKind
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,9 +18,11 @@ __all__ = [
     "CheckedVectorEnv",
     "SpecViolation",
     "check_actions",
+    "check_bounds",
     "check_spec",
     "check_step",
     "require",
+    "within_bounds",
 ]
 
 
@@ -44,11 +47,11 @@ class CheckedVectorEnv:
         require(bool(np.all(step.first)), "a copy's reset gave a step that is not first", step)
         return self._pass(step)
 
-    def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
-        """Play joint actions (E, A); see `VectorEnv.step`."""
+    def step(self, actions: NDArray[Any], seeds: NDArray[np.int64]) -> Step:
+        """Play joint actions (E, A, *), clipped to the bounds of a box; see `VectorEnv.step`."""
         assert self._now is not None, "step before reset"
-        check_actions(actions, self._now)
-        return self._pass(self.inside.step(actions, seeds))
+        check_actions(actions, self._now, self.spec)
+        return self._pass(self.inside.step(within_bounds(actions, self.spec), seeds))
 
     def close(self) -> None:
         """Free what the simulators hold."""
@@ -77,10 +80,11 @@ class CheckedVectorEnv:
 
 
 def check_spec(spec: EnvSpec) -> None:
-    """Raise `SpecViolation` unless states and metrics are as `EnvSpec` says."""
+    """Raise `SpecViolation` unless states, actions and metrics are as `EnvSpec` says."""
     shape = spec.state_shape
     fits = shape is None or len(shape) == 1 or (spec.own_states and shape[0] == spec.num_agents)
     require(fits, f"state_shape is neither (S,) nor ({spec.num_agents}, S)", shape)
+    check_bounds(spec)
     names = [metric.name for metric in spec.metrics]
     require(bool(names), "metrics is empty, an episode is scored by at least one", names)
     require(len(names) == len(set(names)), "two metrics have one name", names)
@@ -90,10 +94,38 @@ def check_spec(spec: EnvSpec) -> None:
         require(ordered, f"the bounds of {metric.name!r} are not (worst, best)", metric.bounds)
 
 
-def check_actions(actions: NDArray[np.int64], step: Step) -> None:
-    """Raise `SpecViolation` unless actions (E, A) are available on this step."""
-    shape = step.avail.shape[:-1]
-    _require_array("actions", actions, shape, "int64")
+def check_bounds(spec: EnvSpec) -> None:
+    """Raise `SpecViolation` unless a box has bounds and no no-op, and what is none neither."""
+    known = get_args(ActionKind)
+    require(spec.actions in known, f"actions is not one of {known}", spec.actions)
+    count = spec.num_actions if spec.actions == "box" else 0
+    require(len(spec.bounds) == count, f"bounds is not (low, high) {count} times", spec.bounds)
+    for low, high in spec.bounds:
+        ordered = low < high  # False of nan
+        require(ordered, "the bounds of a number are not (low, high), low below", (low, high))
+    if spec.actions == "box":
+        require(spec.noop is None, "noop is an action's index: a box has none", spec.noop)
+
+
+def within_bounds(actions: NDArray[Any], spec: EnvSpec) -> NDArray[Any]:
+    """Give actions (..., A, *) as they are played: the numbers of a box clipped to its bounds."""
+    if spec.actions == "discrete":
+        return actions
+    low, high = np.array(spec.bounds, np.float32).T  # (U,) each
+    return np.clip(actions, low, high)
+
+
+def check_actions(actions: NDArray[Any], step: Step, spec: EnvSpec) -> None:
+    """Raise `SpecViolation` unless actions (E, A, *) can be played on this step.
+
+    Discrete ones are available, numbers finite; what answers a `last` step may be anything.
+    """
+    shape = (*step.avail.shape[:-2], *spec.action_shape)
+    _require_array("actions", actions, shape, spec.action_dtype)
+    if spec.actions == "box":
+        heard = step.avail & ~np.asarray(step.last)[..., None, None]  # (E, A, U)
+        _require_finite("an action", np.where(heard, actions, 0.0))
+        return
     within = (actions >= 0) & (actions < step.avail.shape[-1])
     allowed = np.take_along_axis(step.avail, np.where(within, actions, 0)[..., None], -1)[..., 0]
     wrong = ~(within & allowed) & ~np.asarray(step.last)[..., None]  # (E, A)
@@ -144,7 +176,9 @@ def won_key(spec: EnvSpec) -> str | None:
 
 
 def _check_values(step: Step, spec: EnvSpec) -> None:
-    require(bool(step.avail.any(-1).all()), "an agent has no available action", step.avail)
+    if spec.actions == "discrete":
+        chosen = bool(step.avail.any(-1).all())
+        require(chosen, "an agent has no available action", step.avail)
     _require_finite("an observation", step.obs)
     _require_finite("a reward", step.reward)
     if step.state is not None:

@@ -45,8 +45,8 @@ class SingleEnv:
         """Begin the episode that this seed decides."""
         return unstack(self.vector.reset(np.array([seed])))[0]
 
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Play one joint action (A,)."""
+    def step(self, actions: NDArray[Any]) -> Step:
+        """Play one joint action (A, *)."""
         return unstack(self.vector.step(np.asarray(actions)[None], np.zeros(1, np.int64)))[0]
 
     def close(self) -> None:

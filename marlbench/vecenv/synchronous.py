@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
-from marlbench.errors import SpecViolation, one_line
+from marlbench.errors import RAISED_BY_PLUGINS, SpecViolation, one_line
 from marlbench.plugin import Step
+from marlbench.vecenv.block import numbers
 from marlbench.vecenv.checks import CheckedVectorEnv, check_win
+from marlbench.vecenv.crew import Elsewhere
 from marlbench.vecenv.seeding import further_seed
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marlbench.plugin import Env, SplitEnv, Suite, VectorEnv
+    from marlbench.vecenv.crew import Crew
 
     Answer = Callable[[], Step]
 
@@ -34,18 +37,26 @@ class EnvironmentFailure(RuntimeError):  # noqa: N818 - the reason of a failed r
     """An environment crashes again and again: rebuilding it does not help."""
 
 
-def build(suite: Suite, task: str, config: Any, num_envs: int) -> CheckedVectorEnv:
-    """Build E checked copies of a task, by the suite's own vector form where it has one."""
+def build(
+    suite: Suite, task: str, config: Any, num_envs: int, crew: Crew | None = None
+) -> CheckedVectorEnv:
+    """Build E checked copies of a task, by the suite's own vector form where it has one.
+
+    Single copies live in the processes of a crew, or without one here.
+    """
     if suite.build_vector is not None:
         return CheckedVectorEnv(suite.build_vector(task, config, num_envs))
     assert suite.build is not None, f"{suite.name} offers neither form"
-    return CheckedVectorEnv(SyncVectorEnv(partial(suite.build, task, config), num_envs))
+    make = partial(suite.build, task, config)
+    if crew is None:
+        return CheckedVectorEnv(SyncVectorEnv(make, num_envs))
+    return CheckedVectorEnv(SyncVectorEnv(crew.builder(make), num_envs, crew.revive))
 
 
 def snapshot(env: CheckedVectorEnv) -> bytes:
-    """Pickle copies mid-episode (`Suite.copyable`)."""
+    """Pickle copies mid-episode (`Suite.copyable`), wherever they live."""
     inside = env.inside
-    return pickle.dumps(inside.envs if isinstance(inside, SyncVectorEnv) else inside)
+    return pickle.dumps(inside.pickled() if isinstance(inside, SyncVectorEnv) else inside)
 
 
 def restore(env: CheckedVectorEnv, blob: bytes, step: Step) -> None:
@@ -81,16 +92,21 @@ class SyncVectorEnv:
     seed. A breach of the contract is no crash: it is raised.
     """
 
-    def __init__(self, make: Callable[[], Env], num_envs: int) -> None:
-        """Build the copies."""
+    def __init__(
+        self,
+        make: Callable[[], Env],
+        num_envs: int,
+        revive: Callable[[bytes], Env] = pickle.loads,
+    ) -> None:
+        """Build the copies; `revive` takes one out of its pickle."""
         self.num_envs = num_envs
         self.crashes: list[dict[str, Any]] = []
-        self.envs: list[Env | None] = [make() for _ in range(num_envs)]
-        self._make = make
+        made = [make() for _ in range(num_envs)]
+        self.envs: list[Env | None] = [*made]
+        self._make, self._revive = make, revive
         self._now: list[Step] = []
         self._strikes = [0] * num_envs
-        assert self.envs[0] is not None
-        self.spec = self.envs[0].spec
+        self.spec, *_ = [env.spec for env in made]  # copies that are built elsewhere are waited for
 
     def reset(self, seeds: NDArray[np.int64]) -> Step:
         """Begin an episode in every copy, from seeds (E,)."""
@@ -100,8 +116,8 @@ class SyncVectorEnv:
         ]
         return stack(self._now)
 
-    def step(self, actions: NDArray[np.int64], seeds: NDArray[np.int64]) -> Step:
-        """Play joint actions (E, A); copies on a `last` step begin the episode of their seed."""
+    def step(self, actions: NDArray[Any], seeds: NDArray[np.int64]) -> Step:
+        """Play joint actions (E, A, *); copies on a `last` step begin the episode of their seed."""
         answers = [
             self._ask_reset(copy, int(seeds[copy]))
             if now.last
@@ -120,8 +136,15 @@ class SyncVectorEnv:
             if env is not None:
                 env.close()
 
-    def resume(self, envs: list[Env | None], step: Step) -> None:
-        """Go on with copies that stand on this step, (E, ...)."""
+    def pickled(self) -> list[bytes | None]:
+        """Give the copies' pickles, None for one that crashed and is not rebuilt yet."""
+        return [None if env is None else pickled(env) for env in self.envs]
+
+    def resume(self, pickles: list[bytes | None], step: Step) -> None:
+        """Go on with pickled copies that stand on this step, (E, ...)."""
+        envs = [None if each is None else self._revive(each) for each in pickles]
+        for env in filter(None, envs):
+            env.spec  # noqa: B018 - waits for copies that are revived elsewhere
         self.close()
         self.envs, self._now = envs, unstack(step)
 
@@ -130,7 +153,7 @@ class SyncVectorEnv:
         try:
             env = self.envs[copy] = self.envs[copy] or self._make()
             return question(env)
-        except Exception as error:  # noqa: BLE001 - a simulator may raise anything
+        except RAISED_BY_PLUGINS as error:
             return partial(fail, error)
 
     def _ask_reset(self, copy: int, seed: int) -> Answer:
@@ -143,7 +166,7 @@ class SyncVectorEnv:
                 return answer()
             except SpecViolation:
                 raise
-            except Exception as error:  # noqa: BLE001 - a simulator may raise anything
+            except RAISED_BY_PLUGINS as error:
                 self._crashed(copy, error)
                 seed = further_seed(seed, self._strikes[copy])
                 answer = self._ask_reset(copy, seed)
@@ -154,14 +177,14 @@ class SyncVectorEnv:
             step = answer()
         except SpecViolation:
             raise
-        except Exception as error:  # noqa: BLE001 - a simulator may raise anything
+        except RAISED_BY_PLUGINS as error:
             self._crashed(copy, error)
             return cut(self._now[copy])
         check_win(step, self.spec)
         self._strikes[copy] = 0
         return step
 
-    def _crashed(self, copy: int, error: Exception) -> None:
+    def _crashed(self, copy: int, error: BaseException) -> None:
         """Count a crash and let go of the copy; raise when it is one too many."""
         self.crashes.append({"copy": copy, "error": one_line(error)})
         env, self.envs[copy] = self.envs[copy], None
@@ -171,7 +194,7 @@ class SyncVectorEnv:
                 f"the environment crashed {CRASHES_IN_A_ROW} times in a row without a real step "
                 f"between, at last with {one_line(error)}"
             ) from error
-        with suppress(Exception):  # what crashed may not even close
+        with suppress(*RAISED_BY_PLUGINS):  # what crashed may not even close
             if env is not None:
                 env.close()
 
@@ -187,12 +210,17 @@ def ask_reset(env: Env, seed: int) -> Answer:
     return partial(env.reset, seed)
 
 
-def ask_step(env: Env, actions: NDArray[np.int64]) -> Answer:
-    """Ask a copy to play a joint action (A,); give the function that waits for the step."""
+def ask_step(env: Env, actions: NDArray[Any]) -> Answer:
+    """Ask a copy to play a joint action (A, *); give the function that waits for the step."""
     if splits(env):
         env.send_step(actions)
         return env.receive
     return partial(env.step, actions)
+
+
+def pickled(env: Env) -> bytes:
+    """Give the pickle of a copy, of one that lives elsewhere as it stands there."""
+    return env.pickled() if isinstance(env, Elsewhere) else pickle.dumps(env)
 
 
 def splits(env: Env) -> TypeGuard[SplitEnv]:
@@ -200,7 +228,7 @@ def splits(env: Env) -> TypeGuard[SplitEnv]:
     return hasattr(env, "receive")
 
 
-def fail(error: Exception) -> Step:
+def fail(error: BaseException) -> Step:
     """Raise what went wrong when a copy was asked."""
     raise error
 
@@ -248,13 +276,8 @@ def unstack(step: Step) -> list[Step]:
 
 def _said(steps: list[Step]) -> list[str]:
     """Give the keys of the numbers that any copy's step says, and the flags."""
-    numbers = (
-        name
-        for step in steps
-        for name, value in step.info.items()
-        if isinstance(value, bool | int | float | np.generic | np.ndarray) and not np.shape(value)
-    )
-    return list(dict.fromkeys([*FLAGS, *numbers]))
+    said = (name for step in steps for name in numbers(step.info))
+    return list(dict.fromkeys([*FLAGS, *said]))
 
 
 def _says(step: Step, name: str) -> float | bool:

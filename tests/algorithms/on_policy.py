@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from marlbench.plugin import Agent, Algorithm, Env
-from marlbench.toolbox.rollout import Rollout, Rows, Stream
+from marlbench.toolbox.rollout import Notes, Rollout, Rows, Stream
 from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_probe.clocks import Deaths, TimeOut
 from marlbench_probe.games import Matrix
@@ -26,7 +26,7 @@ class Collector(Protocol):
 
     rollout: Rollout
 
-    def behaviour(self, rows: Rows) -> Rows:
+    def behaviour(self, rows: Rows) -> Notes:
         """What acting knew on rows (R, E, ...)."""
         ...
 
@@ -79,7 +79,7 @@ def insist_on_the_worth_of_a_time_out(algorithm: Algorithm, **settings: Any) -> 
     first = SyncVectorEnv(TimeOut, COPIES).reset(np.zeros(COPIES, np.int64))
     agent.observe(first, np.zeros((COPIES, 2), np.int64))
     rows = agent.rollout.unnoted()
-    value = agent.value_norm.denormalise(torch.from_numpy(agent.behaviour(rows)["value"]))
+    value = agent.value_norm.denormalise(agent.behaviour(rows)["value"])
     ended = sum((1 - 0.9 ** (10 - t)) / 0.1 for t in range(10)) / 10
     known = 10.0 if settings["bootstrap_timeouts"] else ended
     assert abs(float(value.mean()) - known) < 0.3  # Adam's last steps still move it a little

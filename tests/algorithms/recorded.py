@@ -84,10 +84,10 @@ def load_moments(norm: ValueNorm, oracle: Oracle) -> None:
     norm.weight.copy_(torch.as_tensor(oracle["valuenorm/init/debiasing_term"]))
 
 
-def stream_of(oracle: Oracle, further: Rows) -> Stream:
+def stream_of(oracle: Oracle, rows: Rows, notes: Rows) -> Stream:
     """The reference's buffer of T steps as our stream: in it are no rows of last steps.
 
-    `further` are fields (T + 1, E, ...) that one learner alone needs.
+    `rows` and `notes` are fields (T + 1, E, ...) that one learner alone needs.
     """
     buffer = {k.removeprefix("buffer/"): v for k, v in oracle.items() if k.startswith("buffer/")}
     first = buffer["masks"][:, :, 0, 0] == 0  # (T + 1, E)
@@ -97,19 +97,24 @@ def stream_of(oracle: Oracle, further: Rows) -> Stream:
         "avail": buffer["available_actions"] == 1,
         "alive": buffer["active_masks"][..., 0] == 1,
         "action": buffer["actions"][..., 0].astype(np.int64),
-        "log_prob": buffer["action_log_probs"][..., 0],
-        "value": value,
-        **further,
+        **rows,
     }
+    noted = {"log_prob": buffer["action_log_probs"][..., 0], "value": value, **notes}
     after = {
         "reward": buffer["rewards"][..., 0],
-        "value": value[1:],
         "last": first[1:],
         "terminal": first[1:],
     }
     goes_on = ~first[1:]
     goes_on[-1] = False
-    return Stream({name: field[: len(goes_on)] for name, field in now.items()}, after, goes_on)
+    steps = len(goes_on)
+    return Stream(
+        now={name: field[:steps] for name, field in now.items()},
+        next=after,
+        noted={name: torch.from_numpy(field[:steps]) for name, field in noted.items()},
+        next_noted={"value": torch.from_numpy(value[1:])},
+        goes_on=goes_on,
+    )
 
 
 def compare_updates(

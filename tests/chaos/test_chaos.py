@@ -12,9 +12,10 @@ from typer.testing import CliRunner
 from marlbench import store
 from marlbench.chaos import damage, inside, trial
 from marlbench.chaos.faults import KILLS, OTHERS
-from marlbench.chaos.selftest import SelfTest
+from marlbench.chaos.selftest import SelfTest, require_reproducible
 from marlbench.chaos.trial import Disturbance
 from marlbench.cli import app
+from marlbench.errors import UserError
 from marlbench.exit_codes import ExitCode
 from tests.training.small_runs import StopAfter, play, rows, small_spec
 
@@ -70,6 +71,15 @@ def test_every_kill_is_spread_over_the_steps_and_every_fault_may_come() -> None:
     grids = SelfTest(["a", "b", "c"], ["s", "t", "u"], runs=30, kills=200).grids()
     assert sum(3 * seeds for _, seeds, _ in grids) == 30
     assert sum(kills for *_, kills in grids) == 200
+
+
+def test_a_suite_whose_seeds_decide_nothing_is_refused(tmp_path: Path) -> None:
+    journal = store.Journal(store.create(tmp_path, small_spec()))
+    require_reproducible("synthetic", tmp_path)
+    journal.append_event("not_reproducible")
+    journal.close()
+    with pytest.raises(UserError, match="synthetic: equal seeds begin other episodes here"):
+        require_reproducible("synthetic", tmp_path)
 
 
 @pytest.mark.slow

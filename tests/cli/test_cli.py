@@ -34,6 +34,20 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 SMALL = ["--suite", "probe", "--task", "two_step", "--preset", "smoke", "--set", "run.device=cpu"]
 
 
+@pytest.mark.usefixtures("tiny", "empty")
+def test_a_dry_run_shows_every_run_and_writes_nothing(call: Call, empty: Path) -> None:
+    code, out, err = call("run", "--algo", "tiny", *SMALL, "--workers", "2", "--dry-run")
+    assert (code, err) == (0, "")
+    lines = out.splitlines()
+    assert lines[0] == "2 runs of 600 env steps"
+    assert "  copies   24 environments at once: a run trains in 8, evaluates in 4" in lines
+    assert [line.split() for line in lines if line.startswith("  new")] == [
+        ["new", "two_step", "tiny", "seed", "0"],
+        ["new", "two_step", "tiny", "seed", "1"],
+    ]
+    assert list(empty.iterdir()) == []
+
+
 @pytest.mark.usefixtures("tiny")
 @pytest.mark.parametrize(
     ("arguments", "said"),
@@ -58,6 +72,11 @@ SMALL = ["--suite", "probe", "--task", "two_step", "--preset", "smoke", "--set",
         (["run", "--algo", "tiny", *SMALL, "--results", "/proc/no"], "cannot write to /proc"),
         (["run", "--algo", "tiny", *SMALL, "--results", "/dev/null"], "cannot write to /dev/null"),
         (["run", "--algo", "tiny", *SMALL, "--results", "x" * 300], "(File name too long)"),
+        (["run", "--algo", "tiny", *SMALL, "--results", ""], "it names no folder"),
+        (["run", "--algo", "tiny", *SMALL, "--seeds", "9" * 20], "takes 20,000 at most"),
+        (["run", "--algo", "tiny", *SMALL, "--seeds", "1000000"], "takes 20,000 at most"),
+        (["run", "--algo", "tiny", *SMALL, "--seed", "9" * 20], "a seed is less than"),
+        (["report", "--results", ""], "it names no folder"),
         (["status", "--results", "x" * 300], "x: File name too long"),
         (["run", "--algo", "tiny"], "Missing option '--suite' (marlbench run --help)"),
         (["run", "--algo", "tiny", *SMALL, "--sedes", "1"], "No such option"),
@@ -250,7 +269,9 @@ def test_a_grid_runs_fails_in_part_and_goes_on_by_the_same_command(call: Call, e
     assert (code, err) == (1, "")
     assert "2 runs of 96 env steps" in out
     assert "failed: ValueError: the mood is bad" in out
-    assert re.search(r"  done +two_step tiny-num_envs=2 seed 0 +return \d+\.\d\d\n", out)
+    assert re.search(
+        r"  done +two_step tiny-num_envs=2 seed 0 +took \d+ s, return \d+\.\d\d\n", out
+    )
     assert "next: marlbench report --results results" in out
     found = {run.spec.algorithm: run for run in runs(empty / "results")}
     assert {name: run.status for name, run in found.items()} == {"tiny": "done", "moody": "failed"}
@@ -320,12 +341,13 @@ def test_another_map_is_another_row_and_a_named_variant_is_said_in_words(
 def test_a_run_says_what_memory_its_worker_planned(
     call: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marlbench.grid.replays.WORTH_SAYING", 0.0)  # the learner has no replay
+    monkeypatch.setattr("marlbench.grid.memory.WORTH_SAYING", 0.0)  # the learner has no replay
     small = [*SMALL, "--set", "mood=slow", "--steps", "60", "--seed", "0"]
     code, out, _ = call("run", "--algo", "tiny", *small)
     assert code == 0
     (line,) = [line for line in out.splitlines() if "replay grows" in line]
-    said = r"\[0/1\] two_step tiny-.*: replay grows to 0\.0 GiB(, \d+\.\d GiB of memory were free)?"
+    free = r"(, \d+\.\d GiB of memory were free)?"
+    said = r"\[0/1\] two_step tiny-.*: replay grows to 0\.0 GiB, environments take 0\.0 GiB" + free
     assert re.fullmatch(said, line)
 
 

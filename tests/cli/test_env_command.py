@@ -9,8 +9,9 @@ import pytest
 from distributions import install
 
 import marlbench_meltingpot
-from marlbench.host import missing
+from marlbench.commands import environment
 from marlbench.installation import pip_install
+from marlbench.needs import missing
 from marlbench_meltingpot import installing
 from tests.cli.conftest import Call
 
@@ -50,6 +51,7 @@ def marlbench_suites():
     """Offer them."""
     return [
         Suite("game", ("a",), build, "a", examine=examine, install=put),
+        Suite("triable", ("a",), build, "a", examine=examine, trial=lambda: Finding("tried", True)),
         Suite("far", ("a",), build, "a", extra="far", requires=("json", "absent_thing")),
         Suite("both", ("a",), build, "a", extra="x", requires=("absent_thing",), install=fail),
         Suite("alone", ("a",), build, "a", requires=("absent_thing",), examine=examine),
@@ -81,6 +83,28 @@ def test_what_is_missing_is_said_with_its_remedy_and_what_is_there_without(
         f"MISSING  the game: {place}; marlbench env install game",
         "game: 1 of 2 not ok",
     ]
+
+
+def test_a_grid_looks_before_it_starts_and_says_it_in_one_line(
+    call: Call, place: Path, tmp_path: Path
+) -> None:
+    grid = ["run", "--algo", "qmix", "--suite", "game", "--results", str(tmp_path / "results")]
+    assert call(*grid) == (
+        2,
+        "",
+        f"marlbench: game is not ready: the game: {place}; marlbench env install game "
+        "(marlbench env check game)\n",
+    )
+    assert not (tmp_path / "results").exists()
+    place.touch()
+    assert call(*grid, "--dry-run")[0] == 0
+
+
+def test_what_a_suite_tries_comes_last_once_nothing_is_missing(call: Call, place: Path) -> None:
+    assert "tried" not in call("env", "check", "triable")[1]
+    place.touch()
+    code, out, _ = call("env", "check", "triable")
+    assert (code, out.splitlines()[-2:]) == (0, ["ok       tried", "triable: ready"])
 
 
 def test_installing_does_it_and_looks(call: Call, place: Path) -> None:
@@ -166,13 +190,11 @@ def test_melting_pot_that_is_there_is_found_and_not_installed_again(call: Call) 
 
 
 def test_melting_pot_that_is_not_there_is_said_part_by_part(
-    call: Call, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(installing, "NEEDED", {"absent_thing": "absent-thing"})
     monkeypatch.setattr(installing, "VERSION", "9.9")
-    code, out, _ = call("env", "check", "meltingpot")
-    assert code == 1
-    lines = out.splitlines()
+    lines = [environment.line(each) for each in environment.looked_for("meltingpot")]
     assert lines[0].startswith("MISSING  packages from PyPI: none; missing absent-thing; ")
     assert lines[0].endswith(pip_install("meltingpot"))
     assert lines[1].startswith("MISSING  dm-meltingpot 9.9: ")

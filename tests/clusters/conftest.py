@@ -35,7 +35,7 @@ def peace(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
-def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm_here.Slurm]:
+def all_of_slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm_here.Slurm]:
     """A Slurm with two nodes."""
     if why := slurm_here.missing():
         pytest.skip(f"no Slurm: {why}")
@@ -50,6 +50,14 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm_here.Slurm
         os.environ.pop("SLURM_CONF")
         if before is not None:
             os.environ["SLURM_CONF"] = before
+
+
+@pytest.fixture
+def slurm(all_of_slurm: slurm_here.Slurm) -> slurm_here.Slurm:
+    """A Slurm both of whose nodes live."""
+    for name in set(slurm_here.NODES) - all_of_slurm.processes.keys():
+        all_of_slurm.start_node(name)
+    return all_of_slurm
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ ClusterName=here
 SlurmctldHost={host}(127.0.0.1)
 SlurmctldPort={port}
 AuthType=auth/munge
-AuthInfo=socket={folder}/munge.socket
+AuthInfo=socket={folder}/munge.socket,cred_expire=10
 CredType=cred/munge
 SlurmUser=root
 SlurmdUser=root
@@ -124,7 +124,7 @@ class Slurm:
     def run(self, *command: str) -> str:
         """Run one of Slurm's commands; what it said."""
         done = subprocess.run(
-            command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+            command, env=self.environment, capture_output=True, text=True, timeout=200, check=False
         )
         return done.stdout + done.stderr
 
@@ -146,6 +146,7 @@ class Slurm:
                 process.wait(10)
             except subprocess.TimeoutExpired:
                 process.kill()
+                process.wait()
 
 
 def free_ports(number: int) -> int:

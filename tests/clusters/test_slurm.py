@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from marlbench.store import runs
@@ -18,6 +19,7 @@ from tests.clusters import grids
 from tests.clusters.slurm_here import Slurm
 
 pytestmark = pytest.mark.slow
+PAGE = Path(__file__).parents[2] / "docs" / "clusters.md"
 ON_SLURM = ["--executor", "slurm", "--workers", "2"]
 
 
@@ -110,27 +112,78 @@ def test_an_array_job_needs_no_launcher(slurm: Slurm, results: Path) -> None:
     assert [len(grids.attempts(record)) for record in runs(results)] == [1] * 5
 
 
-@pytest.mark.parametrize("locks", [True, False], ids=["with locks", "where locks do not reach"])
-def test_a_node_that_fails_leaves_its_old_workers_beside_the_new_ones(
-    slurm: Slurm, results: Path, peace: dict[str, Any], tmp_path: Path, locks: bool
+def test_the_script_of_the_page_queues_its_job_again(
+    slurm: Slurm, results: Path, peace: dict[str, Any]
 ) -> None:
-    """The node's daemon is dead, so nobody ends what it had started."""
-    env = {} if locks else grids.without_locks(tmp_path / "site")
-    began = time.monotonic()
-    with subprocess.Popen(
-        grids.command(results, *ON_SLURM), stdout=subprocess.PIPE, env={**os.environ, **env}
-    ) as follower:
-        job = job_of(results)
-        grids.until(lambda: grids.checkpoints(results) >= 2)
-        node = slurm.fact(job, "NodeList")
-        slurm.kill_node(node)
-        killed = time.monotonic()
-        try:
-            grids.until(lambda: slurm.fact(job, "Restarts") == "1", 120)
-            print(f"queued again {time.monotonic() - killed:.0f} s after the node", file=sys.stderr)
-            told, _ = follower.communicate(timeout=500)
-        finally:
-            slurm.start_node(node)
+    """As before a time limit: the job's step is asked to stop, and the rest is the script's."""
+    text = PAGE.read_text(encoding="utf-8").split("```sh\n#!/bin/bash\n")[1].split("```")[0]
+    ours = shlex.join([*grids.command(results), "--workers", "2", "--shard", "auto"])
+    text = re.sub(r"(?<=^srun ).*$", lambda _: ours, text, flags=re.MULTILINE)
+    text = re.sub(r"^#SBATCH --(array|gpus).*\n", "", text, flags=re.MULTILINE)
+    script = results.parent / "grid.sh"
+    script.write_text(f"#!/bin/bash\n{text}")
+    log = results.parent / "log"
+    said = slurm.run("sbatch", "--array=1-1", f"--output={log}", "-c", "2", str(script))
+    job = said.split()[-1]
+    grids.until(lambda: grids.checkpoints(results) >= 2)
+    slurm.run("scancel", "--signal=TERM", job)
+    grids.until(lambda: slurm.fact(f"{job}_1", "Restarts") == "1")
+    grids.until(lambda: [each.status for each in grids.found(results)] == ["done"] * 2)
+    assert grids.rows(results) == peace, log.read_text()
+    assert [len(grids.attempts(record)) for record in runs(results)] == [2, 2]
+    assert resumed_without_loss(results)
+
+
+def test_a_node_that_fails_leaves_its_runs_to_the_workers_that_it_left(
+    slurm: Slurm, results: Path, peace: dict[str, Any]
+) -> None:
+    """The node's daemon is dead, so nobody ends what it had started, and it is seen to live."""
+    with followed(results, grids.SLOWER) as follower:
+        lose_node(slurm, results)
+        told, _ = follower.communicate(timeout=500)
     assert follower.returncode == 0, told
     assert grids.rows(results) == peace
-    print(f"{time.monotonic() - began:.0f} s", grids.facts(results), file=sys.stderr)
+    assert [len(grids.attempts(record)) for record in runs(results)] == [1, 1]
+
+
+def test_workers_that_come_back_find_themselves_superseded(
+    slurm: Slurm, results: Path, peace: dict[str, Any], tmp_path: Path
+) -> None:
+    """Where locks do not reach, on a node whose processes were held for more than two minutes."""
+    with followed(results, grids.SLOWER | grids.without_locks(tmp_path / "site")) as follower:
+        grids.until(lambda: grids.checkpoints(results) >= 2)
+        workers = [psutil.Process(grids.attempts(each)[0]["pid"]) for each in runs(results)]
+        old = [*workers, *filter(None, [workers[0].parent()])]
+        for process in old:
+            process.suspend()
+        try:
+            lose_node(slurm, results)
+            grids.until(lambda: grids.checkpoints(results, attempt=2) >= 1, 300)
+        finally:
+            for process in old:
+                process.resume()
+        back = time.monotonic()
+        psutil.wait_procs(workers, 60)
+        beside = time.monotonic() - back
+        told, _ = follower.communicate(timeout=500)
+    assert follower.returncode == 0, told
+    assert grids.rows(results) == peace
+    print(f"the old workers ended {beside:.1f} s after they came back", grids.facts(results))
+    assert [len(grids.attempts(record)) for record in runs(results)] == [2, 2]
+
+
+def followed(results: Path, env: dict[str, str]) -> subprocess.Popen[bytes]:
+    """A command that submits a job and follows it."""
+    command = grids.command(results, *ON_SLURM)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **env})
+
+
+def lose_node(slurm: Slurm, results: Path) -> None:
+    """Kill the daemon of the node that plays, and wait until Slurm has given it up."""
+    job = job_of(results)
+    grids.until(lambda: grids.checkpoints(results) >= 2)
+    node = slurm.fact(job, "NodeList")
+    slurm.kill_node(node)
+    killed = time.monotonic()
+    grids.until(lambda: slurm.fact(job, "Restarts") == "1", 120)
+    print(f"the job was queued again {time.monotonic() - killed:.0f} s after its node was lost")

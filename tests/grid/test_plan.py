@@ -140,3 +140,24 @@ def test_a_wrong_name_is_told(catalogue: Catalogue, request_: dict[str, Any], sa
     with pytest.raises(UserError) as error:
         plan_of(catalogue, **request_)
     assert said in str(error.value)
+
+
+def test_who_cannot_act_as_a_task_wants_is_refused_before_anything_starts(
+    catalogue: Catalogue,
+) -> None:
+    drawing = replace(catalogue.algorithms["two"], actions=("discrete", "box"))
+    catalogue.algorithms["two"] = drawing
+    boxes = replace(catalogue.suites["skirmish"], actions=lambda task, config: "box")
+    catalogue.suites["skirmish"] = boxes
+    with pytest.raises(UserError) as refused:
+        plan_of(catalogue, algorithms=["two", "one"], tasks=["3v3"])
+    assert str(refused.value) == (
+        "one needs discrete actions, and skirmish/3v3 has box actions: leave one out, or take "
+        "another task"
+    )
+    assert len(plan_of(catalogue, algorithms=["two"], tasks=["3v3"], seeds=[0]).specs) == 1
+    drawing = replace(drawing, actions=("box",))
+    catalogue.algorithms["two"] = drawing
+    catalogue.suites["skirmish"] = replace(boxes, actions=lambda task, config: "discrete")
+    with pytest.raises(UserError, match="two needs box actions, and skirmish/3v3 has discrete"):
+        plan_of(catalogue, algorithms=["two"], tasks=["3v3"])

@@ -201,3 +201,12 @@ def test_a_grid_whose_output_finds_no_room_plays_on(tmp_path: Path) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())  # so that it can be closed
     assert outcome.failures == {}
     assert (folder / "DONE").exists()
+
+
+def test_what_no_room_would_mend_is_not_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = store.create(tmp_path, small_spec())
+    (folder / "attempts").touch()  # a file in place of the folder
+    assert play(small_spec(), folder) == ExitCode.FAILED  # after three of them it is given up
+    assert "cannot be written: FileExistsError" in capsys.readouterr().err

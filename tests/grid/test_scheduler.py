@@ -18,9 +18,10 @@ from marlbench.errors import UserError
 from marlbench.executors import Resources
 from marlbench.grid.plan import Request, make_plan
 from marlbench.grid.scheduler import Scheduler
-from marlbench.grid.slots import Slot, cores, gpus, slots
+from marlbench.grid.slots import Slot, gpus, slots
 from marlbench.host import load_catalogue
 from marlbench.overrides import parse_set
+from marlbench.processors import cores
 from marlbench.store import Journal, create, runs
 
 SLOTS = [Slot("cpu 0", "", 1), Slot("cpu 1", "", 1)]
@@ -38,6 +39,7 @@ exec((folder / "script").read_text())
 HEAR_AND_STOP = """
 def stop(*_):
     (folder / "checkpoint").touch()
+    (folder / "events.jsonl").write_text('{"event": "interrupted"}\\n')
     sys.exit(130)
 signal.signal(signal.SIGTERM, stop)
 (folder / "ready").touch()
@@ -350,12 +352,16 @@ def test_a_real_worker_that_is_killed_goes_on_from_its_checkpoint(tmp_path: Path
 
 def test_slots_are_one_per_so_many_cores(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr("marlbench.grid.slots.QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr("marlbench.processors.QUOTA", tmp_path / "cpu.max")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert len(slots(Resources())) == 8
     assert len(slots(Resources(threads=3))) == 2
     assert len(slots(Resources(threads=16))) == 1
     assert len(slots(Resources(workers=20))) == 20
+    assert [slot.cores for slot in slots(Resources(), runs=3)] == [2, 2, 2]
+    assert [slot.cores for slot in slots(Resources(threads=3))] == [4, 4]
+    assert [slot.cores for slot in slots(Resources(threads=16))] == [16]
+    assert slots(Resources(), runs=1)[0].environment()["MARLBENCH_CORES"] == "8"
     environment = slots(Resources(threads=3))[0].environment()
     assert (environment["OMP_NUM_THREADS"], environment["CUDA_VISIBLE_DEVICES"]) == ("3", "")
 
@@ -368,7 +374,7 @@ def test_a_containers_quota_bounds_the_cores(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, usable: int
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
-    monkeypatch.setattr("marlbench.grid.slots.QUOTA", tmp_path / "cpu.max")
+    monkeypatch.setattr("marlbench.processors.QUOTA", tmp_path / "cpu.max")
     (tmp_path / "cpu.max").write_text(quota + "\n")
     assert cores() == usable
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -15,7 +16,7 @@ import psutil
 import pytest
 
 from marlbench.store import Journal, clock, read, writing
-from marlbench.store.owner import Owner, place
+from marlbench.store.owner import WORKER, Owner, new_token, place
 from tests.grid.test_scheduler import Record, scheduler, scripted
 
 QUIET = """
@@ -71,6 +72,15 @@ def test_a_worker_that_speaks_now_and_then_is_left_alone(tmp_path: Path) -> None
     record = Record()
     assert scheduler(record, listen=0.1).run([folder]).failures == {}
     assert [word for word, *_ in record.said] == ["started", "finished"]
+
+
+def test_a_suites_limit_is_not_for_the_start_of_the_next_worker(tmp_path: Path) -> None:
+    """It is left in `progress.json` by the one before."""
+    slow_start = f"if attempt == 2: time.sleep(4)\n{QUIET}\nif attempt == 1: time.sleep(60)"
+    (folder,) = scripted(tmp_path, slow_start)
+    record = Record()
+    assert scheduler(record, listen=0.1).run([folder]).failures == {}
+    assert len(list(folder.glob("began-*"))) == 2
 
 
 def test_a_user_may_say_how_long_a_worker_is_silent(tmp_path: Path) -> None:
@@ -275,18 +285,22 @@ def test_an_adopted_worker_that_dies_is_tried_again_and_that_hangs_is_killed(
     assert [len(list(folder.glob("began-*"))) for folder in folders] == [2, 2]
 
 
-def test_a_made_up_folder_names_no_process_of_ours(tmp_path: Path) -> None:
-    """An attempt's file is data: whose mark does not fit is neither adopted nor killed."""
-    bystander = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
-    try:
-        journal = Journal(tmp_path)
-        claim = tmp_path / "attempts" / "1"
-        made_up = Owner(bystander.pid, place(), "1:x")
-        handle = os.open(claim, os.O_WRONLY | os.O_TRUNC)
-        made_up.write(handle)
-        os.close(handle)
-        assert writing.orphan(tmp_path) is None
-        journal.close()
-    finally:
+@pytest.mark.parametrize("marked", [False, True])
+def test_a_made_up_folder_names_no_process_of_ours(tmp_path: Path, marked: bool) -> None:
+    """An attempt's file is data: it may name a process, and even the mark of another run."""
+    token = new_token(tmp_path / "another")
+    environment = os.environ | ({WORKER: token} if marked else {})
+    sleep = [sys.executable, "-c", "import time; time.sleep(60)"]
+    with subprocess.Popen(sleep, env=environment) as bystander:
+        (folder,) = scripted(tmp_path, "pass")
+        (folder / "attempts").mkdir()
+        dead = 2**22 - 1  # no process has this number
+        for pid in (bystander.pid, dead):
+            handle = os.open(folder / "attempts" / "1", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            Owner(pid, place(), token).write(handle)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            assert writing.orphan(folder) is None
+            os.close(handle)
+        assert scheduler(Record()).run([folder]).failures == {}
+        assert bystander.poll() is None
         bystander.kill()
-        bystander.wait()

@@ -10,7 +10,8 @@ import pytest
 
 from marlbench import store
 from marlbench.config import RunSpec
-from marlbench.grid.status import overview
+from marlbench.errors import UserError
+from marlbench.grid.status import as_json, overview
 from marlbench.metrics import episode_return, win_rate
 
 
@@ -58,3 +59,50 @@ def test_a_run_that_diverged_says_where_and_in_which_number(tmp_path: Path) -> N
         "  diverged   protoss_5_vs_5 qmix seed 0  diverged at 1,200 env steps: loss is nan"
     )
     assert total == "1 run: 1 diverged"
+
+
+def several(results: Path) -> None:
+    """Two runs of one suite and one of another."""
+    for suite, task, algorithm, seed in (
+        ("smacv2", "protoss_5_vs_5", "qmix", 0),
+        ("smacv2", "protoss_5_vs_5", "mappo", 1),
+        ("skirmish", "3v3", "qmix", 0),
+    ):
+        names = {"suite": suite, "task": task, "algorithm": algorithm, "label": algorithm}
+        store.create(results, RunSpec(**names, seed=seed))
+
+
+def test_runs_may_be_chosen_and_a_name_that_no_run_has_is_an_error(tmp_path: Path) -> None:
+    several(tmp_path)
+    assert [*overview(tmp_path, {"algo": ["qmix"], "suite": ["smacv2"], "task": []})] == [
+        "smacv2",
+        "  waiting    protoss_5_vs_5 qmix seed 0",
+        "1 run: 1 waiting",
+    ]
+    assert [*overview(tmp_path, {"status": ["done"]})] == ["0 runs: "]
+    with pytest.raises(UserError, match=r"--algo qmx: no run has it; did you mean 'qmix'\?"):
+        list(overview(tmp_path, {"algo": ["qmx"]}))
+
+
+def test_a_script_reads_every_run_with_its_duration(tmp_path: Path) -> None:
+    several(tmp_path)
+    spec = RunSpec(suite="skirmish", task="3v3", algorithm="qmix", label="qmix", seed=0)
+    journal = store.Journal(store.run_folder(tmp_path, spec))
+    row = {"step": 400_000, "metrics": {"win": 0.25}, "wall": {"seconds": 61.5, "attempt": 1}}
+    journal.append_evaluation({"kind": "curve", **row})
+    journal.append_evaluation({"kind": "final", **row, "wall": {"seconds": 90.0, "attempt": 1}})
+    journal.write_done({"env_steps": 400_000})
+    journal.close()
+    first, *others = json.loads(as_json(tmp_path))
+    assert first["folder"] == str(journal.folder)
+    assert (first["suite"], first["task"], first["label"], first["seed"]) == (
+        "skirmish",
+        "3v3",
+        "qmix",
+        0,
+    )
+    assert (first["status"], first["env_steps"], first["seconds"]) == ("done", 400_000, 90.0)
+    assert first["metrics"] == {"win": 0.25}
+    assert [each["status"] for each in others] == ["waiting", "waiting"]
+    assert json.loads(as_json(tmp_path, {"label": ["mappo"]}))[0]["algorithm"] == "mappo"
+    assert "took 90 s" in "\n".join(overview(tmp_path))

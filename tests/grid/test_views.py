@@ -14,6 +14,7 @@ from rich.console import Console
 from marlbench.config import RunConfig, RunSpec
 from marlbench.grid.board import Board
 from marlbench.grid.live import LiveView
+from marlbench.grid.memory import REMEDY
 from marlbench.grid.plain import PlainView
 
 
@@ -124,6 +125,50 @@ def test_time_to_go_counts_the_runs_that_wait(tmp_path: Path) -> None:
     assert board.eta() == pytest.approx(240, abs=30)
 
 
+def test_time_to_go_knows_start_up_what_is_played_already_and_runs_of_other_labels(
+    tmp_path: Path,
+) -> None:
+    board_of(tmp_path, ["dmawm", "qmix"], slots=1, seeds=2)
+    write(tmp_path / "dmawm_1", env_steps=200_000, time=time.time() - 100)  # half is played
+    board = Board([(row, spec_of(row)) for row in sorted(tmp_path.iterdir())], slots=1)
+    dmawm, half, qmix, other = board.rows
+    board.started(dmawm, 1)
+    write(dmawm, env_steps=10, elapsed_s=40, startup_s=20, eta_s=80)
+    board.refresh()
+    # 80 s to its end; 20 s of start-up and half of 100 s; twice 120 s, as of all that is known
+    assert board.eta() == pytest.approx(80 + 20 + 50 + 2 * 120)
+    board.started(qmix, 1)
+    write(qmix, env_steps=10, elapsed_s=2, startup_s=1, eta_s=8)
+    board.refresh()
+    board.slots = 2
+    # the slot of qmix falls free after 8 s, plays the half run, and then the other of qmix
+    assert board.eta() == pytest.approx(8 + 70 + 10)
+    assert other != half
+
+
+def spec_of(folder: Path) -> RunSpec:
+    """The document of a run whose folder has its label and seed for a name."""
+    label, seed = folder.name.split("_")
+    names = {"suite": "skirmish", "task": "rand_5v5", "algorithm": "dmawm", "label": label}
+    return RunSpec(**names, seed=int(seed), run=RunConfig(steps=400_000))
+
+
+@pytest.mark.parametrize("width", [60, 66, 80])
+def test_a_narrow_terminal_keeps_the_name_of_the_algorithm(tmp_path: Path, width: int) -> None:
+    spec = RunSpec(
+        suite="meltingpot",
+        task="prisoners_dilemma_in_the_matrix__arena",
+        algorithm="dmawm",
+        label="dmawm-q",
+        seed=0,
+    )
+    (tmp_path / "run").mkdir()
+    board = Board([(tmp_path / "run", spec)], 1)
+    (line,) = [line for line in screen(board, width, 20) if "dmawm" in line]
+    assert "dmawm-q " in line
+    assert len(line) <= width
+
+
 def test_the_speed_of_an_earlier_worker_is_not_shown(tmp_path: Path) -> None:
     board = board_of(tmp_path, ["dmawm"])
     (folder,) = board.rows
@@ -201,6 +246,24 @@ def test_a_pipe_is_told_once_to_what_a_replay_grows(
     assert capsys.readouterr().out.splitlines()[3:] == [
         "[0/3] rand_5v5 dmawm seed 0: replay grows to 9.8 GiB, 23.0 GiB of memory were free",
         "[0/3] rand_5v5 elsewhere seed 0: replay grows to 2.0 GiB",
+    ]
+
+
+def test_environments_are_told_beside_the_replays_and_count_with_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    board = board_of(tmp_path, ["dmawm", "qmix"])
+    view = PlainView(board)
+    for folder, replay in zip(board.rows, (2.0, 0.0), strict=True):
+        view.started(folder, 1)
+        write(folder, replay_gib=replay, copies_gib=16.0, free_gib=30.0)
+    view.tick()
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "[0/2] rand_5v5 dmawm seed 0: replay grows to 2.0 GiB, environments take 16.0 GiB, "
+        "30.0 GiB of memory were free",
+        "[0/2] rand_5v5 qmix seed 0: environments take 16.0 GiB, 30.0 GiB of memory were free",
+        "WARNING: replay grows to 2.0 GiB, environments take 32.0 GiB, 30.0 GiB of memory were "
+        f"free: {REMEDY}",
     ]
 
 

@@ -28,6 +28,11 @@ class Config(AlgorithmConfig):
     gain: float = 0.5
     """Nothing, but a setting [ours]."""
 
+    @property
+    def bound_to_steps(self) -> str:
+        """Name what falls to the run's end: the mood, if it does."""
+        return "mood" if self.mood == "falling" else ""
+
 
 class Tiny:
     """Plays the first available action."""

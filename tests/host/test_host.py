@@ -10,15 +10,9 @@ from distributions import TINY, install, offering, plugin
 
 from marlbench.errors import UserError
 from marlbench.executors import Resources
-from marlbench.host import (
-    Catalogue,
-    UnknownNameError,
-    check_open_tasks,
-    check_task,
-    load_catalogue,
-    missing,
-)
+from marlbench.host import Catalogue, UnknownNameError, check_open_tasks, check_task, load_catalogue
 from marlbench.installation import pip_install
+from marlbench.needs import missing
 from marlbench.plugin import Suite
 
 DESK = plugin("""from marlbench.executors import Executor, Outcome
@@ -264,22 +258,21 @@ def test_an_unknown_task_is_answered_with_the_nearest() -> None:
     check_task(opened, "package.module:function")
 
 
-def test_a_task_of_an_open_suite_is_unknown_where_it_cannot_be_built() -> None:
-    built: list[str] = []
-
-    class Built:
-        def close(self) -> None:
-            built.append("closed")
-
-    def build(task: str, _config: object) -> Built:
-        if task != "right":
-            raise RuntimeError(f"cannot import {task}:\n install it")
-        return Built()
-
-    opened = Suite("any", ("right",), build, "right", open_tasks=True)  # type: ignore[arg-type]
-    check_open_tasks(opened, ["right"], None)
-    assert built == ["closed"]
-    with pytest.raises(UnknownNameError, match=r"'any' cannot build the task 'wrong': .*: install"):
-        check_open_tasks(opened, ["right", "wrong"], None)
-    closed = replace(opened, open_tasks=False)
-    check_open_tasks(closed, ["wrong"], None)  # its list of tasks is the judge
+def test_a_task_of_an_open_suite_is_unknown_where_it_cannot_be_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "import os, sys\ndef ends(): os._exit(0)\ndef exits(): sys.exit('no licence')\n"
+    (tmp_path / "unbuilt.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    pettingzoo = load_catalogue().suite("pettingzoo")
+    config = pettingzoo.config()
+    check_open_tasks(pettingzoo, [pettingzoo.default_task], config)
+    for task, why in (
+        ("no.module", r".*'no.module'.*: install its package"),
+        ("unbuilt:ends", "ProcessEnded: the environment's process ended with code 0"),
+        ("unbuilt:exits", "SystemExit: no licence"),
+    ):
+        with pytest.raises(UnknownNameError, match=f"'pettingzoo' cannot build .*{task}': {why}"):
+            check_open_tasks(pettingzoo, [pettingzoo.default_task, task], config)
+    closed = replace(pettingzoo, open_tasks=False)
+    check_open_tasks(closed, ["no.module"], config)  # its list of tasks is the judge

@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 from marlbench import cli
+from marlbench.commands import report
 from marlbench.commands.report import read_names
 from marlbench.errors import UserError
+from marlbench.host import load_catalogue
+from marlbench.report import Wanted
+from marlbench.store import Journal
 
 Record = Callable[..., Path]
 Call = Callable[..., tuple[int, str, str]]
@@ -119,6 +123,23 @@ def test_a_report_that_is_watched_is_written_once_where_nothing_runs(
     page = (results / "report" / "report.html").read_text()
     assert "http-equiv" not in page
     assert "QMIX" in page
+
+
+def test_a_report_that_is_watched_follows_a_run_until_it_ends(
+    results: Path, record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = record("qmix", 0, [0.0, 1.0], ended="unfinished")
+    monkeypatch.setattr(report, "EVERY", 0.01)
+    page = results / "report" / "report.html"
+    worker = Journal(folder)  # holds the run, as its process does
+    lines = report.watch_report(load_catalogue(), [results], None, Wanted())
+    assert next(lines).endswith("report.html (again in 0.01 s; Ctrl-C ends)")
+    assert 'http-equiv="refresh"' in page.read_text()
+    assert "seed 0 running at" in page.read_text()
+    worker.close()
+    (folder / "DONE").write_text("{}")
+    assert next(lines) == f"report: {page}"  # for the last time
+    assert "http-equiv" not in page.read_text()
 
 
 def test_labels_may_have_an_equals_sign() -> None:

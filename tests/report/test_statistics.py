@@ -15,6 +15,7 @@ from marlbench.report.statistics import (
     other_scores,
     sample_efficiency,
     thresholds,
+    unanimous_bands,
 )
 
 PERCENT = (0.0, 100.0)
@@ -145,3 +146,16 @@ def test_a_seed_that_never_gets_there_takes_longest(
 
 def test_never_is_said() -> None:
     assert sample_efficiency([([0, 10], [0.0, 1.0])], 5.0).text() == "never (0 of 1 seeds)"
+
+
+def test_where_all_episodes_of_a_point_got_the_same_the_curve_has_the_bound_of_a_cell() -> None:
+    values = np.array([[100.0, 100.0, 0.0, 100.0], [100.0, 50.0, 0.0, np.nan]])
+    episodes = np.full((2, 4), 32)
+    low, high = unanimous_bands(values, episodes, (0.0, 100.0))
+    cell = cell_statistics(np.array([100.0, 100.0]), [np.full(32, 100.0)] * 2, (0.0, 100.0))
+    assert low[0] == pytest.approx(cell.low)
+    assert (high[0], np.isnan(low[1]), low[2]) == (100.0, True, 0.0)
+    assert high[2] == pytest.approx(100.0 - low[0])
+    assert low[3] == pytest.approx(100 * 0.05 ** (1 / 32))  # of the one seed that is there
+    unknown = unanimous_bands(values, np.zeros((2, 4), np.int64), (0.0, 100.0))
+    assert np.isnan(unknown).all()

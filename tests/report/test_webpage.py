@@ -191,3 +191,12 @@ def test_another_metric_and_names_can_be_asked_for(results: Path, record: Record
     text = paths.markdown.read_text()
     assert "| **mappo** | **Ours** |" in text
     assert "| skirmish, return | 3m | **8.20 (0.20)** | 2.20 (0.20) |" in text
+
+
+def test_a_task_of_which_every_run_broke_is_drawn_by_its_seeds(
+    results: Path, record: Record
+) -> None:
+    record("qmix", 0, [0.0, 1.0], ended="failed")
+    page = write(results, results / "report").page.read_text()
+    assert 'class="seed broke"' in page
+    assert 'id="curves-clock-0"' not in page

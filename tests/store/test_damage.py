@@ -18,6 +18,7 @@ from marlbench.report import tables
 from marlbench.report.page import write
 from marlbench.report.scores import cells, read
 from marlbench.report.sections import Material
+from marlbench.store import tidy
 from tests.training.small_runs import play, small_spec
 
 SEEDS = (1, 2)
@@ -122,7 +123,10 @@ def test_one_damaged_file_never_hides_another_run_nor_changes_rows_in_silence(
     finished: Path, tmp_path: Path, name: str
 ) -> None:
     whole = {r.spec.seed: r.evaluations() for r in store.runs(finished)}
-    rows, updates = facts(store.load(finished)), facts(store.load_training(finished))
+    rows, updates = (
+        facts(tidy.evaluations(store.runs(finished))),
+        facts(tidy.training(store.runs(finished))),
+    )
     for number, (kind, damage) in enumerate(DAMAGES.items()):
         results = tmp_path / str(number)
         damaged(finished, results, name, damage)
@@ -138,8 +142,8 @@ def test_one_damaged_file_never_hides_another_run_nor_changes_rows_in_silence(
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             assert any(f"seed {SEEDS[1]}" in line for line in overview(results)), kind
-            assert facts(store.load(results)) == rows, kind
-            assert facts(store.load_training(results)) == updates, kind
+            assert facts(tidy.evaluations(store.runs(results))) == rows, kind
+            assert facts(tidy.training(store.runs(results))) == updates, kind
             out = tmp_path / f"{number}-out"
             out.mkdir()
             tables.render(Material(results, cells(map(read, records))), out)

@@ -19,7 +19,7 @@ from PIL import Image
 
 from marlbench import store
 from marlbench.config import RunConfig, RunSpec
-from marlbench.store import Journal, SpecConflict, Superseded, files, reading
+from marlbench.store import Journal, SpecConflict, Superseded, files, reading, tidy
 
 
 def a_spec(**changes: object) -> RunSpec:
@@ -76,7 +76,7 @@ def test_both_tasks_are_read_each_under_its_own_name(tmp_path: Path) -> None:
         journal = Journal(store.create(tmp_path, a_spec(suite_changes=changes)))
         journal.append_evaluation(evaluation_row(0))
         journal.close()
-    assert store.load(tmp_path)["task"].tolist() == ["count", "count [sight=4.0]"]
+    assert tidy.evaluations(store.runs(tmp_path))["task"].tolist() == ["count", "count [sight=4.0]"]
 
 
 def test_creating_twice_is_resuming(tmp_path: Path) -> None:
@@ -386,12 +386,12 @@ def test_load_gives_a_row_per_evaluation_and_bears_a_torn_line(tmp_path: Path) -
     journal.close()
     with (folder / "eval.jsonl").open("a") as file:
         file.write('{"step": 20, "met')
-    table = store.load(tmp_path)
+    table = tidy.evaluations(store.runs(tmp_path))
     assert table["step"].tolist() == [0, 10]
     assert table["return"].tolist() == [2.0, 2.0]
     assert table["simulator"].tolist() == ["probe 1"] * 2
     assert table["status"].tolist() == ["unfinished"] * 2
-    assert list(table.columns) == [*reading.COLUMNS, "return"]
+    assert table["kind"].tolist() == ["curve"] * 2
 
 
 def test_rows_of_before_metrics_were_declared_are_read_as_todays(tmp_path: Path) -> None:
@@ -404,9 +404,11 @@ def test_rows_of_before_metrics_were_declared_are_read_as_todays(tmp_path: Path)
     assert row.keys() == {"step", "metrics", "values"}
 
 
-def test_load_of_nothing_has_the_columns(tmp_path: Path) -> None:
-    assert list(store.load(tmp_path).columns) == list(reading.COLUMNS)
-    assert len(store.load(tmp_path)) == 0
+@pytest.mark.parametrize("name", tidy.__all__)
+def test_tables_of_nothing_have_their_columns(tmp_path: Path, name: str) -> None:
+    table = getattr(tidy, name)(store.runs(tmp_path))
+    assert len(table) == 0
+    assert list(table.columns)[: len(tidy.WHOSE)] == list(tidy.WHOSE)
 
 
 def test_reading_needs_neither_torch_nor_pandas(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from marlbench.imagination import Imagination
 from marlbench.plugin import Algorithm, EnvSpec, Step
 from marlbench.testing import Verdict, check_algorithm, insist
 from tests import linear
@@ -37,7 +38,7 @@ def failures(algorithm: Algorithm) -> dict[str, Verdict]:
 def test_a_good_learner_keeps_every_promise() -> None:
     verdicts = check_algorithm(linear.algorithm)
     assert [each for each in verdicts if not each.passed] == []
-    assert len(verdicts) == 15
+    assert len(verdicts) == 16
 
 
 class Spy(Linear):
@@ -272,6 +273,63 @@ class Never(Linear):
         return None
 
 
+class Dreamer(Linear):
+    """Imagines that all is nothing."""
+
+    def imagine(self, seen: Step, actions: NDArray[np.int64], rng: Generator) -> Imagination:
+        """Foresee zeros."""
+        steps = (len(actions) - len(seen.first) + 1, *seen.first.shape[1:])
+        reward = np.zeros((*steps, seen.reward.shape[-1]))
+        return Imagination(None, reward, np.ones(steps), None, None)
+
+
+class Longwinded(Dreamer):
+    """Imagines a step too much."""
+
+    def imagine(self, seen: Step, actions: NDArray[np.int64], rng: Generator) -> Imagination:
+        """Foresee one step for each action."""
+        shape = (len(actions), *seen.reward.shape[1:])
+        return Imagination(None, np.zeros(shape), None, None, None)
+
+
+class Certain(Dreamer):
+    """Is surer than sure."""
+
+    def imagine(self, seen: Step, actions: NDArray[np.int64], rng: Generator) -> Imagination:
+        """Give 2 for a probability."""
+        whole = super().imagine(seen, actions, rng)
+        return replace(whole, cont=2 * np.asarray(whole.cont))
+
+
+class Moody(Dreamer):
+    """Imagines otherwise every time."""
+
+    moods = 0
+
+    def imagine(self, seen: Step, actions: NDArray[np.int64], rng: Generator) -> Imagination:
+        """Count the times."""
+        self.moods += 1
+        whole = super().imagine(seen, actions, rng)
+        return replace(whole, reward=np.asarray(whole.reward) + self.moods)
+
+
+class Lucid(Dreamer):
+    """Learns from what it imagines."""
+
+    def imagine(self, seen: Step, actions: NDArray[np.int64], rng: Generator) -> Imagination:
+        """Forget what was learnt."""
+        for value in self.state().values():
+            if isinstance(value, torch.Tensor) and value.is_floating_point():
+                value.zero_()
+        return super().imagine(seen, actions, rng)
+
+
+def test_a_learner_that_imagines_as_promised_is_told_what_it_tells() -> None:
+    found = {each.name: each for each in check_algorithm(offered(Dreamer))}["imagines as promised"]
+    assert found.passed
+    assert found.detail == "reward, cont"
+
+
 class Clockwork(Linear):
     """Seeds itself by the clock."""
 
@@ -298,6 +356,10 @@ class Clockwork(Linear):
         (TensorMetrics, "metrics are finite floats", "loss is a Tensor"),
         (Idle, "parameters move", "changed no float"),
         (Never, "plays and learns", "0 updates within"),
+        (Longwinded, "imagines as promised", "imagine() gave reward of shape (6, 8, 2)"),
+        (Certain, "imagines as promised", "cont are probabilities"),
+        (Moody, "imagines as promised", "two calls of imagine differ"),
+        (Lucid, "imagines as promised", "imagine changes state"),
         (Clockwork, "the seed decides", "two agents of the same seed"),
     ],
 )

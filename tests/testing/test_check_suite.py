@@ -47,6 +47,20 @@ def test_what_is_said_of_pictures_is_checked() -> None:
     assert failures(replace(seen, observes_images=lambda *_: True)) == {}
 
 
+def test_drawn_observations_are_all_as_large() -> None:
+    def drawn(task: str, config: Any, obs: NDArray[Any]) -> NDArray[np.uint8]:
+        """As wide as there is to see."""
+        return np.zeros((4, 2 + int(obs.max() > 0), 3), np.uint8)
+
+    def square(task: str, config: Any, obs: NDArray[Any]) -> NDArray[np.uint8]:
+        return np.zeros((4, 4, 3), np.uint8)
+
+    found = failures(offered(Synthetic, draw_observation=drawn))
+    assert "not uint8 (height, width, 3) of one size" in found["observations can be drawn"].detail
+    good = check_suite(offered(Synthetic, draw_observation=square))
+    assert [each.passed for each in good if each.name == "observations can be drawn"] == [True]
+
+
 class Broken(Synthetic):
     """Changes every step by `spoil`."""
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from marlbench.testing.sameness import difference
 from marlbench.toolbox.rollout import Rollout, Rows, Stream, stream_gae
 from marlbench.vecenv.synchronous import SyncVectorEnv
 from marlbench_probe.clocks import Counting
@@ -123,7 +124,7 @@ def test_rows_are_copied() -> None:
 def note(rollout: Rollout) -> None:
     """Note of each row which rows were noted together with it."""
     new = rollout.unnoted()
-    rollout.note({"noted": np.full_like(new["reward"], new["reward"].max())})
+    rollout.note({"noted": torch.from_numpy(np.full_like(new["reward"], new["reward"].max()))})
 
 
 @pytest.mark.parametrize("stop", [0, 1, 5, 20, 33])
@@ -141,7 +142,7 @@ def test_a_saved_rollout_goes_on_exactly(stop: int) -> None:
         return parts
 
     for ours, theirs in zip(given(restart=True), given(restart=False), strict=True):
-        np.testing.assert_equal(vars(ours), vars(theirs))
+        assert difference(vars(ours), vars(theirs)) is None
 
 
 def test_notes_stay_with_the_rows_they_were_made_for() -> None:
@@ -150,9 +151,11 @@ def test_notes_stay_with_the_rows_they_were_made_for() -> None:
         rollout.add(row)
         if rollout.ready:
             note(rollout)
-            now = rollout.take([]).now
-            assert (now["noted"] >= now["reward"]).all()
-            assert np.unique(now["noted"]).size <= 3
+            part = rollout.take(["noted"])
+            noted = part.noted["noted"].numpy()  # (T, E)
+            assert (noted >= part.now["reward"]).all()
+            assert (part.next_noted["noted"].numpy() >= noted).all()
+            assert np.unique(noted).size <= 3
 
 
 def test_stream_advantages_are_sums_over_the_rest_of_the_episode() -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from marlbench.exit_codes import ExitCode
-from marlbench.plugin import AlgorithmConfig, EnvSpec, ReplayBuffer
+from marlbench.plugin import AlgorithmConfig, Env, EnvSpec, ReplayBuffer, Step
 from marlbench.store import files
 from marlbench.testing import synthetic
 from marlbench.training import memory_budget, worker
@@ -47,10 +50,20 @@ def test_what_the_system_says_is_free_is_read(tmp_path: Path, monkeypatch: Any) 
     assert memory_budget.free_bytes() is None
     file.write_text("MemTotal: 9 kB\nMemAvailable:   2048 kB\n")
     assert memory_budget.free_bytes() == 2 * 2**20
-    planned = memory_budget.plan({"replay": buffer(100)}, SPEC, steps=10**6)
+    planned = memory_budget.plan({"replay": buffer(100)}, SPEC, 10**6, 2 * 2**20)
     assert planned == {"replay_gib": 0.002, "free_gib": 0.002}
     with pytest.raises(ValueError, match=r"grows to .* set the algorithm's replay_gib lower"):
-        memory_budget.plan({"replay": buffer(200)}, SPEC, steps=10**6)
+        memory_budget.plan({"replay": buffer(200)}, SPEC, 10**6, 2 * 2**20)
+
+
+def test_networks_that_are_too_large_to_learn_are_refused() -> None:
+    online = {"weight": torch.zeros(2**16)}
+    state = {"online": online, "deep": [torch.zeros(2**10)], "replay": buffer(1)}
+    assert memory_budget.growth_bytes(state) == 3 * 4 * (2**16 + 2**10)
+    memory_budget.plan(state, SPEC, 10, 2**20)
+    online["other"] = torch.zeros(2**16)
+    with pytest.raises(ValueError, match=r"the task's 3 agents, 8 actions or its observations"):
+        memory_budget.plan(state, SPEC, 10, 2**20)
 
 
 def test_a_container_may_have_less(tmp_path: Path, monkeypatch: Any) -> None:
@@ -89,3 +102,55 @@ def test_more_than_the_system_reserves_is_a_line_with_the_remedy(tmp_path: Path)
     failure = files.read_json(tmp_path / "FAILED")
     assert failure is not None
     assert failure["reason"].endswith("set the algorithm's replay_gib lower")
+
+
+HELD = 40 * 2**20
+"""Bytes that each copy of the environment below holds."""
+
+
+class Holding:
+    """A copy that holds memory, or starts a process that does."""
+
+    def __init__(self, inside: Env, process: bool) -> None:
+        self.inside, self.spec = inside, inside.spec
+        self.process: subprocess.Popen[bytes] | None = None
+        self.memory = None if process else np.ones(HELD, np.uint8)
+        self.starts = process
+
+    def reset(self, seed: int) -> Step:
+        """Launch the process, as games are: when they are first played."""
+        if self.starts and self.process is None:
+            code = f"x = bytearray(b'1' * {HELD}); print(1, flush=True); input()"
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+            assert self.process.stdout is not None
+            self.process.stdout.readline()
+        return self.inside.reset(seed)
+
+    def step(self, actions: Any) -> Step:
+        """Play."""
+        return self.inside.step(actions)
+
+    def close(self) -> None:
+        """End the process."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_what_all_copies_take_is_told_before_the_run_plays(tmp_path: Path, process: bool) -> None:
+    build = synthetic.suite.build
+    assert build is not None
+    suite = dataclasses.replace(
+        synthetic.suite,
+        copyable=False,
+        build=lambda task, config: Holding(build(task, config), process),
+    )
+    spec = small_spec(steps=6)
+    assert play(spec, tmp_path, suite) == 0
+    progress = files.read_json(tmp_path / "progress.json")
+    assert progress is not None
+    copies = linear.algorithm.config(**spec.algorithm_config).num_envs + 3
+    assert 0.95 * copies * HELD <= progress["copies_gib"] * 2**30 <= 1.5 * copies * HELD

@@ -43,9 +43,10 @@ def play(spec: RunSpec, results: Path, stop: Stop | None = None) -> int:
     return worker.run(spec, folder, CATALOGUE.algorithm(spec.algorithm), SUITE, stop)
 
 
-def pictures(folder: Path) -> dict[str, bytes]:
-    """Give the picture files of a run."""
-    return {path.name: path.read_bytes() for path in sorted((folder / "pictures").iterdir())}
+def pictures(folder: Path, name: str = "*") -> dict[str, bytes]:
+    """Give the picture files of a run, all or those of a name."""
+    found = sorted((folder / "pictures").glob(f"{name}-*.png"))
+    return {path.name: path.read_bytes() for path in found}
 
 
 @pytest.fixture(scope="module", params=["dmawm", "mamba"])
@@ -61,14 +62,16 @@ def test_every_evaluation_leaves_a_picture_once_there_is_something_to_show(
 ) -> None:
     name = store.read_spec(undisturbed).algorithm
     shown = [f"decoded-{step:09d}.png" for step in range(60, 301, 60)]
-    assert list(pictures(undisturbed)) == shown
-    for path in (undisturbed / "pictures").iterdir():
+    assert list(pictures(undisturbed, "decoded")) == shown
+    imagined = [f"imagined-{step:09d}.png" for step in range(0, 301, 60)]
+    assert list(pictures(undisturbed, "imagined")) == imagined
+    for path in (undisturbed / "pictures").glob("decoded-*"):
         with Image.open(path) as image:
             pixels = np.asarray(image.convert("RGB"))
         # two agents, images of 44 pixels twice as large, two pixels between
         assert pixels.shape == (2 * (2 * 88 + 2) - 2, COLUMNS[name] * (88 + 2) - 2, 3)
         assert len(np.unique(pixels[:88, :88])) > 2  # an image, not a blank
-    assert len(set(pictures(undisturbed).values())) == len(shown)
+    assert len(set(pictures(undisturbed, "decoded").values())) == len(shown)
 
 
 def test_a_run_whose_pictures_are_not_asked_for_has_the_same_rows(
@@ -78,7 +81,7 @@ def test_a_run_whose_pictures_are_not_asked_for_has_the_same_rows(
     spec = store.read_spec(undisturbed)
     assert play(spec, tmp_path) == 0
     folder = store.run_folder(tmp_path, spec)
-    assert not (folder / "pictures").exists()
+    assert not pictures(folder, "decoded")
     assert len(rows(folder / "train.jsonl")) >= 4
     for name in ("eval.jsonl", "train.jsonl"):
         assert rows(folder / name) == rows(undisturbed / name)
@@ -113,9 +116,9 @@ def test_a_run_that_goes_back_to_an_older_checkpoint_draws_the_same_pictures_aga
 
 
 @pytest.mark.parametrize("name", ["dmawm", "mamba"])
-def test_vectors_leave_no_picture_and_no_folder(name: str, tmp_path: Path) -> None:
+def test_of_vectors_there_is_what_is_imagined_alone(name: str, tmp_path: Path) -> None:
     spec = spec_of(name, task="3v3", steps=120)
     assert play(spec, tmp_path) == 0
     folder = store.run_folder(tmp_path, spec)
     assert len(rows(folder / "eval.jsonl")) == 3 + 1  # the curve, and the final evaluation
-    assert not (folder / "pictures").exists()
+    assert list(pictures(folder)) == [f"imagined-{step:09d}.png" for step in (0, 60, 120)]

@@ -94,8 +94,8 @@ def test_a_polite_signal_takes_a_checkpoint_and_resuming_is_exact(
     assert play(small_spec(), folder, stop=stop) == 130
     (record,) = store.runs(tmp_path)
     assert record.status == "unfinished"
-    last = record.events()[-1]
-    assert last["event"] == "checkpoint"
+    last, stopped = record.events()[-2:]
+    assert (last["event"], stopped["event"]) == ("checkpoint", "interrupted")
     assert last["env_steps"] == record.training()[-1]["env_steps"]
     assert play(small_spec(), folder) == 0
     assert rows(folder / "eval.jsonl") == rows(undisturbed / "eval.jsonl")

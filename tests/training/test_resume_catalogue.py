@@ -19,6 +19,7 @@ from marlbench import store
 from marlbench.config import Evaluation, RunConfig, RunSpec
 from marlbench.host import load_catalogue
 from marlbench.plugin import Algorithm
+from marlbench.testing import synthetic
 from marlbench.testing.trial import Subject
 from marlbench.training import worker
 from marlbench.training.start import show_cut
@@ -55,6 +56,32 @@ def test_a_stop_in_the_middle_changes_nothing(algorithm: Algorithm, tmp_path: Pa
     assert len(rows(broken / "train.jsonl")) == total // 2
     assert worker.run(spec, broken, algorithm, suite) == 0
     assert same_rows(whole, broken)
+
+
+@pytest.mark.parametrize("name", ["mappo", "dmawm"])
+def test_a_stop_changes_nothing_where_agents_say_numbers(name: str, tmp_path: Path) -> None:
+    suite, algorithm = synthetic.suite, CATALOGUE.algorithm(name)
+    changes = {"suite": suite.name, "task": suite.default_task, "suite_config": {"kind": "box"}}
+    spec = spec_of(algorithm, steps=700).model_copy(update=changes)
+    whole, broken = store.create(tmp_path / "a", spec), store.create(tmp_path / "b", spec)
+    assert worker.run(spec, whole, algorithm, suite) == 0
+    total = len(rows(whole / "train.jsonl"))
+    assert total >= 2, "there is no middle to stop in"
+    assert worker.run(spec, broken, algorithm, suite, StopAtRows(broken, total // 2)) == 130
+    assert worker.run(spec, broken, algorithm, suite) == 0
+    assert same_rows(whole, broken)
+
+
+def test_a_learner_of_discrete_actions_fails_at_once_where_a_suite_did_not_say(
+    tmp_path: Path,
+) -> None:
+    suite = replace(synthetic.suite, actions=lambda task, config: "discrete")
+    changes = {"suite": suite.name, "task": suite.default_task, "suite_config": {"kind": "box"}}
+    algorithm = CATALOGUE.algorithm("qmix")
+    spec = spec_of(algorithm, steps=100).model_copy(update=changes)
+    folder = store.create(tmp_path, spec)
+    assert worker.run(spec, folder, algorithm, suite) == 1
+    assert "qmix needs discrete actions" in (folder / "FAILED").read_text()
 
 
 @pytest.mark.parametrize("looks", [4, 5, 6])  # one of them on the first step of every episode

@@ -151,18 +151,18 @@ def test_individual_rewards_may_differ() -> None:
 def test_unavailable_actions_are_refused_but_not_on_a_last_step() -> None:
     step = SyncVectorEnv(Synthetic, 3).reset(np.array([1, 2, 3]))
     actions = step.avail.argmax(-1)
-    check_actions(actions, step)
+    check_actions(actions, step, SPEC)
     actions[2, 1] = 0  # the no-op, which is a dead agent's
     with pytest.raises(SpecViolation, match=r"chose action 0 for \(copy, agent\) \(2, 1\)"):
-        check_actions(actions, step)
-    check_actions(actions, replace(step, last=np.array([False, False, True])))
+        check_actions(actions, step, SPEC)
+    check_actions(actions, replace(step, last=np.array([False, False, True])), SPEC)
 
 
 @pytest.mark.parametrize("action", [-1, 4])
 def test_actions_that_do_not_exist_are_refused(action: int) -> None:
     step = SyncVectorEnv(Synthetic, 1).reset(np.array([1]))
     with pytest.raises(SpecViolation, match=f"chose action {action}"):
-        check_actions(np.array([[action, 1]]), step)
+        check_actions(np.array([[action, 1]]), step, SPEC)
 
 
 def test_actions_of_a_wrong_type_are_refused() -> None:

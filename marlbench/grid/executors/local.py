@@ -19,7 +19,7 @@ def slot_names(resources: Resources) -> list[str]:
 
 def run(folders: Sequence[Path], resources: Resources, watcher: Watcher) -> Outcome:
     """Play the runs of these folders in the slots of this machine."""
-    return Scheduler(slots(resources), watcher).run(folders)
+    return Scheduler(slots(resources, len(folders)), watcher).run(folders)
 
 
 LOCAL = Executor("local", "child processes on this machine, on its GPUs or cores", run, slot_names)

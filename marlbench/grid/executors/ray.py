@@ -23,8 +23,8 @@ from marlbench.exit_codes import ExitCode
 from marlbench.grid import node
 from marlbench.grid.following import Follower
 from marlbench.grid.slots import gpus
-from marlbench.host import importable
 from marlbench.installation import pip_install
+from marlbench.needs import importable
 from marlbench.plugin import Config
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ ATTEMPTS = 3
 """Local schedulers that a run, and actors that a node may use up by their dying."""
 LOOK = 5.0
 """Seconds between two looks for nodes that joined."""
+BELOW = ("sh", "-c", '"$@"; exit $?', "sh")
+"""A shell between actor and local scheduler: Ray kills the children of an actor that ends, and them
+alone, so that nobody would end the runs. The scheduler sees its input end and stops them."""
 GRACE = 30.0
 """Seconds that the nodes have to stop: more than their local schedulers give to workers."""
 
@@ -62,7 +65,7 @@ class Node:
         """Play a run to its end; give the exit code of the local scheduler."""
         gpu = self._free.pop()
         told = {**share.environment, "CUDA_VISIBLE_DEVICES": gpu}
-        process = node.start(replace(share, environment=told), subprocess.DEVNULL)
+        process = node.start(replace(share, environment=told), subprocess.DEVNULL, BELOW)
         self._playing.add(process)
         try:
             while (code := process.poll()) is None:
@@ -75,7 +78,8 @@ class Node:
     async def stop(self) -> None:
         """Ask all that is played here to stop; `play` gives how each ended."""
         for process in self._playing:
-            process.terminate()
+            if process.stdin is not None:
+                process.stdin.close()
 
 
 @dataclass
@@ -182,6 +186,7 @@ class Queue:
 
     def stop(self) -> None:
         """Let all runs write their checkpoints."""
+        self.follower.watcher.stopping(len(self.playing), GRACE)
         for actor in self.rooms:
             actor.stop.remote()
         until = time.monotonic() + GRACE

@@ -27,8 +27,8 @@ from marlbench.executors import Executor, Outcome, Resources, Watcher
 from marlbench.grid import node
 from marlbench.grid.following import Follower
 from marlbench.grid.shards import dealt
-from marlbench.host import importable
 from marlbench.installation import pip_install
+from marlbench.needs import importable
 from marlbench.plugin import Config
 from marlbench.store.files import replace_json
 

@@ -76,8 +76,8 @@ def test_an_agents_actions_and_states_are_bit_identical_whatever_the_others_see(
         np.testing.assert_array_equal(actions[:, 0], other[:, 0])
         assert torch.equal(policy_state.h[:, 0], other_state.h[:, 0])
         avail = torch.from_numpy(step.avail)
-        ours = agent.policy.actor(policy_state.h, policy_state.z, avail)
-        theirs = agent.policy.actor(other_state.h, other_state.z, avail)
+        ours = agent.policy.actor(policy_state.h, policy_state.z, avail).log_probs
+        theirs = agent.policy.actor(other_state.h, other_state.z, avail).log_probs
         assert torch.equal(ours[:, 0], theirs[:, 0])  # the whole distribution
         assert not torch.equal(policy_state.h[:, 1], other_state.h[:, 1]) or step.first.all()
 

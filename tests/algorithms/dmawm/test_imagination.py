@@ -77,7 +77,7 @@ def test_heads_read_the_state_behind_the_action(
         probs = env.reward(context).softmax(-1)
         torch.testing.assert_close(rollout.reward[t], (probs * model.twohot.bins).sum(-1))
         torch.testing.assert_close(rollout.cont[t], env.cont(context).sigmoid().squeeze(-1))
-        policy = actor(rollout.h[t], rollout.z[t].long(), rollout.avail[t])
+        policy = actor(rollout.h[t], rollout.z[t].long(), rollout.avail[t]).log_probs
         chosen = policy.gather(-1, rollout.action[t].unsqueeze(-1)).squeeze(-1)
         torch.testing.assert_close(rollout.log_prob[t], chosen)
         assert rollout.avail[t].gather(-1, rollout.action[t].unsqueeze(-1)).all()

@@ -78,7 +78,7 @@ def test_items_are_drawn_and_rewards_known_from_pictures() -> None:
     rng, copies = np.random.default_rng(0), np.arange(config.num_envs)
     step = env.reset(copies)
     for k in range(1, 1500):
-        action = random_actions(step, rng)
+        action = random_actions(env.spec, step, rng)
         agent.observe(step, action)
         step = env.step(action, copies + k * config.num_envs)
     agent.pretrain()

@@ -35,7 +35,7 @@ def learner(config: Config, spec: EnvSpec) -> PolicyLearner:
 def test_losses_equal_their_equations(config: Config, spec: EnvSpec) -> None:
     policy, data = learner(config, spec), decisions(config, spec)
     with torch.no_grad():
-        log_probs = policy.actor(data.h, data.z, data.avail)
+        log_probs = policy.actor(data.h, data.z, data.avail).log_probs
         probs = log_probs.exp()
         ratio = probs[..., 1] / data.log_prob.exp()
         gain = torch.minimum(
@@ -75,12 +75,13 @@ def test_good_actions_become_likelier_and_values_approach_their_targets(
     data.advantage.fill_(1.0)
     data.target.fill_(3.0)
     with torch.no_grad():
-        data.log_prob.copy_(policy.actor(data.h, data.z, data.avail)[..., 1])
+        data.log_prob.copy_(policy.actor(data.h, data.z, data.avail).log_probs[..., 1])
         before = policy.critic.value(data.h, data.z)
     for _ in range(100):  # after 30, processors of other vector units differ by half of the way
         policy.learn(data, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        ratio = (policy.actor(data.h, data.z, data.avail)[..., 1] - data.log_prob).exp()
+        new = policy.actor(data.h, data.z, data.avail).log_probs[..., 1]
+        ratio = (new - data.log_prob).exp()
         after = policy.critic.value(data.h, data.z)
     choice = data.avail.sum(-1) > 1
     assert ratio[choice].mean() > 1.15  # it stops being pushed at 1 + clip

@@ -2,35 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from marlbench.plugin import EnvSpec, Step
+from marlbench.testing.launches import launches
 from marlbench_dmawm.agent import Dmawm
 from marlbench_dmawm.config import Config
-
-NO_KERNEL = {
-    "view", "expand", "t", "transpose", "permute", "slice", "select", "unsqueeze", "squeeze",
-    "detach", "alias", "as_strided", "split", "split_with_sizes", "_unsafe_view", "unbind",
-    "empty", "empty_like", "new_empty", "empty_strided", "new_empty_strided", "_reshape_alias",
-    "lift_fresh",
-}  # fmt: skip
-
-
-class Operations(TorchDispatchMode):
-    """Counts the operations that would launch a kernel on a GPU, by name."""
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.count: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = func.overloadpacket.__name__
-        if name not in NO_KERNEL:
-            self.count[name] += 1
-        return func(*args, **(kwargs or {}))
 
 
 def counted(
@@ -45,17 +23,7 @@ def counted(
         )
         agent.observe(step, actions)
     agent.train()
-    with Operations() as operations:
-        agent.train()
-    return operations.count
-
-
-def test_a_training_step_never_waits_for_the_device(
-    config: Config, spec: EnvSpec, steps: Callable[[int, int], Iterator[Step]]
-) -> None:
-    count = counted(config, spec, steps)
-    assert count["_local_scalar_dense"] == 0
-    assert count["nonzero"] == 0
+    return launches(agent.train).operations
 
 
 def test_only_the_recurrence_and_the_posterior_stand_in_the_time_loop(

@@ -14,7 +14,7 @@ from marlbench.toolbox.latents import sample_classes
 from marlbench_dmawm.absorbing import Batch
 from marlbench_dmawm.attention import AgentTransformer, Block
 from marlbench_dmawm.config import Config
-from marlbench_dmawm.networks import AgentModule, ClassReader, StateReader
+from marlbench_dmawm.networks import AgentModule, ClassReader, NumbersReader, StateReader
 from marlbench_dmawm.world_model import States, WorldModel
 
 Nested = list[list[list[Tensor]]]
@@ -45,8 +45,9 @@ def mixed(logits: Tensor, config: Config) -> Tensor:
     return (1 - config.unimix) * probs + config.unimix / config.classes
 
 
-def read(reader: ClassReader, onehots: Tensor) -> Tensor:
+def read(reader: ClassReader | NumbersReader, onehots: Tensor) -> Tensor:
     """Features (F,) of one-hots, zeros included, by a dense product."""
+    assert isinstance(reader, ClassReader)
     x = onehots.flatten() @ reader.linear.weight
     norm = reader.norm.norm
     return F.silu(F.layer_norm(x, x.shape, norm.weight, norm.bias, 1e-3))

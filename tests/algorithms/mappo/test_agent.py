@@ -72,11 +72,12 @@ def test_behaviour_is_what_acting_knew(settings: dict[str, Any]) -> None:
     before = agent.rollout.unnoted()
     notes = agent.behaviour({name: rows[:9] for name, rows in before.items()})
     later = agent.behaviour({name: rows[9:] for name, rows in before.items()})
-    notes = {name: np.concatenate([notes[name], later[name]]) for name in notes}
+    notes = {name: torch.cat([notes[name], later[name]]) for name in notes}
     for index, (step, policy_state, actions) in enumerate(shown):
         keep = torch.from_numpy(~step.first)
-        logits, _ = agent.policy(torch.from_numpy(step.obs)[None], keep[None], policy_state)
-        masked = logits[0].masked_fill(~torch.from_numpy(step.avail), -torch.inf)
+        obs, avail = torch.from_numpy(step.obs)[None], torch.from_numpy(step.avail)[None]
+        logits, _ = agent.actor(obs.flatten(1, 2), keep[None].repeat_interleave(2, 1), policy_state)
+        masked = logits[0].view(avail[0].shape).masked_fill(~avail[0], -torch.inf)
         log_prob = masked.log_softmax(-1).gather(-1, torch.from_numpy(actions)[..., None])
         # one pass over many rows sums in another order than many passes: float32 rounding
         np.testing.assert_allclose(notes["log_prob"][index], log_prob[..., 0].detach(), atol=1e-6)
@@ -107,11 +108,12 @@ def stream(rewards: list[float], ends: str, reached: list[float]) -> Stream:
     value = np.arange(1.0, len(ends) + 1, dtype=np.float32)[:, None, None]  # (T, 1, 1)
     after = {
         "reward": np.array(rewards, np.float32)[:, None, None],
-        "value": np.array(reached, np.float32)[:, None, None],
         "last": (marks == "D") | (marks == "T"),
         "terminal": marks == "D",
     }
-    return Stream({"value": value}, after, goes_on)
+    noted = {"value": torch.from_numpy(value)}
+    reached_values = torch.tensor(reached)[:, None, None]  # (T, 1, 1)
+    return Stream({}, after, noted, {"value": reached_values}, goes_on)
 
 
 @pytest.mark.parametrize("bootstrap", [False, True])
@@ -191,7 +193,7 @@ def test_chunks_keep_every_stream_in_order() -> None:
             ours = batch.obs[:, copy * 4 + piece].numpy()
             assert np.array_equal(ours, data.now["obs"][piece * 5 : piece * 5 + 5, copy])
             kept = batch.actor_state[0, copy * 4 + piece].numpy()
-            assert np.array_equal(kept, data.now["actor_state"][piece * 5, copy])
+            assert np.array_equal(kept, data.noted["actor_state"][piece * 5, copy].numpy())
 
 
 @pytest.mark.parametrize("central_value", [True, False])

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from marlbench.plugin import EnvSpec
-from marlbench.toolbox.policies import masked_log_probs
+from marlbench.toolbox.decisions import Categorical
 from marlbench.toolbox.rollout import Stream
 from marlbench_mappo.agent import Mappo
 from marlbench_mappo.config import MappoConfig
@@ -62,13 +62,13 @@ def build(oracle: Oracle, **settings: int) -> Mappo:
 
 def stream(oracle: Oracle) -> Stream:
     """The reference's buffer as our stream."""
-    further = {
-        "state": oracle["buffer/share_obs"],
+    first = oracle["buffer/masks"][:, :, 0, 0] == 0
+    rows = {"state": oracle["buffer/share_obs"], "first": first}
+    notes = {
         "actor_state": oracle["buffer/rnn_states"][..., 0, :],
         "critic_state": oracle["buffer/rnn_states_critic"][..., 0, :],
-        "first": oracle["buffer/masks"][:, :, 0, 0] == 0,
     }
-    return stream_of(oracle, further)
+    return stream_of(oracle, rows, notes)
 
 
 def batch(agent: Mappo, oracle: Oracle) -> Sequences:
@@ -84,18 +84,20 @@ def test_one_step_gives_the_references_policy_value_and_states(oracle: Oracle) -
     agent = build(oracle)
     obs, keep = theirs(oracle, "step/obs")[None], theirs(oracle, "step/masks")[None, :, 0, 0] == 1
     state = theirs(oracle, "step/hidden_actor_in")[:, :, 0].flatten(0, 1)
-    logits, states = agent.policy(obs, keep, state)
-    close(logits[0], theirs(oracle, "step/logits_unmasked"))
+    each = keep.repeat_interleave(3, dim=1)
+    logits, _ = agent.actor(obs.flatten(1, 2), each, state)
+    close(logits[0].view(4, 3, -1), theirs(oracle, "step/logits_unmasked"))
     avail = theirs(oracle, "step/available_actions") == 1
-    log_probs = masked_log_probs(logits[0], avail)
+    policy, states = agent.policy(obs, avail[None], keep, state)
+    assert isinstance(policy, Categorical)
+    log_probs = policy.log_probs[0]
     close(log_probs[avail], theirs(oracle, "step/log_probs_all")[avail])
     assert torch.equal(log_probs.argmax(-1), theirs(oracle, "step/greedy_action")[..., 0].long())
     close(states[0].view(4, 3, 64), theirs(oracle, "step/hidden_actor_out"))
 
-    keep = keep.repeat_interleave(3, dim=1)
     view = theirs(oracle, "step/share_obs")[None].flatten(1, 2)
     state = theirs(oracle, "step/hidden_critic_in")[:, :, 0].flatten(0, 1)
-    value, states = agent.critic(view, keep, state)
+    value, states = agent.critic(view, each, state)
     close(value.view(4, 3, 1), theirs(oracle, "step/value"))
     close(states[0].view(4, 3, 64), theirs(oracle, "step/hidden_critic_out"))
 
@@ -181,9 +183,9 @@ def test_a_shared_view_is_computed_once_and_equals_one_per_agent(oracle: Oracle)
     data = stream(oracle)
     rng = np.random.default_rng(0)
     data.now["state"] = rng.normal(size=(20, 4, 30)).astype(np.float32)
-    for rows in (data.now, data.next):
-        rows["value"] = rows["value"][..., :1]
-    data.now["critic_state"] = data.now["critic_state"][:, :, :1]
+    for notes in (data.noted, data.next_noted):
+        notes["value"] = notes["value"][..., :1]
+    data.noted["critic_state"] = data.noted["critic_state"][:, :, :1]
     loss = shared.value_loss(shared.sequences(data))
     loss.backward()
     gradients = [p.grad for p in shared.critic.parameters()]
@@ -192,9 +194,9 @@ def test_a_shared_view_is_computed_once_and_equals_one_per_agent(oracle: Oracle)
     apart.critic.load_state_dict(shared.critic.state_dict())
     apart.value_norm.load_state_dict(shared.value_norm.state_dict())
     data.now["state"] = data.now["state"][:, :, None].repeat(3, axis=2)
-    for rows in (data.now, data.next):
-        rows["value"] = rows["value"].repeat(3, axis=2)
-    data.now["critic_state"] = data.now["critic_state"].repeat(3, axis=2)
+    for notes in (data.noted, data.next_noted):
+        notes["value"] = notes["value"].repeat_interleave(3, 2)
+    data.noted["critic_state"] = data.noted["critic_state"].repeat_interleave(3, 2)
     repeated = apart.value_loss(apart.sequences(data))
     repeated.backward()
     close(loss, repeated.detach())

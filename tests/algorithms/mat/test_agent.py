@@ -78,7 +78,7 @@ def test_only_a_time_out_depends_on_the_setting(bootstrap: bool) -> None:
     play(agent, copies, 40)
     data = collected(agent)
     before, value = agent.advantages(data)
-    data.next["value"][data.next["last"]] += 1
+    data.next_noted["value"][torch.from_numpy(data.next["last"])] += 1
     after, _ = agent.advantages(data)
     timeout = data.next["last"] & ~data.next["terminal"]
     assert timeout.any()

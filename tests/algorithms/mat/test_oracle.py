@@ -80,7 +80,7 @@ def rows(oracle: Oracle) -> Step:
 
 def test_knowing_the_actions_gives_the_references_policy_and_values(oracle: Oracle) -> None:
     agent = build(oracle)
-    batch = agent.batch(stream_of(oracle, {}))
+    batch = agent.batch(stream_of(oracle, {}, {}))
     representation = agent.encoder.representation(batch["obs"])  # (T * E, A, D)
     close(representation[:8], theirs(oracle, "forward/encoder_out").flatten(0, 1))
     close(agent.encoder.value(representation), flat(oracle, "forward/values"))
@@ -127,16 +127,16 @@ def test_decoding_with_a_cache_gives_the_references_log_probs(oracle: Oracle, ki
 
 def test_returns_and_advantages_are_the_references(oracle: Oracle) -> None:
     agent = build(oracle)
-    advantage, value = agent.advantages(stream_of(oracle, {}))
+    advantage, value = agent.advantages(stream_of(oracle, {}, {}))
     close(advantage, theirs(oracle, "out/advantages_raw")[..., 0], atol=5e-6)
     close(advantage + value, theirs(oracle, "out/returns")[..., 0], atol=5e-6)
-    standardised = agent.batch(stream_of(oracle, {}))["advantage"]
+    standardised = agent.batch(stream_of(oracle, {}, {}))["advantage"]
     close(standardised, flat(oracle, "out/advantages_normalised"), atol=5e-6)
 
 
 def test_first_epoch_gives_the_references_gradients(oracle: Oracle) -> None:
     agent = build(oracle)
-    batch = weighed(agent.batch(stream_of(oracle, {})))
+    batch = weighed(agent.batch(stream_of(oracle, {}, {})))
     agent.value_norm.update(batch["target"])
     loss, _ = agent.loss(batch)
     loss.backward()
@@ -149,7 +149,7 @@ def test_first_epoch_gives_the_references_gradients(oracle: Oracle) -> None:
 
 def run_and_compare(agent: Mat, oracle: Oracle, section: str) -> None:
     """Train, comparing what is reported at each of the reference's updates."""
-    batch = agent.batch(stream_of(oracle, {}))
+    batch = agent.batch(stream_of(oracle, {}, {}))
     reports = (
         agent.improve(part) for _ in range(agent.config.epochs) for part in agent.minibatches(batch)
     )

@@ -111,7 +111,7 @@ def test_images_read_in_parts_give_the_same_values_and_gradients(
     weights = torch.randn(5, 2, SMALL.image_features)
     gradients = []
     for at_once in (10, 4):
-        monkeypatch.setattr(utility_module, "IMAGES_AT_ONCE", at_once)
+        monkeypatch.setattr(utility_module, "NUMBERS_AT_ONCE", at_once * 44 * 44 * 3)
         loss = (utility.embed(images) * weights).sum()
         gradients.append(torch.autograd.grad(loss, list(utility.trunk.parameters())))
     for whole, parts in zip(*gradients, strict=True):

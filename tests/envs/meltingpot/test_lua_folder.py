@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import marlbench_meltingpot
-from marlbench.host import missing
+from marlbench.needs import missing
 from marlbench_meltingpot import lua_folder
 
 (SUITE,) = marlbench_meltingpot.marlbench_suites()

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 import marlbench_meltingpot
 from marlbench.config import Evaluation, RunConfig, RunSpec
-from marlbench.host import missing
 from marlbench.metrics import episode_return
+from marlbench.needs import missing
 from marlbench.plugin import Env, Step
 from marlbench.store import files
 from marlbench.testing import check_suite, insist

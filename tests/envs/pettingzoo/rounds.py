@@ -319,10 +319,10 @@ class Pairs(Rounds):
     acts = spaces.Tuple([spaces.Discrete(2, start=1), spaces.Discrete(2)])
 
 
-class Throttle(Rounds):
-    """Acts by a number between 0 and 1."""
+class Pushing(Rounds):
+    """Each agent says two numbers."""
 
-    acts = spaces.Box(0, 1, (1,), np.float32)
+    acts = spaces.Box(-1, 1, (2,), np.float32)
 
 
 class Stated(Rounds):

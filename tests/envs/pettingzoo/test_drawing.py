@@ -12,12 +12,12 @@ from marlbench import plugin
 from marlbench.drawing import AGENT, ENEMY
 from marlbench.installation import pip_install
 from marlbench_pettingzoo import build, build_lbf, build_mpe, render, render_lbf, render_mpe
-from marlbench_pettingzoo.config import Config
+from marlbench_pettingzoo.config import Config, MpeConfig
 
 
 def test_a_particle_world_is_drawn_without_keeping_a_surface() -> None:
     pytest.importorskip("mpe2", reason=pip_install("mpe"))
-    env: Any = build_mpe("simple_spread_2", plugin.Config())
+    env: Any = build_mpe("simple_spread_2", MpeConfig())
     env.reset(0)
     first = render_mpe(env)
     assert first.shape == (350, 350, 3)

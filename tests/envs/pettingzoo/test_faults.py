@@ -141,7 +141,6 @@ def test_rewards_that_are_not_shared_are_refused_with_the_settings_that_take_the
     ("name", "said"),
     [
         ("Text", "red sees Text.*which has no vector"),
-        ("Throttle", "red acts by Box.*, not Discrete: wrap the environment"),
         ("Levers", "--set suite.joint_actions=true numbers its 6 combinations"),
     ],
 )

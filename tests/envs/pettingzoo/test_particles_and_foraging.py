@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from marlbench.plugin import Config, Env, Step, Suite
+from marlbench.plugin import Env, Step, Suite
 from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.single import build_single
 from marlbench_pettingzoo import LBF_TASKS, MPE_TASKS, importing, marlbench_suites
@@ -21,7 +21,7 @@ ALL = [("mpe", task) for task in MPE_TASKS] + [("lbf", task) for task in LBF_TAS
 
 def make(name: str, task: str) -> Env:
     """Give one copy of a task."""
-    return build_single(SUITES[name], task, Config())
+    return build_single(SUITES[name], task, SUITES[name].config())
 
 
 def play(env: Env, seed: int, draws: int = 0) -> list[Step]:
@@ -29,7 +29,7 @@ def play(env: Env, seed: int, draws: int = 0) -> list[Step]:
     rng = np.random.default_rng(draws)
     steps = [env.reset(seed)]
     while not steps[-1].last:
-        steps.append(env.step(random_actions(steps[-1], rng)))
+        steps.append(env.step(random_actions(env.spec, steps[-1], rng)))
     return steps
 
 
@@ -166,7 +166,7 @@ def test_listing_the_suites_imports_no_simulator_and_building_prints_nothing() -
         "heavy = {'numpy', 'pygame', 'pettingzoo', 'gymnasium', 'mpe2', 'lbforaging'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "for name in ('mpe', 'lbf'):\n"
-        "    suites[name].build(suites[name].default_task, None)\n"
+        "    suites[name].build(suites[name].default_task, suites[name].config())\n"
     )
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False

@@ -45,7 +45,7 @@ def test_steps_have_the_shapes_and_types_of_the_spec(task: str) -> None:
             assert {step.avail.dtype.name, step.alive.dtype.name} == {"bool"}
             assert (step.reward.shape, step.reward.dtype.name) == ((spec.num_agents,), "float32")
             assert spec.state_shape == (None if step.state is None else step.state.shape)
-            step = env.step(random_actions(step, rng))
+            step = env.step(random_actions(spec, step, rng))
             length += 1
             assert not step.first
         assert length <= spec.episode_limit

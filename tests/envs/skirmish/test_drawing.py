@@ -6,13 +6,15 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+import pytest
 
 from marlbench.drawing import AGENT, ENEMY
 from marlbench.vecenv.single import build_single
-from marlbench_skirmish import marlbench_suites, render
+from marlbench_skirmish import draw_observation, marlbench_suites, render
 from marlbench_skirmish.config import Config
-from marlbench_skirmish.drawing import ENLARGED, shots, unit
+from marlbench_skirmish.drawing import ENLARGED, discs_seen, shots, unit
 from marlbench_skirmish.scripted import focus_fire
+from marlbench_skirmish.tasks import TASKS
 
 (SUITE,) = marlbench_suites()
 single = partial(build_single, SUITE)
@@ -59,3 +61,35 @@ def test_a_picture_shows_both_teams_and_gatherers_their_own_pictures() -> None:
     side = 44 * ENLARGED
     assert np.array_equal(picture[::ENLARGED, :side:ENLARGED], seen[0])
     assert np.array_equal(picture[::ENLARGED, -side::ENLARGED], seen[1])
+
+
+@pytest.mark.parametrize("task", ["3v3", "rand_5v5"])
+def test_an_observation_is_drawn_as_those_stand_whom_the_agent_sees(task: str) -> None:
+    env: Any = single(task, Config())
+    step, world = env.reset(0), env.vector.world
+    played = 0
+    while not step.last:
+        for agent in range(world.agents):
+            found = discs_seen(TASKS[task], 9.0, step.obs[agent])
+            whole = [unit(world, n, 9.0) for n in range(world.agents + world.enemies)]
+            if not step.alive[agent]:
+                assert found == []
+                continue
+            me = whole[agent]
+            near = [
+                each
+                for each in whole
+                if each.health and np.hypot(each.x - me.x, each.y - me.y) <= 9.0
+            ]
+            told = {(each.colour, each.mark, round(each.x, 2), round(each.y, 2)) for each in found}
+            assert told == {(e.colour, e.mark, round(e.x, 2), round(e.y, 2)) for e in near}
+            assert found[0].sight == 9.0
+            healths = sorted(float(each.health or 0) for each in near)
+            np.testing.assert_allclose(sorted(e.health or 0 for e in found), healths, atol=1e-5)
+        step = env.step(focus_fire(step, env.spec))
+        played += 1
+    assert played > 10
+    shown = [
+        draw_observation(task, Config(), each) for each in (step.obs[0], np.zeros(len(step.obs[0])))
+    ]
+    assert shown[0].shape == shown[1].shape

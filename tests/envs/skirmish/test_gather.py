@@ -30,7 +30,8 @@ Policy = Callable[[Step], NDArray[np.int64]]
 def random_policy(seed: int) -> Policy:
     """Give a policy that draws uniformly from the available actions, from this seed."""
     rng = np.random.default_rng(seed)
-    return lambda step: random_actions(step, rng)
+    spec = single("gather44", SUITE.config()).spec
+    return lambda step: random_actions(spec, step, rng)
 
 
 def stay(step: Step) -> NDArray[np.int64]:

@@ -30,7 +30,7 @@ def random_policy(seed: int) -> Policy:
     rng = np.random.default_rng(seed)
 
     def act(step: Step, spec: EnvSpec) -> NDArray[np.int64]:
-        return random_actions(step, rng)
+        return random_actions(spec, step, rng)
 
     return act
 

@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from marlbench.host import missing
 from marlbench.installation import pip_install
 from marlbench.metrics import win_rate
+from marlbench.needs import missing
 from marlbench.plugin import Step
 from marlbench.vecenv.single import build_single
 from marlbench_smax import TASKS, build_vector, importing, marlbench_suites

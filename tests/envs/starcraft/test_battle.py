@@ -217,8 +217,20 @@ def test_a_game_that_hangs_is_killed_after_the_limit(
 def test_a_process_that_dies_is_a_crash_that_quotes_its_last_words(trouble: Any) -> None:
     trouble("die@2")
     env = smac()
-    with pytest.raises(GameCrash, match="died in a step: the stand-in is gone"):
+    with pytest.raises(GameCrash, match="died in a step; last it said: the stand-in is gone"):
         play(env, wait)
+    env.close()
+
+
+def test_a_launch_that_fails_keeps_what_the_game_itself_said(trouble: Any) -> None:
+    trouble("launch@1")
+    env = smac()
+    said = (
+        r"the game did not start: BrokenConnection: launch; last it said: SC2_x64: libstdc\+\+\.so"
+        r"\.6: cannot open shared object file; try `marlbench env check smac`"
+    )
+    with pytest.raises(GameCrash, match=said):
+        env.reset(0)
     env.close()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from standin_of_packages import STANDIN
 
-from marlbench.host import missing
+from marlbench.needs import missing
 from marlbench.plugin import Finding
 from marlbench_starcraft import build, examine, examine_v2, launches, marlbench_suites, packages
 from marlbench_starcraft.config import Config

@@ -40,7 +40,10 @@ def trouble(what: str) -> bool:
     if what == "die":
         print("the stand-in is gone", file=sys.stderr, flush=True)
         os._exit(3)
-    if what in ("crash", "reset"):
+    if what == "launch":
+        print("SC2_x64: libstdc++.so.6: cannot open shared object file", flush=True)
+        print("I1129 12:00:00.000000 1 sc_process.py:232] Shutdown gracefully.", flush=True)
+    if what in ("crash", "reset", "launch"):
         raise BrokenConnection(what)
     return True
 
@@ -61,6 +64,7 @@ class Game:
     """The process of a game: it sleeps, and is there to be killed."""
 
     def __init__(self, seed: int | None) -> None:
+        trouble("launch")
         self.process = subprocess.Popen(["sleep", "600"])
         if ledger := os.environ.get("API_STANDIN_LAUNCHES"):
             with open(ledger, "a", encoding="utf-8") as file:

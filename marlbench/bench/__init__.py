@@ -1,0 +1,1 @@
+"""What things cost on this machine: each is measured in a process of its own."""
