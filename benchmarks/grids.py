@@ -1,10 +1,11 @@
-"""What a grid itself costs: reading finished runs, a row on the disk, watching workers.
+"""What a grid itself costs: reading finished runs, a row, watching workers, starting to train.
 
 `python benchmarks/grids.py [RUNS]`; it writes below the folder for temporary files.
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 import time
@@ -13,11 +14,13 @@ from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
 
+import psutil
+
 from marlbench import store
 from marlbench.config import RunConfig, RunSpec
 from marlbench.grid.board import Board
 from marlbench.grid.plain import PlainView
-from marlbench.grid.scheduler import Scheduler
+from marlbench.grid.scheduler import WORKER, Scheduler
 from marlbench.grid.slots import Slot
 from marlbench.grid.status import overview
 from marlbench.store import Journal
@@ -108,12 +111,31 @@ def watch(results: Path) -> tuple[float, float, float]:
     return view.costs()
 
 
+def first_step(results: Path, suite: str, task: str, algorithm: str) -> float:
+    """Give the CPU seconds that a worker takes until it trains, its first evaluation among them."""
+    names = {"suite": suite, "task": task, "algorithm": algorithm, "label": algorithm}
+    folder = store.create(results, RunSpec(**names, seed=0, run=RunConfig(steps=20_000)))
+    worker = psutil.Popen([*WORKER, str(folder)], stdout=subprocess.DEVNULL)
+    try:
+        while (store.read(folder).progress or {}).get("phase", "starting") == "starting":
+            spent = worker.cpu_times()
+            time.sleep(0.02)
+    finally:
+        worker.kill()
+        worker.wait()
+    return float(spent.user + spent.system)
+
+
 def main(number: int) -> None:
     """Print a line for each figure."""
     with tempfile.TemporaryDirectory() as folder:
         results = Path(folder)
+        began = time.process_time()
         seconds = sum(finish(results, seed) for seed in range(number))
-        print(f"an evaluation's row, on the disk: {1000 * seconds / (number * POINTS):.2f} ms")
+        cpu = time.process_time() - began
+        rows = number * POINTS
+        print(f"an evaluation's row, on the disk: {1000 * seconds / rows:.2f} ms")
+        print(f"a finished run written, CPU alone, by row: {1000 * cpu / rows:.2f} ms")
         began = time.process_time()
         store.runs(results)
         print(f"{number} finished runs read once: {time.process_time() - began:.2f} s of CPU")
@@ -124,6 +146,11 @@ def main(number: int) -> None:
         start, share, end = watch(Path(folder))
     print(f"watching {WATCHED} runs: {100 * share:.2f} % of a core")
     print(f"starting one and ending one: {1000 * start:.1f} and {1000 * end:.1f} ms of CPU")
+    for suite, task in (("probe", "two_step"), ("skirmish", "3v3")):
+        for algorithm in ("ippo", "qmix"):
+            with tempfile.TemporaryDirectory() as folder:
+                seconds = first_step(Path(folder), suite, task, algorithm)
+            print(f"a worker of {algorithm} on {suite} at its first step: {seconds:.2f} s of CPU")
 
 
 if __name__ == "__main__":
