@@ -65,7 +65,7 @@ class Scheduler:
     look: float = 5.0
     """Seconds between two looks at a run that was put off."""
     listen: float = 1.0
-    """Seconds between two looks for signs of life."""
+    """Seconds between two looks for signs of life, and at memory."""
     command: Sequence[str] = WORKER
     """What a child process runs, with the run's folder behind it."""
     failures: dict[Path, str] = field(default_factory=dict)
@@ -164,14 +164,18 @@ class Scheduler:
                 self._ended(job, code, queue)
 
     def _listen(self, queue: deque[Job], busy: dict[int, tuple[Job, Worker]]) -> None:
-        """End workers that have given no sign of life for too long, and keep logs short."""
+        """End workers that are silent for too long or hold too much memory; keep logs short."""
         if time.monotonic() - self._listened < self.listen:
             return
         self._listened = time.monotonic()
         for number, (job, worker) in list(busy.items()):
             keep_short(job.folder)
             worker.pulse.feel()
-            if worker.pulse.too_long():
+            if (too_much := worker.too_much()) is not None:
+                worker.end()
+                del busy[number]
+                self._give_up(job, too_much)  # again it would only take as much
+            elif worker.pulse.too_long():
                 worker.end()
                 del busy[number]
                 self._died(job, f"silent for {worker.pulse.silent / 60:.3g} min, killed", queue)
