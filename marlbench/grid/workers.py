@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -21,7 +22,8 @@ from marlbench.grid.pulse import Pulse
 from marlbench.grid.slots import Slot
 from marlbench.process_memory import GIB, more_than
 from marlbench.store import read_spec
-from marlbench.store.folder import COMMAND, DONE, FAILED
+from marlbench.store.files import read_json
+from marlbench.store.folder import COMMAND, DONE, FAILED, PROGRESS
 from marlbench.store.owner import WORKER, Owner, marked, new_token
 from marlbench.store.writing import alive, newest_owner, orphan
 
@@ -73,6 +75,13 @@ class Worker:
             f"its processes held {held / GIB:.3g} GiB of memory, run.memory_gib allows "
             f"{allowed:.3g}: set it higher, or the algorithm's replay_gib or num_envs lower"
         )
+
+    def progress(self) -> dict[str, Any]:
+        """Give what it last said in `progress.json`; nothing where that is an earlier worker's."""
+        with suppress(OSError, ValueError):
+            told = read_json(self.folder / PROGRESS) or {}
+            return told if told.get("pid") == self.pid else {}
+        return {}
 
     def ask_to_stop(self) -> None:
         """Ask the worker alone: what it started serves it until its checkpoint is taken."""

@@ -75,6 +75,8 @@ class Progress(_Row):
     replay_gib: Number = None
     copies_gib: Number = None
     free_gib: Number = None
+    gpu_free_gib: Number = None
+    gpu_peak_gib: Number = None
     scores: dict[str, str] = {}
     place: str = ""
     monotonic: Number = None
@@ -104,6 +106,7 @@ class Provenance(_Document):
     agent_index: Literal["told", "implied", "hidden"] | None = None
     env: _Env = _Env()
     host: str | None = None
+    gpu: str | None = None
 
 
 class Done(_Document):
