@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from marlbench.metrics import Metric, recorded
 
@@ -27,9 +28,17 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
+def _moment(time: str) -> str:
+    """Raise ValueError for what is no time of day, to the second and with its zone."""
+    if datetime.fromisoformat(time).tzinfo is None:
+        raise ValueError("it has no time zone")
+    return time
+
+
 class _Wall(_Document):
     seconds: float
     attempt: Count = 0
+    time: Annotated[str, AfterValidator(_moment)] = ""
 
 
 class _Row(_Document):
@@ -63,6 +72,7 @@ class Event(_Row):
 
     event: str
     during: str = "training"
+    wall: _Wall | None = None
     damaged: list[str] = []
 
 

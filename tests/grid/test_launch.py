@@ -59,9 +59,9 @@ def test_that_memory_decides_how_many_share_a_gpu_is_announced(
     granted = Resources(runs_per_gpu="auto")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     lines = said(grid_of(tmp_path, resources=granted))
-    assert "GPU, one run each, then as many as its memory allows, 3 at most, 1 thread each" in lines
+    assert "GPU, one run each, then as many as its memory allows, 8 at most, 1 thread each" in lines
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    assert "CPU, 3 at a time" in said(grid_of(tmp_path, resources=granted))
+    assert "CPU, 8 at a time" in said(grid_of(tmp_path, resources=granted))
 
 
 @pytest.mark.usefixtures("tiny")
