@@ -164,4 +164,4 @@ def _first(error: ValidationError, depth: int = 0) -> str:
     """Give the first key that is wrong, from this depth on, and why."""
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"][depth:]))
-    return ": ".join(filter(None, [key, first["msg"]]))
+    return ": ".join(filter(None, [key, first["msg"].removeprefix("Value error, ")]))
