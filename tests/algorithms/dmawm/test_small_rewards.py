@@ -99,14 +99,16 @@ def imagined(agent: Dmawm) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         last=~begins,
         terminal=~begins,
     )
-    return agent.imagine(seen, actions, rng).reward[0], SMALL * paid(actions[0])
+    found = agent.imagine(seen, actions, rng).reward
+    assert found is not None
+    return found[0], SMALL * paid(actions[0])
 
 
 def test_how_small_they_are_makes_no_difference_to_what_is_learnt() -> None:
     """A power of two, so that units and quotients are exact in float32."""
     one, other = (played(size, pretrain=3) for size in (SMALL, SMALL / 8))
-    for ours, theirs in zip(one.model.parameters(), other.model.parameters(), strict=True):
-        assert torch.equal(ours, theirs)
+    for each, its in zip(one.model.parameters(), other.model.parameters(), strict=True):
+        assert torch.equal(each, its)
     unit = float(one.model.reward_unit)
     assert 0 < unit == 8 * float(other.model.reward_unit)
     ours, theirs = (imagined(agent)[0] for agent in (one, other))
