@@ -1,4 +1,7 @@
-"""MLflow: a run each, in an experiment for each task; MLFLOW_TRACKING_URI says where."""
+"""MLflow: a run each, in an experiment for each task; MLFLOW_TRACKING_URI says where.
+
+No extra of ours has it: it wants pandas before 3, and so cannot stand beside our pins.
+"""
 
 from __future__ import annotations
 
@@ -70,5 +73,4 @@ MLFLOW = Sink(
     "MLflow: an experiment for each task, where MLFLOW_TRACKING_URI says",
     MlflowRun,
     requires=("mlflow",),
-    extra="mlflow",
 )

@@ -1,4 +1,7 @@
-"""trackio: runs of the project `marlbench` on this machine; `trackio show` draws them."""
+"""trackio: runs of the project `marlbench` on this machine; `trackio show` draws them.
+
+No extra of ours has it: it wants pandas before 3, and so cannot stand beside our pins.
+"""
 
 from __future__ import annotations
 
@@ -36,5 +39,4 @@ TRACKIO = Sink(
     "trackio: runs of the project `marlbench`, kept on this machine: trackio show",
     TrackioRun,
     requires=("trackio",),
-    extra="trackio",
 )

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from marlbench.errors import one_line
 from marlbench.plugin import Algorithm, ReplayBuffer, Step
 from marlbench.testing.execution import depends_on_others
 from marlbench.testing.generators import Guarded
+from marlbench.testing.images import plays_images
 from marlbench.testing.sameness import difference, leaves, through_disk
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.trial import SEED, Subject, Trial, episode
@@ -26,8 +26,6 @@ from marlbench.training.recording import record
 from marlbench.training.replay_segments import put_buffers, take_buffers
 from marlbench.vecenv.seeding import step_rng
 
-IMAGES = ((44, 44, 3), (7, 30, 2))
-"""Shapes (height, width, channels)."""
 AHEAD = 30
 """Turns for which two trials must go on alike."""
 
@@ -89,17 +87,6 @@ def plays(subject: Subject, num_envs: int, sizes: Sizes) -> str:
     trial.learn(updates=1)
     subject.trial(replace(sizes, state=None), num_envs=num_envs).play(AHEAD)
     return ""
-
-
-def plays_images(subject: Subject) -> str:
-    """It plays and learns from images, small and oblong ones too, or refuses them in a line."""
-    for shape in IMAGES:
-        try:
-            trial = subject.trial(Sizes(obs_shape=shape, state=None))
-        except ValueError as error:
-            return f"{shape} refused: {one_line(error)}"
-        trial.learn(updates=1)
-    return " and ".join(" x ".join(map(str, shape)) for shape in IMAGES)
 
 
 def metrics_are_finite(subject: Subject) -> str:

@@ -102,7 +102,7 @@ def prepare_torch(run: RunConfig, seed: int) -> str:
         raise ValueError("there is no GPU here that torch can use: --set run.device=cpu")
     device = "cuda" if available and run.device != "cpu" else "cpu"
     torch.set_num_threads(run.threads)
-    # not `use_deterministic_algorithms`, which also sets up the compiler: most of a second
+    # not `use_deterministic_algorithms`, which also imports the compiler to set it up
     torch.set_deterministic_debug_mode("error" if device == "cpu" else "default")
     seed_global_generators(seed)
     return device

@@ -8,18 +8,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import psutil
 import pytest
 
 from marlbench.store import runs
 from tests.clusters import grids
-
-if TYPE_CHECKING:
-    import psutil
 
 pytestmark = [
     pytest.mark.slow,
@@ -49,6 +47,17 @@ def cluster(nodes: int, env: dict[str, str] | None = None, **resources: float) -
                 os.environ[name] = value
 
 
+@contextmanager
+def ending(*processes: Any) -> Iterator[None]:
+    """End these processes, held or not, if the test does not."""
+    try:
+        yield
+    finally:
+        for process in processes:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
 def on(made: Any) -> dict[str, str]:
     """The environment of a command that is to find this cluster."""
     return {"RAY_ADDRESS": made.address}
@@ -56,8 +65,6 @@ def on(made: Any) -> dict[str, str]:
 
 def local_scheduler(pid: int) -> psutil.Process:
     """The local scheduler of a worker: on the node, below Ray's actor."""
-    import psutil
-
     return next(
         each for each in psutil.Process(pid).parents() if "marlbench.grid.node" in each.cmdline()
     )
@@ -77,8 +84,6 @@ def test_a_lost_node_leaves_its_old_worker_beside_the_new_one(
     results: Path, peace: dict[str, Any], tmp_path: Path, locks: bool
 ) -> None:
     """The old one's scheduler is held, so that nothing ends it, and so is it itself for a while."""
-    import psutil
-
     env = None if locks else grids.without_locks(tmp_path / "site")
     with cluster(2, env, num_cpus=2) as made:
         follower = subprocess.Popen(
@@ -94,10 +99,11 @@ def test_a_lost_node_leaves_its_old_worker_beside_the_new_one(
         node = raylet_of(scheduler, made)
         scheduler.send_signal(signal.SIGSTOP)
         killed = time.monotonic()
-        made.remove_node(node, allow_graceful=False)
-        beside = watch(worker, record.folder, held=not locks)
-        scheduler.kill()  # Ray leaves it to its input's end, which it cannot see while held
-        told, _ = follower.communicate(timeout=400)
+        with ending(follower, worker, scheduler):
+            made.remove_node(node, allow_graceful=False)
+            beside = watch(worker, record.folder, held=not locks)
+            scheduler.kill()  # Ray leaves it to its input's end, which it cannot see while held
+            told, _ = follower.communicate(timeout=400)
     assert follower.returncode == 0, told
     assert grids.rows(results) == peace
     said = f"{time.monotonic() - killed:.0f} s after the loss, old worker beside for {beside:.0f} s"
@@ -107,8 +113,6 @@ def test_a_lost_node_leaves_its_old_worker_beside_the_new_one(
 def test_runs_stop_with_a_checkpoint_when_the_command_is_killed(
     results: Path, peace: dict[str, Any]
 ) -> None:
-    import psutil
-
     with cluster(1, num_cpus=2) as made:
         command, env = grids.command(results, "--executor", "ray"), {**os.environ, **on(made)}
         first = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=env | grids.SLOWER)
@@ -117,7 +121,8 @@ def test_runs_stop_with_a_checkpoint_when_the_command_is_killed(
         first.kill()
         first.wait()
         assert psutil.wait_procs(workers, 60)[1] == []
-        assert [record.events()[-1]["event"] for record in runs(results)] == ["checkpoint"] * 2
+        ends = [[row["event"] for row in record.events()[-2:]] for record in runs(results)]
+        assert ends == [["checkpoint", "interrupted"]] * 2
         grids.play(results, "--executor", "ray", env=on(made))
     assert grids.rows(results) == peace
     assert [len(grids.attempts(record)) for record in runs(results)] == [2, 2]
@@ -128,8 +133,6 @@ def watch(worker: psutil.Process, folder: Path, held: bool) -> float:
 
     One that is held goes on when the other has taken a checkpoint.
     """
-    import psutil
-
     if held:
         worker.send_signal(signal.SIGSTOP)
     began = None
