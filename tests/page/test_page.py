@@ -50,6 +50,13 @@ def test_it_renders_and_nothing_is_wider_than_the_window(
     assert wide
 
 
+def test_what_tests_say_is_seen_without_scrolling(page: Page, file: Path) -> None:
+    page.open(file)
+    said = "document.querySelector('table.comparisons').parentElement"
+    assert page.run(f"{said}.innerText").count("no test: runs do not say") == 5
+    assert page.run(f"{said}.scrollWidth - {said}.clientWidth") == 0
+
+
 def test_without_scripts_everything_is_there(page: Page, file: Path) -> None:
     page.send("Emulation.setScriptExecutionDisabled", value=True)
     page.open(file)
