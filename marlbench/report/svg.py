@@ -13,7 +13,7 @@ from math import ceil, floor, log10
 
 from marlbench.report.looks import DASHES, Look
 
-__all__ = ["Plane", "area", "fitted", "line", "mark", "tag", "text", "ticks"]
+__all__ = ["Plane", "area", "fitted", "line", "mark", "shortened", "tag", "text", "ticks"]
 
 
 def tag(name: str, content: str = "", /, **attributes: object) -> str:
@@ -155,17 +155,23 @@ def mark(look: Look, x: float, y: float) -> str:
 
 
 def fitted(name: str, width: float, among: Iterable[str] = ()) -> str:
-    """A name as far as it fits into so many pixels of 11 pixel letters.
+    """A name as far as it fits into so many pixels of 11 pixel letters, told from those beside it.
+
+    >>> fitted("MAPPO", 60), fitted("MAPPO (horizon=12)", 80)
+    ('MAPPO', 'MAPPO…n=12)')
+    """
+    return shortened(name, int(width / 6.8), among)
+
+
+def shortened(name: str, room: int, among: Iterable[str] = ()) -> str:
+    """A name in at most so many letters.
 
     Its end stays, by which variants are told apart; where another name `among` those beside it
     would read the same, it is cut where they differ.
 
-    >>> fitted("MAPPO", 60), fitted("MAPPO (horizon=12)", 80)
-    ('MAPPO', 'MAPPO…n=12)')
-    >>> fitted("MAPPO (far, 6k steps)", 104, ["MAPPO (600 steps)"])
+    >>> shortened("MAPPO (far, 6k steps)", 15, ["MAPPO (600 steps)"])
     'MAPPO (far, 6k…'
     """
-    room = int(width / 6.8)
     if len(name) <= room:
         return name
     half = max(0, (room - 1) // 2)

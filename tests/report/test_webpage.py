@@ -196,8 +196,9 @@ def test_the_command_has_the_label_that_the_user_chose_and_values_as_they_are_re
 
 def test_a_run_that_diverged_did_so_where_it_says(results: Path, record: Record) -> None:
     folder = record("qmix", 0, [1.0], ended="diverged")
-    failure = {"reason": "diverged at 108 env steps: loss is nan", "traceback": ""}
-    failure |= {"diverged": {"env_steps": 108, "number": "loss is nan"}}
+    facts = {"env_steps": 108, "number": "loss is nan"}
+    reason = "diverged at 108 env steps: loss is nan"
+    failure = {"reason": reason, "traceback": "", "diverged": facts}
     (folder / "FAILED").write_text(json.dumps(failure))
     record("qmix", 1, [1.0, 2.0])
     text, _ = page_of(results)
