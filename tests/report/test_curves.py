@@ -159,7 +159,7 @@ def test_long_names_leave_the_lines_room_and_are_not_cut_off(results: Path, reco
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     for axis in figure.axes:
-        assert axis.get_position().width > 0.18
+        assert axis.get_position().width > 0.15
         for name in axis.texts:
             assert name.get_window_extent(canvas.get_renderer()).x1 <= figure.bbox.x1
     assert {len(name.get_text()) for name in figure.axes[0].texts} == {20, 3}
