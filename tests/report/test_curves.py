@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
@@ -156,12 +155,11 @@ def test_long_names_leave_the_lines_room_and_are_not_cut_off(results: Path, reco
         record(label, 0, [1.0, 2.0])
         record(label, 0, [1.0, 2.0], task="mpe/spread")
     figure = draw(the_cells(results))
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    figure.draw_without_rendering()
     for axis in figure.axes:
         assert axis.get_position().width > 0.15
         for name in axis.texts:
-            assert name.get_window_extent(canvas.get_renderer()).x1 <= figure.bbox.x1
+            assert name.get_window_extent().x1 <= figure.bbox.x1
     assert {len(name.get_text()) for name in figure.axes[0].texts} == {20, 3}
 
 
