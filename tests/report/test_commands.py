@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -152,20 +151,3 @@ def test_the_reason_is_kept_beside_the_run(results: Path, record: Record, call: 
     folder = record("qmix", 0, [0.0, 1.0])
     call("exclude", folder, "--why", "  odd  ", "--results", results)
     assert json.loads((folder / "EXCLUDED").read_text())["why"] == "odd"
-
-
-def test_the_recipes_of_the_page_on_results_give_the_mean_over_seeds(
-    results: Path,
-    record: Record,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    record("qmix", 0, [0.0, 1.0])
-    record("qmix", 1, [0.0, 3.0])
-    monkeypatch.chdir(results.parent)
-    page = (Path(__file__).parents[2] / "results" / "README.md").read_text(encoding="utf-8")
-    recipes = re.findall(r"```python\n(.*?)```", page, re.S)
-    assert recipes
-    for recipe in recipes:
-        exec(recipe, {})
-    assert capsys.readouterr().out.split()[-3:] == ["2.0", "1.414214", "2"]
