@@ -63,6 +63,9 @@ class RunConfig(Config):
     """Where the learner computes; `auto` takes a GPU if there is one [ours]."""
     threads: int = Field(default=1, ge=1)
     """Threads of torch per run on the CPU [ours: more is slower when runs share cores]."""
+    memory_gib: float | None = Field(default=None, gt=0)
+    """GiB that the run's process and all that it started may hold together: with more they are
+    ended, and the run has failed; None: no limit [ours]."""
     env_processes: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     """Processes that the copies of an environment step in; 0: the run's own; `auto`: as many as
     the run has cores where steps take long, else 0. Changes no result [ours]."""

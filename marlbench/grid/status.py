@@ -101,6 +101,12 @@ def to_play_again(record: RunRecord) -> int:
     return max(0, (record.progress or {}).get("env_steps", 0) - saved)
 
 
+def _gpu(progress: Mapping[str, Any]) -> str:
+    """Say what a run has taken of its GPU, if it tells."""
+    peak = progress.get("gpu_peak_gib")
+    return f"took {peak:.1f} GiB of its GPU" if peak else ""
+
+
 def _silence(progress: Mapping[str, Any]) -> str:
     """Say how long a worker on this machine has given no sign of life, and how long it may."""
     seconds = silence(progress) or 0.0
@@ -127,7 +133,7 @@ def _standing(record: RunRecord) -> str:
         rate, eta = progress.get("steps_per_s"), progress.get("eta_s")
         said += [f"{count(rate)}/s"] if rate else []
         said += [f"{duration(eta)} to go"] if eta is not None else []
-        said += filter(None, [of_run(progress), _silence(progress)])
+        said += filter(None, [of_run(progress), _gpu(progress), _silence(progress)])
     if record.status == "done" and (spent := record.seconds()) is not None:
         said.append(f"took {duration(spent)}")
     evaluations = record.evaluations()

@@ -19,7 +19,7 @@ MACHINE = (
         "checkpoint_minutes",
         "keep_checkpoints",
     ),
-    "silent_minutes",
+    *("silent_minutes", "memory_gib"),
 )
 """Settings of a run that do not touch what it measures."""
 

@@ -49,6 +49,15 @@ def test_a_running_run_says_to_what_its_replay_grows(tmp_path: Path, gib: float,
     assert line.endswith(f"seed 0  2k of 400k steps, 60 s to go{said}")
 
 
+def test_a_running_run_says_what_it_took_of_its_gpu(tmp_path: Path) -> None:
+    spec = RunSpec(suite="smacv2", task="protoss_5_vs_5", algorithm="qmix", label="qmix", seed=0)
+    journal = store.Journal(store.create(tmp_path, spec))
+    journal.write_progress({"env_steps": 2000, "gpu_free_gib": 23.0, "gpu_peak_gib": 2.54})
+    (_, line, _) = overview(tmp_path)
+    journal.close()
+    assert line.endswith("2k of 400k steps, took 2.5 GiB of its GPU")
+
+
 def test_a_run_that_diverged_says_where_and_in_which_number(tmp_path: Path) -> None:
     spec = RunSpec(suite="smacv2", task="protoss_5_vs_5", algorithm="qmix", label="qmix", seed=0)
     journal = store.Journal(store.create(tmp_path, spec))
