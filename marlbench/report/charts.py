@@ -231,7 +231,7 @@ class _Drawing:
         behind = self.behind(cell)
         if self.is_longer(cell) and "steps" not in name:
             name += f", {number(cell.steps)} steps"
-        shown = fitted(name, room - LETTER * len(behind)) + behind
+        shown = fitted(name, room - LETTER * len(behind), self.labelled.names.values()) + behind
         said = f"<title>{escape(name)}</title>{escape(shown)}"
         place = {"x": short(plane.right + 14), "y": short(at + 3.5)}
         return leader + tag("text", said, class_="name", **place)

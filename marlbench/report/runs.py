@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from marlbench import labels
 from marlbench.report.caveats import unfinished
 from marlbench.report.exhibits import table
 from marlbench.report.machines import Crowd, crowd, shared
@@ -96,7 +97,8 @@ def _value(spec: object, key: str) -> object:
 def command(cell: Cell) -> str:
     """Give the command that makes the runs of a cell again, into the same label.
 
-    What the user set is said with `--set`; presets say the rest.
+    What the user set is said with `--set`, the name that they chose with `--label`; presets say
+    the rest.
     """
     spec = cell.runs[0].record.spec
     parts = ["marlbench", "run", "--algo", spec.algorithm, "--suite", spec.suite]
@@ -106,6 +108,6 @@ def command(cell: Cell) -> str:
     for key, origin in spec.origins.items():
         if not origin.startswith(BY_NOBODY):
             named = key.replace("algorithm.", f"{spec.algorithm}.", 1)
-            value = _value(spec, key)
-            parts += ["--set", f"{named}={value}"]
+            parts += ["--set", f"{named}={labels.exact(_value(spec, key))}"]
+    parts += ["--label", spec.chosen_name] if spec.chosen_name else []
     return shlex.join(parts)

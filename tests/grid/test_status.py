@@ -99,7 +99,8 @@ def test_a_script_reads_every_run_with_its_duration(tmp_path: Path) -> None:
     journal = store.Journal(store.run_folder(tmp_path, spec))
     row = {"step": 400_000, "metrics": {"win": 0.25}, "wall": {"seconds": 61.5, "attempt": 1}}
     journal.append_evaluation({"kind": "curve", **row})
-    journal.append_evaluation({"kind": "final", **row, "wall": {"seconds": 90.0, "attempt": 1}})
+    row |= {"metrics": {"win": 0.75}, "wall": {"seconds": 90.0, "attempt": 1}}
+    journal.append_evaluation({"kind": "final", **row})
     journal.write_done({"env_steps": 400_000})
     journal.close()
     first, *others = json.loads(as_json(tmp_path))
@@ -111,7 +112,7 @@ def test_a_script_reads_every_run_with_its_duration(tmp_path: Path) -> None:
         0,
     )
     assert (first["status"], first["env_steps"], first["seconds"]) == ("done", 400_000, 90.0)
-    assert first["metrics"] == {"win": 0.25}
+    assert first["metrics"] == {"win": 0.75}  # as in a report: the final evaluation
     assert [each["status"] for each in others] == ["waiting", "waiting"]
     assert json.loads(as_json(tmp_path, {"label": ["mappo"]}))[0]["algorithm"] == "mappo"
     assert "took 90 s" in "\n".join(overview(tmp_path))
