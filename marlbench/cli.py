@@ -138,7 +138,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     label: Label = None,
     results: Results = RESULTS,
     workers: Workers = None,
-    runs_per_gpu: RunsPerGpu = 1,
+    runs_per_gpu: RunsPerGpu = "1",
     executor: AnExecutor = "local",
     shard: Shard = None,
     sink: Sinks = None,
@@ -146,7 +146,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     dry_run: DryRun = False,
 ) -> int:
     """Train algorithms on tasks; the same command again goes on where it stopped."""
-    from marlbench.commands.run import Way, names, read_request, run_grid, show_plan
+    from marlbench.commands.run import Way, names, read_request, run_grid, sharing, show_plan
     from marlbench.overrides import parse_set
     from marlbench.store.folder import TRUST
 
@@ -167,7 +167,7 @@ def run(  # noqa: PLR0913 - one parameter per option
     if trust:
         os.environ[TRUST] = "1"
     sinks = names("--sink", sink or [])
-    way = Way(executor, workers, runs_per_gpu, sinks)
+    way = Way(executor, workers, sharing(runs_per_gpu), sinks)
     if dry_run:
         print_lines(show_plan(request, results, way))
         return ExitCode.OK

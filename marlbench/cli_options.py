@@ -59,7 +59,9 @@ Label = Annotated[
 Workers = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="Runs at a time; else as many as fit.")
 ]
-RunsPerGpu = Annotated[int, typer.Option(metavar="N", min=1, help="Runs that share a GPU.")]
+RunsPerGpu = Annotated[
+    str, typer.Option(metavar="N|auto", help="Runs that share a GPU; auto: as many as fit.")
+]
 AnExecutor = Annotated[str, typer.Option(metavar="NAME", help="What starts the runs.")]
 Shard = Annotated[str | None, typer.Option(metavar="K/N|auto", help="This part of the grid.")]
 Sinks = Annotated[

@@ -63,6 +63,9 @@ class RunConfig(Config):
     """Where the learner computes; `auto` takes a GPU if there is one [ours]."""
     threads: int = Field(default=1, ge=1)
     """Threads of torch per run on the CPU [ours: more is slower when runs share cores]."""
+    memory_gib: float | None = Field(default=None, gt=0)
+    """GiB that the run's process and all that it started may hold together: with more they are
+    ended, and the run has failed; None: no limit [ours]."""
     env_processes: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
     """Processes that the copies of an environment step in; 0: the run's own; `auto`: as many as
     the run has cores where steps take long, else 0. Changes no result [ours]."""
@@ -126,12 +129,19 @@ class RunSpec(Config):
 
         `qmix-far is qmix by preset quick with gamma = 0.9`.
         """
-        if not self.algorithm_changes and self.label in self._plain_labels():
+        if not self.algorithm_changes and self.label in self._spelt_labels():
             return ""
         return labels.in_words(self.label, self.algorithm, self.presets, self.algorithm_changes)
 
-    def _plain_labels(self) -> Iterator[str]:
-        """Give the labels of the algorithm with any of its presets and nothing else."""
+    @property
+    def chosen_name(self) -> str:
+        """Give what the user called the variant, `wide` of `qmix-wide`; empty where it is spelt."""
+        if self.label in self._spelt_labels():
+            return ""
+        return self.label.removeprefix(f"{self.algorithm}-")
+
+    def _spelt_labels(self) -> Iterator[str]:
+        """Give the labels of the algorithm with any of its presets and all that differs."""
         for count in range(len(self.presets) + 1):
             for some in combinations(self.presets, count):
-                yield labels.label(self.algorithm, some, {})
+                yield labels.label(self.algorithm, some, self.algorithm_changes)

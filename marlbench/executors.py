@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeAlias
 
 from marlbench.plugin_config import Config
 
-__all__ = ["Executor", "Outcome", "Resources", "Watcher"]
+__all__ = ["Executor", "Outcome", "Resources", "RunsPerGpu", "Watcher"]
+
+RunsPerGpu: TypeAlias = int | Literal["auto"]
+"""Runs that share one GPU; `auto`: as many as its memory has room for."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Resources:
 
     workers: int | None = None
     """Runs at a time; None: as many as the machine has room for."""
-    runs_per_gpu: int = 1
+    runs_per_gpu: RunsPerGpu = 1
     """Runs that share one GPU."""
     threads: int = 1
     """Threads of one run."""

@@ -20,6 +20,8 @@ class ExitCode(IntEnum):
     """The user's mistake, told in one line."""
     SUPERSEDED = 3
     """A worker: a newer attempt has taken the run over."""
+    GPU_FULL = 75
+    """A worker: it failed for its GPU had no room; alone it may find enough."""
     UNWRITABLE = 74
     """A worker: it failed and could not write why; there may be room later."""
     INTERRUPTED = 130

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["LONGEST", "check_name", "in_words", "label", "row", "spelt", "task_suffix"]
+__all__ = ["LONGEST", "check_name", "exact", "in_words", "label", "row", "spelt", "task_suffix"]
 
 LONGEST = 60
 """Characters of a label, and of the settings in the name of a task's folder."""
@@ -82,18 +82,24 @@ def in_words(label: str, algorithm: str, presets: Sequence[str], changes: Mappin
 
 def spelt(value: Any) -> str:
     """Spell a value as labels do: text as it is, a list without its brackets."""
-    return value if isinstance(value, str) else _exact(value).strip("[]")
+    return value if isinstance(value, str) else exact(value).strip("[]")
 
 
-def _pairs(changes: Mapping[str, Any], equals: str) -> list[str]:
-    return [f"{key}{equals}{_exact(value)}" for key, value in changes.items()]
+def exact(value: Any) -> str:
+    """Spell a value as no other is spelt, and as `--set` reads it.
 
+    Text that could be nothing else has no quotes.
 
-def _exact(value: Any) -> str:
-    """Spell a value as no other is spelt; text that could be nothing else has no quotes."""
+    >>> exact("target"), exact("5"), exact(True), exact([1, 2])
+    ('target', '"5"', 'true', '[1,2]')
+    """
     if isinstance(value, str) and _clear(value):
         return value
     return json.dumps(value, separators=(",", ":"))
+
+
+def _pairs(changes: Mapping[str, Any], equals: str) -> list[str]:
+    return [f"{key}{equals}{exact(value)}" for key, value in changes.items()]
 
 
 def _clear(value: Any) -> bool:

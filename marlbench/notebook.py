@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from marlbench.commands.check import verdicts
 from marlbench.commands.run import Way, names, play_grid, read_request
@@ -64,7 +64,7 @@ def run(  # noqa: PLR0913 - the command's options
     label: str | None = None,
     results: str | Path = RESULTS,
     workers: int | None = None,
-    runs_per_gpu: int = 1,
+    runs_per_gpu: int | Literal["auto"] = 1,
     executor: str = "local",
     sink: str | Sequence[str] = (),
     shard: str | None = None,

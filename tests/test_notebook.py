@@ -187,8 +187,8 @@ def test_a_run_that_fails_raises_with_its_reason(tmp_path: Path) -> None:
         ({"algo": ""}, "--algo names nothing"),
         ({"seeds": 1, "seed": 2}, "give one of the two"),
         ({"set": {"gama": 1}}, "set: there is no setting 'gama'; did you mean 'gamma'"),
-        ({"workers": 0}, "--workers and --runs-per-gpu are 1 or more"),
-        ({"runs_per_gpu": 0}, "--workers and --runs-per-gpu are 1 or more"),
+        ({"workers": 0}, "--workers is 1 or more"),
+        ({"runs_per_gpu": 0}, "--runs-per-gpu is 1 or more, or auto, not 0"),
     ],
 )
 def test_what_cannot_be_played_is_told_before_anything_is_written(

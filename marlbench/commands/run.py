@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from marlbench.errors import UserError
-from marlbench.executors import Outcome, Resources
+from marlbench.executors import Outcome, Resources, RunsPerGpu
 from marlbench.exit_codes import ExitCode
 from marlbench.following.start import followed, require_sink
 from marlbench.grid.launch import (
@@ -37,6 +37,7 @@ __all__ = [
     "prepare_grid",
     "read_request",
     "run_grid",
+    "sharing",
     "show_plan",
 ]
 
@@ -89,6 +90,16 @@ def names(option: str, values: Sequence[str]) -> list[str]:
     return names
 
 
+def sharing(said: int | str) -> RunsPerGpu:
+    """Understand how many runs are to share a GPU; raises UserError."""
+    if said == "auto":
+        return "auto"
+    number = int(said) if str(said).isdecimal() else 0
+    if number < 1:
+        raise UserError(f"--runs-per-gpu is 1 or more, or auto, not {said}")
+    return number
+
+
 def named_by(only: Mapping[str, Sequence[str] | None]) -> dict[str, list[str]]:
     """Open the options that choose runs, by option; one that is given must name something."""
     return {key: names(f"--{key}", given or []) for key, given in only.items()}
@@ -101,7 +112,7 @@ class Way:
     executor: str = "local"
     workers: int | None = None
     """Runs at a time; None: as many as fit."""
-    runs_per_gpu: int = 1
+    runs_per_gpu: RunsPerGpu = 1
     sinks: Sequence[str] = ()
     """Names of sinks that follow the runs' files."""
 
@@ -140,9 +151,10 @@ def prepare_grid(request: Request, results: Path, way: Way) -> tuple[Grid, list[
 
 
 def check_numbers(way: Way) -> None:
-    """Raise UserError for numbers that mean nothing, from Python: typer has looked at others."""
-    if (way.workers is not None and way.workers < 1) or way.runs_per_gpu < 1:
-        raise UserError("--workers and --runs-per-gpu are 1 or more")
+    """Raise UserError for numbers that mean nothing."""
+    sharing(way.runs_per_gpu)
+    if way.workers is not None and way.workers < 1:
+        raise UserError("--workers is 1 or more")
 
 
 def play_grid(request: Request, results: Path, way: Way) -> tuple[Grid, Outcome]:

@@ -136,8 +136,7 @@ def announcement(grid: Grid) -> Iterator[str]:
     yield from _entry("preset", ", ".join(plan.presets) + _brought_along(plan))
     if todo := len(grid.todo()):
         threads = f"{grid.resources.threads} thread{'s' if grid.resources.threads > 1 else ''}"
-        at_once = f"{min(len(grid.slots), todo)} at a time, {threads} each"
-        yield from _entry("machine", f"{_device(grid)}, {at_once}")
+        yield from _entry("machine", f"{_device(grid)}, {_at_once(grid, todo)}, {threads} each")
         yield from _entry("copies", _copies(grid))
     yield from _entry("results", str(grid.results))
     yield from _already(grid)
@@ -175,6 +174,14 @@ def _brought_along(plan: Plan) -> str:
 
 def _device(grid: Grid) -> str:
     return "GPU" if any(name.startswith("gpu") for name in grid.slots) else "CPU"
+
+
+def _at_once(grid: Grid, todo: int) -> str:
+    """Say how many of so many runs play at a time."""
+    number = min(len(grid.slots), todo)
+    if grid.resources.runs_per_gpu == "auto" and _device(grid) == "GPU":
+        return f"one run each, then as many as its memory allows, {number} at most"
+    return f"{number} at a time"
 
 
 def _copies(grid: Grid) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 from marlbench.executors import Outcome, Watcher
 from marlbench.exit_codes import ExitCode
 from marlbench.grid.logs import LOG, keep_short, last_words
+from marlbench.grid.sharing import Sharing
 from marlbench.grid.slots import Slot
 from marlbench.grid.workers import Worker, adopt, death, spawn
 from marlbench.store.files import read_rows, replace_json, unwritable
@@ -65,7 +66,9 @@ class Scheduler:
     look: float = 5.0
     """Seconds between two looks at a run that was put off."""
     listen: float = 1.0
-    """Seconds between two looks for signs of life."""
+    """Seconds between two looks for signs of life, and at memory."""
+    by_memory: bool = False
+    """Whether runs share a GPU as its memory allows, whatever slots it has."""
     command: Sequence[str] = WORKER
     """What a child process runs, with the run's folder behind it."""
     failures: dict[Path, str] = field(default_factory=dict)
@@ -73,6 +76,10 @@ class Scheduler:
     interrupted: bool = False
     """Whether something stopped a worker or all of it."""
     _listened: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Begin with what is known of the GPUs: nothing."""
+        self._sharing = Sharing(self.slots, self.by_memory)
 
     def run(self, folders: Sequence[Path]) -> Outcome:
         """Play the runs of these folders to their ends, or until a signal says to stop."""
@@ -108,12 +115,16 @@ class Scheduler:
                 continue
             same = [number for number in free if self.slots[number].gpu == owner.gpu]
             queue.remove(job)
-            busy[(same or free)[0]] = job, worker
+            number = (same or free)[0]
+            busy[number] = job, worker
+            self._sharing.began(number, busy)
             self.watcher.started(job.folder, job.attempt)
 
     def _start(self, queue: deque[Job], busy: dict[int, tuple[Job, Worker]]) -> None:
         """Give every free slot the first run that may begin."""
-        for number in (number for number in range(len(self.slots)) if number not in busy):
+        for number in range(len(self.slots)):
+            if number in busy or not self._sharing.admits(number, busy):
+                continue
             job = self._next(queue)
             if job is None:
                 return
@@ -127,6 +138,7 @@ class Scheduler:
                 self._give_up(job, f"{LOG} cannot be written: {error.strerror}; move it away")
             else:
                 busy[number] = replace(job, put_off=""), worker
+                self._sharing.began(number, busy)
                 self.watcher.started(job.folder, job.attempt)
 
     def _next(self, queue: deque[Job]) -> Job | None:
@@ -160,21 +172,35 @@ class Scheduler:
             code = worker.poll()
             if code is not None:
                 worker.end()  # whatever it left behind
+                self._weigh(number, worker)
                 del busy[number]
-                self._ended(job, code, queue)
+                if code == ExitCode.GPU_FULL and _status(job.folder) == "failed":
+                    self._gpu_full(number, job, queue)
+                else:
+                    self._ended(job, code, queue)
 
     def _listen(self, queue: deque[Job], busy: dict[int, tuple[Job, Worker]]) -> None:
-        """End workers that have given no sign of life for too long, and keep logs short."""
+        """End workers that are silent for too long or hold too much memory; keep logs short."""
         if time.monotonic() - self._listened < self.listen:
             return
         self._listened = time.monotonic()
         for number, (job, worker) in list(busy.items()):
             keep_short(job.folder)
             worker.pulse.feel()
-            if worker.pulse.too_long():
+            self._weigh(number, worker)
+            if (too_much := worker.too_much()) is not None:
+                worker.end()
+                del busy[number]
+                self._give_up(job, too_much)  # again it would only take as much
+            elif worker.pulse.too_long():
                 worker.end()
                 del busy[number]
                 self._died(job, f"silent for {worker.pulse.silent / 60:.3g} min, killed", queue)
+
+    def _weigh(self, number: int, worker: Worker) -> None:
+        """Let the run in a slot say what it takes of its GPU, where that decides."""
+        if self.by_memory:
+            self._sharing.told(number, worker.progress())
 
     def _ended(self, job: Job, code: int, queue: deque[Job]) -> None:
         """Believe an exit code where the run's files say the same; all else is a death.
@@ -196,6 +222,14 @@ class Scheduler:
         else:
             words = last_words(job.folder) if code > 0 else None
             self._died(job, death(code), queue, words)
+
+    def _gpu_full(self, number: int, job: Job, queue: deque[Job]) -> None:
+        """Put a run off that found no room beside others, until there are fewer."""
+        if self._sharing.full(number):
+            others = self._sharing.company[number] - 1
+            self._put_off(job, queue, f"its GPU had no room for it beside {others} more")
+        else:
+            self._fail(job, _written_reason(job.folder))
 
     def _no_room(self, job: Job, queue: deque[Job]) -> None:
         """Put a run off whose worker could not write, ever longer unless it gets further."""

@@ -69,7 +69,14 @@ def _places(resources: Resources) -> list[tuple[str, str]]:
             "run.device is cuda, but this machine shows no GPU; leave it at auto or cpu"
         )
     if found:
-        shared = [gpu for _ in range(resources.runs_per_gpu) for gpu in found]
+        shared = [gpu for _ in range(_on_each(resources, len(found))) for gpu in found]
         return [(f"gpu {gpu}", gpu) for gpu in shared[: resources.workers]]
     number = resources.workers or max(1, cores() // resources.threads)
     return [(f"cpu {index}", "") for index in range(number)]
+
+
+def _on_each(resources: Resources, number: int) -> int:
+    """Give the runs that may share each of so many GPUs; where memory decides, cores bound them."""
+    if resources.runs_per_gpu != "auto":
+        return resources.runs_per_gpu
+    return max(1, cores() // (resources.threads * number))

@@ -53,7 +53,7 @@ def _document(record: RunRecord) -> dict[str, Any]:
     """Give what a script may ask of a run; None for what is not known of it."""
     spec, progress = record.spec, record.progress or {}
     running = record.status == "running"
-    evaluations = record.evaluations()
+    newest = record.newest()
     return {
         "folder": str(record.folder),
         "suite": spec.suite,
@@ -67,8 +67,8 @@ def _document(record: RunRecord) -> dict[str, Any]:
         "seconds": record.seconds(),
         "seconds_to_go": progress.get("eta_s") if running else None,
         "steps_per_second": progress.get("steps_per_s") if running else None,
-        "evaluated_at": evaluations[-1]["step"] if evaluations else None,
-        "metrics": evaluations[-1]["metrics"] if evaluations else {},
+        "evaluated_at": newest["step"] if newest else None,
+        "metrics": newest["metrics"] if newest else {},
         "reason": (record.failure or {}).get("reason"),
         "excluded": (record.excluded or {}).get("why"),
         "damages": record.damages(),
@@ -101,6 +101,12 @@ def to_play_again(record: RunRecord) -> int:
     return max(0, (record.progress or {}).get("env_steps", 0) - saved)
 
 
+def _gpu(progress: Mapping[str, Any]) -> str:
+    """Say what a run has taken of its GPU, if it tells."""
+    peak = progress.get("gpu_peak_gib")
+    return f"took {peak:.1f} GiB of its GPU" if peak else ""
+
+
 def _silence(progress: Mapping[str, Any]) -> str:
     """Say how long a worker on this machine has given no sign of life, and how long it may."""
     seconds = silence(progress) or 0.0
@@ -127,12 +133,11 @@ def _standing(record: RunRecord) -> str:
         rate, eta = progress.get("steps_per_s"), progress.get("eta_s")
         said += [f"{count(rate)}/s"] if rate else []
         said += [f"{duration(eta)} to go"] if eta is not None else []
-        said += filter(None, [of_run(progress), _silence(progress)])
+        said += filter(None, [of_run(progress), _gpu(progress), _silence(progress)])
     if record.status == "done" and (spent := record.seconds()) is not None:
         said.append(f"took {duration(spent)}")
-    evaluations = record.evaluations()
-    if evaluations:
-        means = evaluations[-1]["metrics"]
+    if newest := record.newest():
+        means = newest["metrics"]
         told = [metric for metric in record.metrics if means.get(metric.name) is not None]
         said.append(score({metric.name: metric.text(means[metric.name]) for metric in told}))
     if damages := record.damages():

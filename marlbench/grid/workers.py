@@ -10,8 +10,9 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -19,7 +20,10 @@ from marlbench.exit_codes import ExitCode
 from marlbench.grid.logs import open_log
 from marlbench.grid.pulse import Pulse
 from marlbench.grid.slots import Slot
-from marlbench.store.folder import COMMAND, DONE, FAILED
+from marlbench.process_memory import GIB, more_than
+from marlbench.store import read_spec
+from marlbench.store.files import read_json
+from marlbench.store.folder import COMMAND, DONE, FAILED, PROGRESS
 from marlbench.store.owner import WORKER, Owner, marked, new_token
 from marlbench.store.writing import alive, newest_owner, orphan
 
@@ -43,6 +47,14 @@ class Worker:
     process: subprocess.Popen[bytes] | None
     """None for one that an earlier grid started."""
     code: int | None = None
+    memory_gib: float | None = field(init=False)
+    """What all its processes may hold together; None: no limit."""
+
+    def __post_init__(self) -> None:
+        """Look up what the user said: it may be another since the last worker of the run."""
+        self.memory_gib = None
+        with suppress(OSError, ValueError):  # of a run that cannot be read its worker says why
+            self.memory_gib = read_spec(self.folder).run.memory_gib
 
     def poll(self) -> int | None:
         """Give its exit code; None while it lives."""
@@ -53,6 +65,23 @@ class Worker:
             said = (code for name, code in ends.items() if (self.folder / name).exists())
             self.code = next(said, UNSEEN)
         return self.code
+
+    def too_much(self) -> str | None:
+        """Say that its processes hold more memory than they may; None where they do not."""
+        allowed = self.memory_gib
+        if allowed is None or (held := more_than(allowed * GIB, self.pid)) is None:
+            return None
+        return (
+            f"its processes held {held / GIB:.3g} GiB of memory, run.memory_gib allows "
+            f"{allowed:.3g}: set it higher, or the algorithm's replay_gib or num_envs lower"
+        )
+
+    def progress(self) -> dict[str, Any]:
+        """Give what it last said in `progress.json`; nothing where that is an earlier worker's."""
+        with suppress(OSError, ValueError):
+            told = read_json(self.folder / PROGRESS) or {}
+            return told if told.get("pid") == self.pid else {}
+        return {}
 
     def ask_to_stop(self) -> None:
         """Ask the worker alone: what it started serves it until its checkpoint is taken."""

@@ -113,7 +113,8 @@ def profiles(cells: Sequence[Cell], scores: Scores, names: Mapping[str, str]) ->
             points = area(plane, x, found.low.tolist(), found.high.tolist())
             inner = tag("polygon", points=points, class_="interval")
         inner += line(plane.points(x, found.share.tolist()), look, class_="mean")
-        inner += text(fitted(name, 110), 348, 34 + 14 * place, class_="name")
+        among = [each for each, *_ in said.values()]
+        inner += text(fitted(name, 110, among), 348, 34 + 14 * place, class_="name")
         group = {"class_": f"label {kind}", "data_label": label, "data_name": name}
         parts.append(tag("g", inner, **group))
         columns.append([f"{share:.3f}" for share in found.share[::4]])

@@ -19,7 +19,7 @@ MACHINE = (
         "checkpoint_minutes",
         "keep_checkpoints",
     ),
-    "silent_minutes",
+    *("silent_minutes", "memory_gib"),
 )
 """Settings of a run that do not touch what it measures."""
 
@@ -144,7 +144,10 @@ def unfinished(run: Run) -> str:
     if record.status == "done":
         ends = f"{run.evaluated} of {record.spec.run.steps} env steps"
         return f"seed {run.seed} is done, but its rows end at {ends}: eval.jsonl is not whole"
+    failure = record.failure or {}
     steps = (record.progress or {}).get("env_steps", 0)
-    reason = (record.failure or {}).get("reason", "")
+    reason = failure.get("reason", "")
+    if diverged := failure.get("diverged"):
+        steps, reason = diverged["env_steps"], diverged["number"]
     said = f"seed {run.seed} {record.status} at {steps} of {record.spec.run.steps} env steps"
     return f"{said} ({reason})" if reason else said

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,7 @@ from marlbench.report.caveats import by_task
 from marlbench.report.columns import columns
 from marlbench.report.exhibits import Exhibit, Panel
 from marlbench.report.looks import Look, looks_of
-from marlbench.report.machines import SHARED, crowd
+from marlbench.report.machines import Crowd, crowd, shared, sharing
 from marlbench.report.scores import Cell
 from marlbench.report.svg import Plane, area, fitted, line, mark, number, short, tag, text
 
@@ -40,8 +41,12 @@ class Labelled:
     looks: Mapping[str, Look]
     classes: Mapping[str, str]
     """The CSS class of a label's colour."""
-    crowd: Mapping[tuple[str, str, str], int]
-    """How many runs shared a machine, by suite, task and label."""
+    crowd: Mapping[Path, Crowd]
+    """How many runs shared a machine and a GPU, by a run's folder."""
+
+    def shared(self, cell: Cell) -> str:
+        """Give what stands behind a label's name where times are shown."""
+        return shared(self.crowd[run.record.folder] for run in cell.runs)
 
 
 def curves(cells: Sequence[Cell], names: Mapping[str, str]) -> Iterator[Exhibit]:
@@ -57,21 +62,10 @@ def curves(cells: Sequence[Cell], names: Mapping[str, str]) -> Iterator[Exhibit]
                 yield Exhibit(
                     f"curves-{axis}-{place}",
                     f"{_headline(cells, metric, place)} against {AXES[axis]}",
-                    CAPTIONS[axis] + (_sharing(cells, labelled) if axis == "clock" else ""),
+                    CAPTIONS[axis] + (sharing(labelled.crowd.values()) if axis == "clock" else ""),
                     panels,
                     {"data-across": axis, "data-metric": metric.name if place else ""},
                 )
-
-
-def _sharing(cells: Sequence[Cell], labelled: Labelled) -> str:
-    """A sentence on runs that shared a machine; empty where none is known to."""
-    most = max(labelled.crowd.values(), default=1)
-    if most < 2:
-        return ""
-    return (
-        f" {SHARED}: runs that shared their machine with others of this report, up to {most} at "
-        "once: alone they would have been faster."
-    )
 
 
 AXES = {"steps": "env steps", "clock": "wall-clock of training"}
@@ -146,7 +140,8 @@ class _Drawing:
 
     @cached_property
     def plane(self) -> Plane:
-        longest = max(len(self.labelled.names[cell.label]) for cell in self.row) * LETTER + 22
+        names = (self.labelled.names[cell.label] + self.behind(cell) for cell in self.row)
+        longest = max(map(len, names)) * LETTER + 22
         bottom = max(HEIGHT, 13.0 * len(self.row) + TOP + BOTTOM) - BOTTOM
         high = span(self.row, self.metric)
         return Plane(LEFT, WIDTH - min(longest, WIDEST), TOP, bottom, (0.0, self.end), high)
@@ -233,14 +228,17 @@ class _Drawing:
             )
             leader = tag("path", d=path, class_="leader")
         name, room = self.labelled.names[cell.label], WIDTH - plane.right - 14
-        crowded = self.labelled.crowd.get((cell.suite, cell.task, cell.label), 1) > 1
-        behind = f" {SHARED}" if crowded and self.axis == "clock" else ""
+        behind = self.behind(cell)
         if self.is_longer(cell) and "steps" not in name:
             name += f", {number(cell.steps)} steps"
-        shown = fitted(name, room - LETTER * len(behind)) + behind
+        shown = fitted(name, room - LETTER * len(behind), self.labelled.names.values()) + behind
         said = f"<title>{escape(name)}</title>{escape(shown)}"
         place = {"x": short(plane.right + 14), "y": short(at + 3.5)}
         return leader + tag("text", said, class_="name", **place)
+
+    def behind(self, cell: Cell) -> str:
+        """Give the mark behind a label's name; empty where no times are shown, or none was."""
+        return f" {self.labelled.shared(cell)}".rstrip() if self.axis == "clock" else ""
 
     def across(self, middle: Band) -> NDArray[np.float64]:
         """The points of a label's curve on the axis; NaN where a time is not known."""

@@ -33,11 +33,14 @@ from marlbench.report.columns import columns, short
 from marlbench.report.looks import DASHES, Look, looks_of
 from marlbench.report.scores import Cell
 from marlbench.report.sections import Material, Part
+from marlbench.report.svg import shortened
 
 WIDTH = 5.5
 """Inches: the text width of most conferences, so that letters are printed as large as they are."""
 LETTERS = 7.5
 """Points."""
+LONGEST = 20
+"""Letters of a name at the end of a line: longer ones would leave the lines no room."""
 MOST = 20
 """Panels of a figure."""
 FEW = 20
@@ -252,6 +255,7 @@ def draw_names(axis: Axes, wanted: Sequence[Wanted], end: float) -> None:
     tall = float(figure.get_figheight()) / rows - 0.55  # inches of the axis itself
     gap = (high - low) * (LETTERS + 1) / 72 / tall
     heights = spread_labels([height for height, _, _ in wanted], gap, low, high)
+    names = [text for _, text, _ in wanted]
     for (height, text, look), at in zip(wanted, heights, strict=True):
         ends = [min(max(height, low), high), at]
         axis.plot([end, 1.03 * end], ends, c=look.colour, lw=0.4, clip_on=False)
@@ -261,6 +265,6 @@ def draw_names(axis: Axes, wanted: Sequence[Wanted], end: float) -> None:
             "va": "center",
             "parse_math": False,
         }
-        axis.text(1.04 * end, at, text, **place)
+        axis.text(1.04 * end, at, shortened(text, LONGEST, names), **place)
     axis.set_xlim(0, end)
     axis.set_ylim(low, high)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from marlbench.report.caveats import by_task
 from marlbench.report.exhibits import Exhibit, Panel, table
 from marlbench.report.forest import Said, said_of
+from marlbench.report.looks import Look
 from marlbench.report.scores import Cell
 from marlbench.report.sections import Material, Part, Section
 from marlbench.report.svg import Plane, fitted, line, tag, text
@@ -145,7 +146,13 @@ def _panel(title: str, models: Sequence[_Model], said: Said) -> Panel:
     level = plane.points(plane.x, (1.0, 1.0))
     parts.append(tag("g", tag("polyline", points=level, class_="cursor"), class_="axes"))
     for place, model in enumerate(models):
-        parts.append(_lines(ratios[model.cell.label], plane, said[model.cell.label], model, place))
+        name, kind, look = said[model.cell.label]
+        among = [each for each, *_ in said.values()]
+        at = plane.top + 10 + 14 * place
+        written = text(fitted(name, 108, among), plane.right + 14, at, class_="name")
+        drawing = _lines(ratios[model.cell.label], plane, look) + written
+        own = {"class_": f"label {kind}", "data_label": model.cell.label, "data_name": name}
+        parts.append(tag("g", drawing, **own))
     head, rows = _errors(models, said)
     ends = (f"{said[m.cell.label][0]} {np.nanmean(ratios[m.cell.label][0]):.2f}" for m in models)
     summary = (
@@ -165,24 +172,13 @@ def _ratios(model: _Model) -> tuple[NDArray[np.float64], ...]:
         return known_mean(imagined, 0) / level, known_mean(last, 0) / level, imagined / mean
 
 
-def _lines(
-    ratios: tuple[NDArray[np.float64], ...],
-    plane: Plane,
-    said: tuple[str, str, Any],
-    model: _Model,
-    place: int,
-) -> str:
-    name, kind, look = said
+def _lines(ratios: tuple[NDArray[np.float64], ...], plane: Plane, look: Look) -> str:
     mean, last, agents = ratios
     inner = "".join(_polyline(plane, each, class_="seed") for each in agents)
     inner += _polyline(plane, last, class_="leader", stroke_dasharray="2 3")
     known = np.flatnonzero(np.isfinite(mean))
     points = plane.points((known + 1).tolist(), mean[known].tolist())
-    inner += line(points, look, class_="mean")
-    at = plane.top + 10 + 14 * place
-    inner += text(fitted(name, 108), plane.right + 14, at, class_="name")
-    label = model.cell.label
-    return tag("g", inner, class_=f"label {kind}", data_label=label, data_name=name)
+    return inner + line(points, look, class_="mean")
 
 
 def _polyline(plane: Plane, values: NDArray[np.float64], **attributes: object) -> str:

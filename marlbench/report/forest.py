@@ -83,7 +83,7 @@ def _interval(cell: Cell, at: float, plane: Plane, said: Said) -> str:
     """The row of a label: its name, interval, seeds, mean and number."""
     name, kind, look = said[cell.label]
     found = cell.statistics
-    parts = [_name(name, at, plane)]
+    parts = [_name(cell, at, plane, said)]
     if found.low is not None and found.high is not None:
         path = f"M{px(plane.at_x(found.low))} {px(at)}H{px(plane.at_x(found.high))}"
         parts.append(tag("path", d=path, class_="whisker"))
@@ -95,9 +95,10 @@ def _interval(cell: Cell, at: float, plane: Plane, said: Said) -> str:
     return tag("g", "".join(parts), class_=f"label {kind}", data_label=cell.label, data_name=name)
 
 
-def _name(name: str, at: float, plane: Plane) -> str:
+def _name(cell: Cell, at: float, plane: Plane, said: Said) -> str:
     """The name of a row, left of the plane."""
-    short_name = fitted(name, plane.left - 12)
+    among = [name for name, *_ in said.values()]
+    short_name = fitted(said[cell.label][0], plane.left - 12, among)
     return text(short_name, plane.left - 8, at + 3.5, text_anchor="end", class_="name")
 
 
@@ -123,7 +124,7 @@ def efficiency(cells: Sequence[Cell], names: Mapping[str, str]) -> Iterator[Exhi
             "efficiency",
             "Sample efficiency",
             "Env steps to half of the way from the worst to the best declared score: the median "
-            "over seeds of the first evaluation at or beyond it, dots are single seeds. `never`: "
+            "over seeds of the first evaluation at or beyond it, dots are single seeds; “never”: "
             f"half of the seeds or more did not get there. The table has {shares} of the way and "
             "the area under the curve, its mean height.",
             panels,
@@ -149,7 +150,7 @@ def _bars(title: str, row: Sequence[Cell], said: Said) -> Panel:
 def _bar(cell: Cell, at: float, plane: Plane, said: Said) -> str:
     name, kind, _ = said[cell.label]
     found = to_thresholds(cell)[1]
-    parts = [_name(name, at, plane)]
+    parts = [_name(cell, at, plane, said)]
     took = "never" if found.median is None else short(found.median)
     if found.median is not None:
         width = max(plane.at_x(found.median) - plane.left, 1.0)

@@ -48,7 +48,7 @@ def _kind(line: str) -> str:
 def _table(lines: list[str]) -> Iterator[str]:
     rows = [_cells(line) for line in lines]
     body = [row for row in rows if not all(re.fullmatch(r":?-+:?", each) for each in row)]
-    yield '<div class="wide"><table class="plain"><thead><tr>'
+    yield '<div class="wide"><table class="plain said"><thead><tr>'
     yield "".join(f"<th scope=col>{_inline(each)}" for each in body[0]) + "</thead><tbody>"
     for first, *rest in body[1:]:
         yield f"<tr><th scope=row>{_inline(first)}"

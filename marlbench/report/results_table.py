@@ -125,7 +125,7 @@ def _legend(
         f"and none of whose evaluation episodes more than {CRASHED:.0%} crashed."
     )
     if any(run.values[c.metric.name].sampled is not None for c in cells for run in c.counted):
-        yield "What stochastic policies come to that sample their actions is in `table.csv`."
+        yield "What stochastic policies come to that sample their actions is in table.csv."
     if any("≥" in e.number or "≤" in e.number for row in rows for e in row.entries.values()):
         yield (
             "In place of a deviation of 0, ≥ and ≤ give the bound that the number of episodes "

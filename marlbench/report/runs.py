@@ -9,8 +9,10 @@ from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
+from marlbench import labels
 from marlbench.report.caveats import unfinished
 from marlbench.report.exhibits import table
+from marlbench.report.machines import Crowd, crowd, shared
 from marlbench.report.scores import Cell, Run
 from marlbench.report.svg import tag
 
@@ -22,9 +24,9 @@ BY_NOBODY = ("default", "preset ")
 
 def runs_table(cells: Sequence[Cell], names: Mapping[str, str], out: Path) -> str:
     """Give per cell the command and a table of its runs; links are relative to `out`."""
-    parts = []
+    parts, crowds = [], crowd(cells)
     for cell in cells:
-        rows = [_row(run, cell) for run in cell.runs]
+        rows = [_row(run, cell, crowds[run.record.folder]) for run in cell.runs]
         head = (*("seed", "status", "value", "env steps", "time", "crashes"), *HEAD)
         title = f"{cell.suite}/{cell.task}: {names[cell.label]}"
         shown = table(head, rows, caption=f"Runs of {title}", kind="runs")
@@ -39,7 +41,7 @@ def runs_table(cells: Sequence[Cell], names: Mapping[str, str], out: Path) -> st
 HEAD = ("attempts", "commit", "versions", "machine")
 
 
-def _row(run: Run, cell: Cell) -> list[str]:
+def _row(run: Run, cell: Cell, beside: Crowd) -> list[str]:
     record = run.record
     value, made = run.value(cell.metric), record.provenance or {}
     status = record.status if run in cell.counted else unfinished(run)
@@ -55,7 +57,9 @@ def _row(run: Run, cell: Cell) -> list[str]:
         status,
         "—" if value is None else f"{value:z.{cell.metric.digits}f}",
         f"{run.evaluated} of {record.spec.run.steps}",
-        f"{seconds[-1]:.0f} s" if len(seconds) and seconds[-1] == seconds[-1] else "—",
+        f"{seconds[-1]:.0f} s {shared([beside])}".rstrip()
+        if len(seconds) and seconds[-1] == seconds[-1]
+        else "—",
         f"{run.cut} in training, {run.crashed} in evaluations",
         str(1 + len(made.get("earlier_attempts") or ())),
         commit,
@@ -93,7 +97,8 @@ def _value(spec: object, key: str) -> object:
 def command(cell: Cell) -> str:
     """Give the command that makes the runs of a cell again, into the same label.
 
-    What the user set is said with `--set`; presets say the rest.
+    What the user set is said with `--set`, the name that they chose with `--label`; presets say
+    the rest.
     """
     spec = cell.runs[0].record.spec
     parts = ["marlbench", "run", "--algo", spec.algorithm, "--suite", spec.suite]
@@ -103,6 +108,6 @@ def command(cell: Cell) -> str:
     for key, origin in spec.origins.items():
         if not origin.startswith(BY_NOBODY):
             named = key.replace("algorithm.", f"{spec.algorithm}.", 1)
-            value = _value(spec, key)
-            parts += ["--set", f"{named}={value}"]
+            parts += ["--set", f"{named}={labels.exact(_value(spec, key))}"]
+    parts += ["--label", spec.chosen_name] if spec.chosen_name else []
     return shlex.join(parts)

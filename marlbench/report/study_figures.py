@@ -125,10 +125,11 @@ def _drawing(study: Study, at: int, chart: Chart) -> str:
     plane = Plane(58, WIDTH - 122, 24, HEIGHT - 38, (0.0, end), chart.span)
     wanted = [plane.at_y(float(each.mean[-1])) for each in chart.lines]
     heights = spread_labels(wanted, 13.0, plane.top, plane.bottom)
+    names = [each.name for each in chart.lines]
     parts = [plane.axes(chart.x, chart.y), text(chart.title, plane.left, 13, class_="title")]
     for k, (each, height) in enumerate(zip(chart.lines, heights, strict=True)):
         aside = _aside(chart, k) if chart.along else None
-        inner = _line(each, plane, aside) + _name(each, plane, height)
+        inner = _line(each, plane, aside) + _name(each, plane, height, names)
         parts.append(tag("g", inner, class_=f"label {_class(study, at, k)}"))
     return "".join(parts)
 
@@ -150,11 +151,11 @@ def _line(each: Line, plane: Plane, aside: float | None) -> str:
     return inner
 
 
-def _name(each: Line, plane: Plane, height: float) -> str:
+def _name(each: Line, plane: Plane, height: float, among: Sequence[str]) -> str:
     """The name at the right edge and a thin line to it."""
     last = plane.at_x(float(each.x[-1])), plane.at_y(float(each.mean[-1]))
     path = f"M{short(last[0])} {short(last[1])}L{short(plane.right + 12)} {short(height)}"
-    said = text(fitted(each.name, 108), plane.right + 14, height + 3.5, class_="name")
+    said = text(fitted(each.name, 108, among), plane.right + 14, height + 3.5, class_="name")
     return tag("path", d=path, class_="leader") + said
 
 

@@ -13,7 +13,7 @@ from math import ceil, floor, log10
 
 from marlbench.report.looks import DASHES, Look
 
-__all__ = ["Plane", "area", "fitted", "line", "mark", "tag", "text", "ticks"]
+__all__ = ["Plane", "area", "fitted", "line", "mark", "shortened", "tag", "text", "ticks"]
 
 
 def tag(name: str, content: str = "", /, **attributes: object) -> str:
@@ -154,16 +154,37 @@ def mark(look: Look, x: float, y: float) -> str:
     )
 
 
-def fitted(name: str, width: float) -> str:
-    """A name as far as it fits into so many pixels of 11 pixel letters.
-
-    Its end stays, by which variants are told apart.
+def fitted(name: str, width: float, among: Iterable[str] = ()) -> str:
+    """A name as far as it fits into so many pixels of 11 pixel letters, told from those beside it.
 
     >>> fitted("MAPPO", 60), fitted("MAPPO (horizon=12)", 80)
     ('MAPPO', 'MAPPO…n=12)')
     """
-    room = int(width / 6.8)
+    return shortened(name, int(width / 6.8), among)
+
+
+def shortened(name: str, room: int, among: Iterable[str] = ()) -> str:
+    """A name in at most so many letters.
+
+    Its end stays, by which variants are told apart; where another name `among` those beside it
+    would read the same, it is cut where they differ.
+
+    >>> shortened("MAPPO (far, 6k steps)", 15, ["MAPPO (600 steps)"])
+    'MAPPO (far, 6k…'
+    """
     if len(name) <= room:
         return name
-    tail = max(0, (room - 1) // 2)
+    half = max(0, (room - 1) // 2)
+    nearest = sorted(range(room - 1), key=lambda tail: abs(tail - half))
+    others = [each for each in among if each != name and len(each) > room]
+    apart = (
+        tail
+        for tail in (half, 0, *nearest)
+        if all(_cut(name, room, tail) != _cut(each, room, tail) for each in others)
+    )
+    return _cut(name, room, next(apart, half))
+
+
+def _cut(name: str, room: int, tail: int) -> str:
+    """A name of so many letters, the last ones of it behind what is left out."""
     return f"{name[: max(1, room - 1 - tail)].rstrip()}…{name[len(name) - tail :]}"

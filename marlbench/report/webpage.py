@@ -122,7 +122,8 @@ def _aggregates(material: Material, names: dict[str, str]) -> str:
         by_seeds = ("95 % interval, by seeds (Welch)", "p (Holm)", "")
         by_pairs = ("95 % interval, on the same start states (paired)", "p (Holm)", "")
         head = ("task", "difference", "mean", *by_seeds, *by_pairs)
-        parts.append(table(head, tests, "The best mean of each task against the others"))
+        caption = "The best mean of each task against the others"
+        parts.append(table(head, tests, caption, "plain comparisons"))
     return tag("h2", "Aggregates and comparisons") + "".join(parts) if parts else ""
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
+from datetime import datetime
 from functools import cache
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from marlbench.metrics import Metric, recorded
 
@@ -27,9 +28,17 @@ class _Document(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, allow_inf_nan=False)
 
 
+def _moment(time: str) -> str:
+    """Raise ValueError for what is no time of day, to the second and with its zone."""
+    if datetime.fromisoformat(time).tzinfo is None:
+        raise ValueError("it has no time zone")
+    return time
+
+
 class _Wall(_Document):
     seconds: float
     attempt: Count = 0
+    time: Annotated[str, AfterValidator(_moment)] = ""
 
 
 class _Row(_Document):
@@ -63,6 +72,7 @@ class Event(_Row):
 
     event: str
     during: str = "training"
+    wall: _Wall | None = None
     damaged: list[str] = []
 
 
@@ -75,6 +85,8 @@ class Progress(_Row):
     replay_gib: Number = None
     copies_gib: Number = None
     free_gib: Number = None
+    gpu_free_gib: Number = None
+    gpu_peak_gib: Number = None
     scores: dict[str, str] = {}
     place: str = ""
     monotonic: Number = None
@@ -104,6 +116,7 @@ class Provenance(_Document):
     agent_index: Literal["told", "implied", "hidden"] | None = None
     env: _Env = _Env()
     host: str | None = None
+    gpu: str | None = None
 
 
 class Done(_Document):
@@ -151,4 +164,4 @@ def _first(error: ValidationError, depth: int = 0) -> str:
     """Give the first key that is wrong, from this depth on, and why."""
     first = error.errors()[0]
     key = ".".join(map(str, first["loc"][depth:]))
-    return ": ".join(filter(None, [key, first["msg"]]))
+    return ": ".join(filter(None, [key, first["msg"].removeprefix("Value error, ")]))

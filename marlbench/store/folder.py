@@ -46,7 +46,7 @@ STEPS = "run.steps"
 
 MACHINE = (
     *("run.device", "run.threads", "run.env_processes"),
-    *("run.checkpoint_minutes", "run.silent_minutes"),
+    *("run.checkpoint_minutes", "run.silent_minutes", "run.memory_gib"),
 )
 """Settings that say where and how a run computes, not what."""
 

@@ -63,6 +63,10 @@ class RunRecord:
         """Give the row of the best kept policy's final evaluation; None where none was asked."""
         return next((r for r in self._evaluated if r.get("kind") == "final of best"), None)
 
+    def newest(self) -> dict[str, Any] | None:
+        """Give the final evaluation's row, before the end the curve's last; None before any."""
+        return self.final() or next(iter(self.evaluations()[::-1]), None)
+
     def by_hand(self) -> list[dict[str, Any]]:
         """Give the rows that `marlbench evaluate` kept, which are no part of the curve."""
         return files.read_rows(self.folder / BY_HAND)

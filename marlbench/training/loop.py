@@ -158,10 +158,7 @@ def evaluate(run: Run, point: int) -> None:
     score = score if headline.higher_is_better else -score
     run.policies.consider(run.agent, now, point, score)
     now.evaluations += 1
-    run.progress.scores = {
-        metric.name: metric.text(row["metrics"][metric.name]) for metric in run.env.spec.metrics
-    }
-    run.progress.show(now, "training", at_once=True)
+    tell(run, row)
 
 
 def evaluate_finally(run: Run) -> None:
@@ -181,6 +178,15 @@ def evaluate_finally(run: Run) -> None:
         rows.append({"kind": "final of best", "step": policy.point, **row})
     for row in rows:
         run.journal.append_evaluation(row)
+    tell(run, rows[0])
+
+
+def tell(run: Run, row: Mapping[str, Any]) -> None:
+    """Show what an evaluation came to with the progress."""
+    run.progress.scores = {
+        metric.name: metric.text(row["metrics"][metric.name]) for metric in run.env.spec.metrics
+    }
+    run.progress.show(run.position, "training", at_once=True)
 
 
 def played(run: Run, agent: Agent, occasion: Occasion) -> dict[str, Any]:

@@ -27,15 +27,17 @@ class Progress:
         write: Callable[[dict[str, Any]], None],
         clock: Clock | None = None,
         told: Mapping[str, Any] | None = None,
+        gpu: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         """Begin an attempt of a run, whose clock is its journal's.
 
         `told` is told on with the progress: what was planned for its memory, how long it may be
-        silent.
+        silent. `gpu` says what the run takes of its GPU, worth telling once it has learnt.
         """
         self.scores: dict[str, str] = {}
         """Of the last evaluation, as they are shown, the headline first."""
         self._told = told or {}
+        self._gpu = gpu
         self._run = run
         final = run.evaluation.final_episodes / run.evaluation.episodes
         final *= 1 + run.evaluation.final_of_best
@@ -84,6 +86,7 @@ class Progress:
             "eta_s": None if rate is None else round(self._eta(now, rate), 1),
             "scores": self.scores,
             **self._told,
+            **({} if rate is None else self._gpu()),
         }
 
     def _rate(self, env_steps: int) -> float | None:

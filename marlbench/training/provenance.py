@@ -34,6 +34,7 @@ def provenance(algorithm: Algorithm, suite: Suite, env: EnvSpec, device: str) ->
         "agent_index": knows_index(algorithm, env),
         "env": asdict(env),
         "device": device_name(device),
+        "gpu": gpu(device),
         "host": socket.gethostname(),
         "cpu": _cpu(),
         "cpus": os.cpu_count(),
@@ -51,6 +52,15 @@ def device_name(device: str) -> str:
     import torch
 
     return torch.cuda.get_device_name()
+
+
+def gpu(device: str) -> str | None:
+    """Give the identifier of the GPU that this process computes on, the same for all that do."""
+    if device == "cpu":
+        return None
+    import torch
+
+    return str(torch.cuda.get_device_properties().uuid)
 
 
 def versions() -> dict[str, str]:

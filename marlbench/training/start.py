@@ -14,6 +14,7 @@ from marlbench.plugin import Step
 from marlbench.store.kept import Kept
 from marlbench.training import evaluation, memory_budget, saved_state
 from marlbench.training.checkpoint import Checkpoints
+from marlbench.training.device_memory import device_memory
 from marlbench.training.foresight_picture import drawer
 from marlbench.training.loop import Run
 from marlbench.training.policies import Policies
@@ -43,6 +44,7 @@ def start(
     crew = crew_for(suite, spec.run.env_processes, max(config.num_envs, to_evaluate))
     suite_config = suite.config(**spec.suite_config)
     build = partial(synchronous.build, suite, spec.task, suite_config, crew=crew)
+    gpu = device_memory(device)
     free, weight = memory_budget.free_bytes(), memory_budget.CopiesMemory()
     with weight.built(config.num_envs):
         env = build(config.num_envs)
@@ -76,7 +78,7 @@ def start(
         journal=journal,
         checkpoints=checkpoints,
         policies=Policies(journal, spec.run.keep_checkpoints),
-        progress=Progress(spec.run, journal.write_progress, journal.clock, told),
+        progress=Progress(spec.run, journal.write_progress, journal.clock, told, gpu),
         stop=stop,
         position=position,
     )

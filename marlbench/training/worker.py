@@ -22,6 +22,7 @@ from marlbench.store import Journal, Superseded, read_spec
 from marlbench.store.files import no_room
 from marlbench.store.folder import DONE, INTERRUPTED
 from marlbench.training.allocator import keep_freed_memory
+from marlbench.training.device_memory import is_full
 from marlbench.training.interrupt import Interrupted, Stop
 from marlbench.training.printing import print_forgivingly
 from marlbench.vecenv.agent_index import with_agent_index
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from marlbench.plugin import Algorithm, Suite
 
 Entries = Callable[[], "tuple[Algorithm, Suite]"]
+
+LESS = "its GPU needs more room: a lower --runs-per-gpu, smaller networks or batches"
 
 PLUGINS_RAISE: tuple[type[BaseException], ...] = (*RAISED_BY_PLUGINS, KeyboardInterrupt)
 """Anything at all: signals only ask, so that these come from plugins too."""
@@ -133,7 +136,8 @@ def fail(journal: Journal, error: BaseException) -> int:
         else:
             why, trace = one_line(error), "".join(traceback.format_exception(error))
             print(f"marlbench: {journal.folder} failed: {why}", file=sys.stderr)
-            journal.write_failed(why, trace)
+            journal.write_failed(f"{why}; {LESS}" if is_full(error) else why, trace)
+            return ExitCode.GPU_FULL if is_full(error) else ExitCode.FAILED
     except Superseded:
         return ExitCode.SUPERSEDED
     except OSError as unsaid:

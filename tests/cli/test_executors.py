@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from marlbench.installation import pip_install
 from tests.cli.conftest import Call
+
+with suppress(ImportError):  # not within a test: it resets logging, and absl's handler would then
+    import submitit  # noqa: F401 - close what pytest captures
 
 SMALL = ["run", "--algo", "tiny", "--suite", "probe", "--task", "two_step", "--preset", "smoke"]
 SBATCH = """#!/bin/bash

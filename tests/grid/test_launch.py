@@ -18,14 +18,18 @@ from marlbench.store import create
 
 
 def grid_of(
-    results: Path, presets: Sequence[str] = ("paper",), sets: Sequence[str] = (), **request: Any
+    results: Path,
+    presets: Sequence[str] = ("paper",),
+    sets: Sequence[str] = (),
+    resources: Resources | None = None,
+    **request: Any,
 ) -> Grid:
     catalogue = load_catalogue()
     overrides = [parse_set(text) for text in sets]
     plan = make_plan(
         catalogue, Request(["tiny"], "skirmish", presets=presets, overrides=overrides, **request)
     )
-    return prepare(plan, results, catalogue.executor("local"), Resources())
+    return prepare(plan, results, catalogue.executor("local"), resources or Resources())
 
 
 def said(grid: Grid) -> str:
@@ -45,6 +49,19 @@ def test_days_without_a_gpu_are_warned_of_with_the_preset_to_take(
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert warning not in said(grid_of(tmp_path))
     assert "GPU, 1 at a time" in said(grid_of(tmp_path))
+
+
+@pytest.mark.usefixtures("tiny")
+def test_that_memory_decides_how_many_share_a_gpu_is_announced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("marlbench.grid.slots.cores", lambda: 8)
+    granted = Resources(runs_per_gpu="auto")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    lines = said(grid_of(tmp_path, resources=granted))
+    assert "GPU, one run each, then as many as its memory allows, 8 at most, 1 thread each" in lines
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert "CPU, 8 at a time" in said(grid_of(tmp_path, resources=granted))
 
 
 @pytest.mark.usefixtures("tiny")

@@ -49,6 +49,15 @@ def test_a_running_run_says_to_what_its_replay_grows(tmp_path: Path, gib: float,
     assert line.endswith(f"seed 0  2k of 400k steps, 60 s to go{said}")
 
 
+def test_a_running_run_says_what_it_took_of_its_gpu(tmp_path: Path) -> None:
+    spec = RunSpec(suite="smacv2", task="protoss_5_vs_5", algorithm="qmix", label="qmix", seed=0)
+    journal = store.Journal(store.create(tmp_path, spec))
+    journal.write_progress({"env_steps": 2000, "gpu_free_gib": 23.0, "gpu_peak_gib": 2.54})
+    (_, line, _) = overview(tmp_path)
+    journal.close()
+    assert line.endswith("2k of 400k steps, took 2.5 GiB of its GPU")
+
+
 def test_a_run_that_diverged_says_where_and_in_which_number(tmp_path: Path) -> None:
     spec = RunSpec(suite="smacv2", task="protoss_5_vs_5", algorithm="qmix", label="qmix", seed=0)
     journal = store.Journal(store.create(tmp_path, spec))
@@ -90,7 +99,8 @@ def test_a_script_reads_every_run_with_its_duration(tmp_path: Path) -> None:
     journal = store.Journal(store.run_folder(tmp_path, spec))
     row = {"step": 400_000, "metrics": {"win": 0.25}, "wall": {"seconds": 61.5, "attempt": 1}}
     journal.append_evaluation({"kind": "curve", **row})
-    journal.append_evaluation({"kind": "final", **row, "wall": {"seconds": 90.0, "attempt": 1}})
+    row |= {"metrics": {"win": 0.75}, "wall": {"seconds": 90.0, "attempt": 1}}
+    journal.append_evaluation({"kind": "final", **row})
     journal.write_done({"env_steps": 400_000})
     journal.close()
     first, *others = json.loads(as_json(tmp_path))
@@ -102,7 +112,7 @@ def test_a_script_reads_every_run_with_its_duration(tmp_path: Path) -> None:
         0,
     )
     assert (first["status"], first["env_steps"], first["seconds"]) == ("done", 400_000, 90.0)
-    assert first["metrics"] == {"win": 0.25}
+    assert first["metrics"] == {"win": 0.75}  # as in a report: the final evaluation
     assert [each["status"] for each in others] == ["waiting", "waiting"]
     assert json.loads(as_json(tmp_path, {"label": ["mappo"]}))[0]["algorithm"] == "mappo"
     assert "took 90 s" in "\n".join(overview(tmp_path))

@@ -50,6 +50,13 @@ def test_it_renders_and_nothing_is_wider_than_the_window(
     assert wide
 
 
+def test_what_tests_say_is_seen_without_scrolling(page: Page, file: Path) -> None:
+    page.open(file)
+    said = "document.querySelector('table.comparisons').parentElement"
+    assert page.run(f"{said}.innerText").count("no test: runs do not say") == 5
+    assert page.run(f"{said}.scrollWidth - {said}.clientWidth") == 0
+
+
 def test_without_scripts_everything_is_there(page: Page, file: Path) -> None:
     page.send("Emulation.setScriptExecutionDisabled", value=True)
     page.open(file)
@@ -100,7 +107,7 @@ def test_the_pointer_tells_mean_interval_and_seeds(page: Page, file: Path) -> No
     page.point(*place)
     said = page.run("document.querySelector('#hover').innerText")
     assert said.startswith("at 10,000")
-    assert "DMAWM 100.0 n=3" in said  # no seed differs: no interval
+    assert "DMAWM 100.0 [96.9, 100.0] n=3" in said  # the bound that 96 episodes give
     assert said.count("n=3") == 6
     page.point(1, 1)
     assert page.run("document.querySelector('#hover')") is None

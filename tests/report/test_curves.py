@@ -150,6 +150,19 @@ def test_a_label_that_was_trained_for_longer_is_a_dashed_level_line(
     assert [text.get_text() for text in axis.texts] == ["mappo, 30k steps", "qmix"]
 
 
+def test_long_names_leave_the_lines_room_and_are_not_cut_off(results: Path, record: Record) -> None:
+    for label in ("qmix-gamma=0.9-learning_rate=0.0005-hidden=128", "mat"):
+        record(label, 0, [1.0, 2.0])
+        record(label, 0, [1.0, 2.0], task="mpe/spread")
+    figure = draw(the_cells(results))
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        assert axis.get_position().width > 0.15
+        for name in axis.texts:
+            assert name.get_window_extent().x1 <= figure.bbox.x1
+    assert {len(name.get_text()) for name in figure.axes[0].texts} == {20, 3}
+
+
 def test_a_label_looks_the_same_in_every_panel(results: Path, record: Record) -> None:
     record("mat", 0, [1.0, 2.0])
     record("qmix", 0, [1.0, 2.0])

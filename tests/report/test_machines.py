@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from marlbench.report import Wanted, write
 from marlbench.report.evaluations import worked
-from marlbench.report.machines import at_once, crowd
+from marlbench.report.machines import Crowd, at_once, crowd
 from marlbench.report.selection import material
 from tests.report.conftest import Record
 
@@ -44,10 +45,10 @@ def test_how_many_were_under_way_at_once(
     assert at_once(stretches) == expected
 
 
-def worked_at(folder: Path, host: str, minutes: tuple[int, int]) -> None:
-    """Let a recorded run have worked on a host between two minutes."""
+def worked_at(folder: Path, host: str, minutes: tuple[int, int], gpu: str | None = None) -> None:
+    """Let a recorded run have worked on a host, and a GPU, between two minutes."""
     made = json.loads((folder / "provenance.json").read_text())
-    (folder / "provenance.json").write_text(json.dumps(made | {"host": host}))
+    (folder / "provenance.json").write_text(json.dumps(made | {"host": host, "gpu": gpu}))
     rows = [json.loads(line) for line in (folder / "eval.jsonl").read_text().splitlines()]
     for row, minute in zip(rows, minutes, strict=True):
         row["wall"] |= at(minute)["wall"]
@@ -62,10 +63,11 @@ def test_labels_that_shared_a_machine_are_marked_against_wall_clock(
     worked_at(record("mat", 0, [0.0, 1.0]), "b", (5, 15))
     worked_at(record("mat", 1, [0.0, 1.0]), "b", (16, 20))
     found = crowd(material([results], Wanted()).cells)
-    assert {label: count for (_, _, label), count in found.items()} == {
-        "qmix": 2,
-        "mappo": 2,
-        "mat": 1,
+    assert {(at.parent.name, at.name): beside for at, beside in found.items()} == {
+        ("qmix", "seed_0"): Crowd(machine=2),
+        ("mappo", "seed_0"): Crowd(machine=2),
+        ("mat", "seed_0"): Crowd(),
+        ("mat", "seed_1"): Crowd(),
     }
     page = write(results, results / "report").page.read_text()
     clock = page.split('id="curves-clock-0"')[1].split("</figure>")[0]
@@ -74,6 +76,23 @@ def test_labels_that_shared_a_machine_are_marked_against_wall_clock(
     assert "mat</text>" in clock
     assert "up to 2 at once" in clock
     assert "∥" not in steps
+
+
+def test_labels_that_shared_a_gpu_are_marked_otherwise(results: Path, record: Record) -> None:
+    worked_at(record("qmix", 0, [0.0, 1.0]), "a", (0, 10), "GPU-1")
+    worked_at(record("mappo", 0, [0.0, 1.0]), "a", (5, 15), "GPU-1")
+    worked_at(record("mat", 0, [0.0, 1.0]), "a", (5, 15), "GPU-2")
+    worked_at(record("mat", 1, [0.0, 1.0]), "b", (5, 15), "GPU-3")
+    page = write(results, results / "report").page.read_text()
+    clock = page.split('id="curves-clock-0"')[1].split("</figure>")[0]
+    assert "qmix ∥∥</text>" in clock
+    assert "mappo ∥∥</text>" in clock
+    assert "mat ∥</text>" in clock
+    assert (
+        "∥: runs that shared their machine, up to 3 at once; ∥∥: their GPU too, up to 2 at once"
+    ) in clock
+    times = re.findall(r">(\d+ s[^<]*)<", page.split(">Runs<")[1])
+    assert [time.partition(" s")[2] for time in times] == [" ∥∥", " ∥", "", " ∥∥"]
 
 
 def test_where_nobody_shared_nothing_is_said(results: Path, record: Record) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import shlex
 from collections.abc import Callable
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from marlbench.overrides import parse_set
 from marlbench.report import Section, Wanted, write
 from marlbench.report.sections import Part
 
@@ -169,8 +173,47 @@ def test_runs_are_listed_with_the_command_that_makes_them_again(
         "marlbench run --algo qmix --suite skirmish --task 3m --preset quick --seed 3 "
         "--set qmix.gamma=0.9 --set run.steps=1000"
     ) in text
+    assert "--label" not in text  # it is spelt
     (link,) = [each["href"] for each in page.all("a") if "film" in str(each["href"])]
     assert (results / "report" / str(link).replace("%3D", "=")).exists()
+
+
+def test_the_command_has_the_label_that_the_user_chose_and_values_as_they_are_read(
+    results: Path, record: Record
+) -> None:
+    changes = {"double": True, "layers": [64, 32], "target": None, "mixer": "5"}
+    folder = record("qmix-wide", 0, [1.0, 2.0], algorithm="qmix", config=changes, changes=changes)
+    spec = json.loads((folder / "spec.json").read_text())
+    spec["origins"] = {f"algorithm.{key}": "--set" for key in changes}
+    (folder / "spec.json").write_text(json.dumps(spec | {"presets": ["quick"]}))
+    text, _ = page_of(results)
+    (said,) = re.findall("Again: <code>(.*?)</code>", text)
+    words = shlex.split(html.unescape(said))
+    assert words[-2:] == ["--label", "wide"]
+    told = [parse_set(word) for before, word in pairwise(words) if before == "--set"]
+    assert {each.key.removeprefix("qmix."): each.value for each in told} == changes
+
+
+def test_a_run_that_diverged_did_so_where_it_says(results: Path, record: Record) -> None:
+    folder = record("qmix", 0, [1.0], ended="diverged")
+    facts = {"env_steps": 108, "number": "loss is nan"}
+    reason = "diverged at 108 env steps: loss is nan"
+    failure = {"reason": reason, "traceback": "", "diverged": facts}
+    (folder / "FAILED").write_text(json.dumps(failure))
+    record("qmix", 1, [1.0, 2.0])
+    text, _ = page_of(results)
+    assert "seed 0 diverged at 108 of 10000 env steps (loss is nan)." in text
+
+
+def test_names_that_are_cut_stay_apart(results: Path, record: Record) -> None:
+    record("mappo", 0, [1.0, 2.0])
+    record("mappo-far", 0, [1.0, 2.0, 3.0], algorithm="mappo")
+    names = {"mappo": "MAPPO (as published, 600 steps)", "mappo-far": "MAPPO (for long, 600 steps)"}
+    text, _ = page_of(results, wanted=Wanted(names=names))
+    written = re.findall(r'class="name"[^>]*>(?:<title>[^<]*</title>)?([^<]*)</text>', text)
+    cut = {each for each in written if "…" in each}
+    assert "MAPPO (… steps)" not in cut
+    assert {"MAPPO (as publ…", "MAPPO (for lon…"} <= cut
 
 
 def test_a_report_of_what_was_asked_says_what_it_left_out(results: Path, record: Record) -> None:

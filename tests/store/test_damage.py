@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import shutil
 import warnings
 from collections.abc import Callable
@@ -158,3 +159,17 @@ def test_the_report_is_written_beside_a_damaged_run(
     damaged(finished, tmp_path / "results", name, DAMAGES["says '{}\\n'"])
     page = write(tmp_path / "results", tmp_path / "out").page
     assert "linear" in page.read_text()
+
+
+@pytest.mark.parametrize("moment", ['"2026-11-29T18:31:69+00:00"', '"2026-11-29T18:31:09"', "7"])
+@pytest.mark.parametrize("name", ["events.jsonl", "eval.jsonl"])
+def test_a_time_that_is_none_is_found(
+    finished: Path, tmp_path: Path, name: str, moment: str
+) -> None:
+    def no_time(path: Path) -> None:
+        path.write_text(re.sub(r'"time": ?"[^"]*"', f'"time": {moment}', path.read_text(), count=1))
+
+    damaged(finished, tmp_path / "results", name, no_time)
+    with pytest.warns(UserWarning, match=rf" is left out, .*{name}, row 1: wall.time: "):
+        (record,) = store.runs(tmp_path / "results")
+    assert record.spec.seed == SEEDS[1]

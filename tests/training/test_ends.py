@@ -68,6 +68,8 @@ def test_a_run_ends_with_episodes_that_no_point_has_played(tmp_path: Path) -> No
     curve = {seed for row in record.evaluations() for seed in row["seeds"]}
     assert curve.isdisjoint(final["seeds"])
     assert "sampled" not in final
+    told = record.progress or {}  # the end of a run is told by what a report says of it
+    assert told["scores"]["return"] == record.metrics[0].text(final["metrics"]["return"])
     assert [row["kind"] for row in record.evaluations()] == ["curve"] * 4
 
 

@@ -19,7 +19,8 @@ def slot_names(resources: Resources) -> list[str]:
 
 def run(folders: Sequence[Path], resources: Resources, watcher: Watcher) -> Outcome:
     """Play the runs of these folders in the slots of this machine."""
-    return Scheduler(slots(resources, len(folders)), watcher).run(folders)
+    by_memory = resources.runs_per_gpu == "auto"
+    return Scheduler(slots(resources, len(folders)), watcher, by_memory=by_memory).run(folders)
 
 
 LOCAL = Executor("local", "child processes on this machine, on its GPUs or cores", run, slot_names)

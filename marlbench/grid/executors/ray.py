@@ -205,20 +205,29 @@ def rooms(
     living = [each for each in nodes if each["Alive"]]
     on_gpus = resources.device != "cpu" and any(_count(each, "GPU") for each in living)
     left = math.inf if resources.workers is None else resources.workers - taken
-    found = []
+    found, shared = [], _runs_per_gpu(resources)
     for each in living:
-        fit = _count(each, "GPU") * resources.runs_per_gpu
+        fit = _count(each, "GPU") * shared
         fit = fit if on_gpus else _count(each, "CPU") // resources.threads
         places = int(min(fit, left))
         if each["NodeID"] in there or places < 1:
             continue
         left -= places
-        part = places / resources.runs_per_gpu if on_gpus else 0
+        part = places / shared if on_gpus else 0
         cpus = min(places * resources.threads, _count(each, "CPU"))
         where = each["NodeManagerAddress"]
         gpu = part if part < 1 else math.ceil(part)
         found.append(Room(each["NodeID"], where, places, gpu, cpus))
     return found
+
+
+def _runs_per_gpu(resources: Resources) -> int:
+    """Give the runs that share a GPU; UserError for `auto`: Ray is told their parts beforehand."""
+    if resources.runs_per_gpu == "auto":
+        raise UserError(
+            "--executor ray deals out parts of GPUs that are known beforehand: --runs-per-gpu N"
+        )
+    return resources.runs_per_gpu
 
 
 def _count(each: dict[str, Any], resource: str) -> int:
@@ -230,7 +239,7 @@ def _actor(ray: ModuleType, room: Room, resources: Resources) -> Any:
 
     there = NodeAffinitySchedulingStrategy(node_id=room.number, soft=False)
     options = {"num_cpus": room.cpus, "num_gpus": room.gpus, "scheduling_strategy": there}
-    shared = resources.runs_per_gpu if room.gpus else 0
+    shared = _runs_per_gpu(resources) if room.gpus else 0
     return ray.remote(Node).options(**options).remote(room.places, shared)
 
 

@@ -187,7 +187,7 @@ def _settings(resources: Resources) -> Settings:
 def _runs(settings: Settings, resources: Resources) -> int:
     """Give the runs at a time of an allocation; raises UserError if nothing says how many."""
     if settings.gpus:
-        fit = settings.gpus * resources.runs_per_gpu
+        fit = _fit(settings, resources)
         return min(resources.workers or fit, fit)
     if resources.device == "cuda":
         raise UserError("run.device is cuda, but no GPU is asked for: --set slurm.gpus=1 or more")
@@ -197,6 +197,19 @@ def _runs(settings: Settings, resources: Resources) -> int:
             "or --set slurm.gpus=N"
         )
     return resources.workers or max(1, (settings.cpus or 1) // resources.threads)
+
+
+def _fit(settings: Settings, resources: Resources) -> int:
+    """Give the runs that the GPUs of an allocation take; where memory decides, at most."""
+    if resources.runs_per_gpu != "auto":
+        return settings.gpus * resources.runs_per_gpu
+    most = settings.cpus // resources.threads if settings.cpus else resources.workers
+    if most is None:
+        raise UserError(
+            "--executor slurm --runs-per-gpu auto: how many cores is an allocation to have? "
+            "--set slurm.cpus=N, or --workers N for at most so many runs"
+        )
+    return max(1, most)
 
 
 def parameters(settings: Settings, resources: Resources) -> dict[str, Any]:

@@ -120,7 +120,7 @@ def test_decoding_with_a_cache_gives_the_references_log_probs(oracle: Oracle, ki
         whole = agent.decoder(chosen, representation)  # (16, A, U)
     assert torch.equal(decoded, chosen)
     cached = torch.stack(seen, 1)  # (16, A, U)
-    close(cached, whole, rtol=0, atol=5e-7)  # a unit in the last place of logits of size 4
+    close(cached, whole, rtol=0, atol=1e-6)  # two units in the last place of logits of size 4
     masked = cached.masked_fill(~torch.from_numpy(step.avail), -1e10).log_softmax(-1)
     close(log_prob(masked, chosen), flat(oracle, f"{kind}/action_log_probs"))
 

@@ -255,7 +255,7 @@ def test_a_copy_goes_on_in_mid_episode_after_it_was_pickled() -> None:
 def test_a_copy_that_no_seed_decides_is_cut_where_it_was_pickled() -> None:
     env = make(QUICK, deterministic=False)
     copies = SyncVectorEnv(lambda: make(QUICK, deterministic=False), 1)
-    copies.resume([pickle.loads(pickle.dumps(env))], batched(play(env, 7, 3)[-1]))
+    copies.resume([pickle.dumps(env)], batched(play(env, 7, 3)[-1]))
     step = copies.step(np.zeros((1, 8), np.int64), np.zeros(1, np.int64))
     assert (step.last.item(), step.terminal.item()) == (True, False)
     assert step.info["crashed"].item()
