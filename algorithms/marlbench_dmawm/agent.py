@@ -134,6 +134,8 @@ class Dmawm:
         """Train the model alone, so that the policy's first lessons are not noise."""
         if self.model.agent.images and self.config.centre_images:
             self.model.agent.centre(self.replay.arrays["obs"][: self.replay.written])
+        if not self.model.agent.images and self.config.small_rewards:
+            self.model.measure(self.replay.arrays["reward"][: self.replay.written])
         for _ in range(self.config.pretrain):
             self.train_model(self.sample_batch())
 
@@ -145,7 +147,11 @@ class Dmawm:
         rollout = imagine(self.model, self.policy.actor, start, self.config.horizon, self.generator)
         advantage, target = advantages(self.policy.critic, rollout, self.config, self.spec)
         metrics = self.policy.learn(rollout.batch(advantage, target), self.generator)
-        imagined = {"imagined_reward": rollout.reward.mean(), "imagined_value": target.mean()}
+        unit = self.model.reward_unit
+        imagined = {
+            "imagined_reward": unit * rollout.reward.mean(),
+            "imagined_value": unit * target.mean(),
+        }
         return model_metrics | metrics | imagined
 
     def sample_batch(self) -> Batch:

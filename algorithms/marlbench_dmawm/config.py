@@ -86,6 +86,8 @@ class Config(AlgorithmConfig):
     """Adam's epsilon for the world model [code]."""
     model_grad_norm: float = Field(default=100.0, gt=0)
     """Gradient norm at which the model is clipped [paper, Table 2; code: 1000]."""
+    small_rewards: float = Field(default=0.0, ge=0)
+    """Weight in Eq. 6 of rewards far below a bin, in a unit of theirs; 0: as all others [ours]."""
 
     # Where observations are pictures
     eyes: Literal["cells", "deep"] = "cells"

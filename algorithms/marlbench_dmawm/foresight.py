@@ -40,7 +40,8 @@ def foresee(
             there = drawn(rng, cont.shape, h.device) < cont
         # an episode goes on for the team; where agents end one by one, for whoever is left
         goes_on = cont.amax(-1) if ends(model.config) else cont.mean(-1)  # (B,)
-        seen, reward = model.agent.as_seen(env.decode(h, z)), model.twohot.mean(env.reward(context))
+        seen = model.agent.as_seen(env.decode(h, z))
+        reward = model.reward_unit * model.twohot.mean(env.reward(context))
         rows.append((seen, reward, goes_on, env.avail(context).sigmoid()))
     obs, rewards, conts, avail = (
         torch.stack(each).cpu().numpy() for each in zip(*rows, strict=True)

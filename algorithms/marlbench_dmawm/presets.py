@@ -35,6 +35,7 @@ QUICK: dict[str, Any] = {
     "decoder_units": 128,
     "bins": 127,
     "beta_dec": 10.0,
+    "small_rewards": 5.0,
     "model_lr": 3e-3,
     "horizon": 8,
     "rollouts": 128,

@@ -42,6 +42,11 @@ class TwoHot(nn.Module):
         exact = torch.cat([-half.flip(0), half.new_zeros(1), half])
         self.register_buffer("bins", exact.float(), persistent=False)  # (bins,)
 
+    @property
+    def first(self) -> float:
+        """The first bin above 0."""
+        return float(self.bins[len(self.bins) // 2 + 1])
+
     def mean(self, logits: Tensor) -> Tensor:
         """Expected value (...).
 

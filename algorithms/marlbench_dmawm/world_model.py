@@ -11,7 +11,10 @@ Equation 6 prints the reward term twice; the second is read as the continuation'
 
 from dataclasses import dataclass
 
+import numpy as np
+import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec
@@ -37,16 +40,30 @@ class States:
 class WorldModel(nn.Module):
     """Both modules and their common objective."""
 
+    reward_unit: Tensor
+    """() what heads and critic count rewards in: 1, or the mean size of small ones."""
+
     def __init__(self, config: Config, spec: EnvSpec) -> None:
         super().__init__()
         self.config = config
         self.agent = AgentModule(config, spec)
         self.environment = EnvironmentModule(config, spec)
         self.twohot = TwoHot(config.bins)
+        self.register_buffer("reward_unit", torch.ones(()), persistent=config.small_rewards > 0)
         # A picture's thousands of squared errors drown the reward, which few steps bring.
         images = self.agent.images
         self.weight_obs = config.image_obs if images else 1.0
         self.weight_reward = config.image_reward if images else 1.0
+
+    def measure(self, rewards: NDArray[np.float32]) -> None:
+        """Count rewards from now on in the mean size of these (...), zeros aside, if it is small.
+
+        Small is nearer to 0 than to the first bin: of such a reward two-hot's cross-entropy learns
+        next to nothing, as nearly all that it is said stands on the bin at 0.
+        """
+        sizes = np.abs(rewards[rewards != 0])
+        if len(sizes) and sizes.mean() < self.twohot.first / 2:
+            self.reward_unit.fill_(float(sizes.mean()))
 
     def observe(self, batch: Batch, uniform: Tensor | None) -> States:
         """The states that the agents reach on a batch, from uniforms (T, B, A, K) [Eq. 1].
@@ -73,7 +90,9 @@ class WorldModel(nn.Module):
             for name, term in terms.items()
             for w in [weights.get(name, batch.seen)]
         }
-        decoder = self.weight_obs * means["obs"] + self.weight_reward * means["reward"]
+        small = self.reward_unit < 1
+        weight_reward = torch.where(small, c.small_rewards, self.weight_reward)
+        decoder = self.weight_obs * means["obs"] + weight_reward * means["reward"]
         decoder = decoder + means["cont"] + means["avail"]
         kl = c.beta_dyn * means["dyn"] + c.beta_rep * means["rep"]
         return kl + c.beta_dec * decoder, means
@@ -102,7 +121,7 @@ class WorldModel(nn.Module):
         )  # (T, B, A, U)
         return {
             "obs": error.square().flatten(3).sum(-1),
-            "reward": self.twohot.loss(env.reward(context), batch.reward),
+            "reward": self.twohot.loss(env.reward(context), batch.reward / self.reward_unit),
             "cont": F.binary_cross_entropy_with_logits(
                 cont, batch.cont.to(cont.dtype), reduction="none"
             ),

@@ -62,6 +62,7 @@ NEUTRAL = {
     "pretrain": 0,
     "image_obs": 1.0,
     "image_reward": 1.0,
+    "small_rewards": 0.0,
     "share_reward": False,
     "bootstrap_timeouts": True,
 }
