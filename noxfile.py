@@ -136,7 +136,7 @@ def bench(session: nox.Session) -> None:
         session.run("python", f"benchmarks/{script}.py", env={"OMP_NUM_THREADS": "1"})
 
 
-RUN = "run --algo dmawm --suite skirmish --seeds 2 --preset quick"
+RUN = "run --algo dmawm,mappo --suite skirmish --task 5v6 --preset quick --steps 10000 --seeds 1"
 """What the README begins with."""
 
 
