@@ -29,7 +29,10 @@ class ExitCode(IntEnum):
 
 
 def leave(code: int) -> NoReturn:
-    """End this process now, whatever threads an environment has left running in it."""
+    """End this process now, whatever threads an environment has left running in it.
+
+    No handler of `atexit` runs: what must go with a process may not wait for one.
+    """
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # an environment may have closed it
             stream.flush()

@@ -7,11 +7,12 @@ differs between processes and builds, so that a seed alone decides nothing. The 
 
 from __future__ import annotations
 
-import atexit
 import hashlib
 import os
 import shutil
+import stat
 import tempfile
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -33,16 +34,29 @@ def sorted_folder(installed: Path) -> Path:
         parent = cache_folder()
         parent.mkdir(parents=True, exist_ok=True)
         return placed(source, patch, parent / name)
-    except OSError:  # nothing can be kept here: a copy for this process alone
-        own = Path(tempfile.mkdtemp(prefix="marlbench-"))
-        atexit.register(shutil.rmtree, own, ignore_errors=True)
-        return placed(source, patch, own / name)
+    except OSError:
+        return placed(source, patch, temporary_folder() / name)
 
 
 def cache_folder() -> Path:
     """Give the user's folder for what can be made again."""
     kept = os.environ.get("XDG_CACHE_HOME")
     return (Path(kept) if kept else Path.home() / ".cache") / "marlbench"
+
+
+def temporary_folder() -> Path:
+    """Give this user's folder where nothing can be kept: one for all processes, however they end.
+
+    What stands at its place and is another's, or open to others, is not used: then one is made
+    that only this process knows.
+    """
+    place = Path(tempfile.gettempdir()) / f"marlbench-{os.getuid()}"
+    with suppress(FileExistsError):
+        place.mkdir(mode=0o700)
+    facts = place.lstat()
+    ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid()
+    private = not facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return place if ours and private else Path(tempfile.mkdtemp(prefix="marlbench-"))
 
 
 def digest(source: Path, patch: str) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 from marlbench.sinks import Followed, Sink
 
+PATIENCE = 20.0
+"""Seconds that a run may take to begin, less than sinks have when a grid ends: the log says why."""
+
 
 class WandbRun:
     """Logs to one run, which goes on under the same id."""
@@ -24,7 +27,9 @@ class WandbRun:
             config=dict(run.settings),
             dir=place,
             reinit="create_new",
-            settings=wandb.Settings(silent=True, console="off", x_disable_stats=True),
+            settings=wandb.Settings(
+                silent=True, console="off", x_disable_stats=True, init_timeout=PATIENCE
+            ),
         )
         self._run.define_metric("env_steps")
         self._run.define_metric("*", step_metric="env_steps")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from heapq import heapify, heappop, heappush
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal
 
 from marlbench.config import RunSpec
@@ -40,6 +42,8 @@ class Row:
     """Unix time at which its worker was started."""
     took: float | None = None
     """Seconds from there to its end; None: not yet, or another process played it."""
+    _version: tuple[int, int] | None = None
+    """Of the `progress.json` that was read last: it is replaced, never written into."""
 
     @property
     def name(self) -> str:
@@ -81,9 +85,13 @@ class Row:
         return max(0.0, whole - (time.time() - self.began if self.state == "running" else 0.0))
 
     def read(self) -> None:
-        """Look at its `progress.json` again."""
+        """Look at its `progress.json` again, and read it if it is another."""
+        file = self.folder / "progress.json"
         with suppress(OSError, ValueError):
-            self.progress = json.loads((self.folder / "progress.json").read_bytes())
+            facts = file.stat()
+            version = facts.st_mtime_ns, facts.st_ino
+            if version != self._version:
+                self.progress, self._version = json.loads(file.read_bytes()), version
         if self.progress.get("time", 0.0) < self.began:
             self.progress |= EARLIER
 
@@ -142,21 +150,36 @@ class Board:
         if not still or not known:
             return None
         running = [row for row in still if row.state == "running"]
-        free = [row.left(*_typical(row, known)) for row in running]
+        means = _means(known)
+        free = [row.left(*_typical(row, means)) for row in running]
         heapify(free)  # when each slot falls free
         for row in (row for row in still if row.state != "running"):
             begins = heappop(free) if len(free) >= self.slots else 0.0
-            heappush(free, begins + row.left(*_typical(row, known)))
+            heappush(free, begins + row.left(*_typical(row, means)))
         return max(free)
 
 
-def _typical(row: Row, known: Sequence[Row]) -> tuple[float, float]:
+def _likeness(row: Row) -> tuple[tuple[str, ...], ...]:
+    """Give what a run is of, the narrowest first: runs of its label and task, its label, any."""
+    label = row.spec.label
+    return (label, row.spec.row), (label,), ()
+
+
+def _means(known: Iterable[Row]) -> dict[tuple[str, ...], tuple[float, float]]:
+    """Give mean length and start-up in seconds of the known runs of every likeness."""
+    alike: defaultdict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
+    for row in known:
+        for likeness in _likeness(row):
+            alike[likeness].append((row.lasts() or 0.0, row.startup))
+    return {
+        likeness: (fmean(lasts for lasts, _ in told), fmean(startup for _, startup in told))
+        for likeness, told in alike.items()
+    }
+
+
+def _typical(row: Row, means: Mapping[tuple[str, ...], tuple[float, float]]) -> tuple[float, float]:
     """Give the mean length and start-up in seconds of the runs most like this one."""
-    label = [each for each in known if each.spec.label == row.spec.label]
-    cell = [each for each in label if each.spec.row == row.spec.row]
-    like = cell or label or known
-    lengths = [each.lasts() or 0.0 for each in like]
-    return sum(lengths) / len(like), sum(each.startup for each in like) / len(like)
+    return next(means[likeness] for likeness in _likeness(row) if likeness in means)
 
 
 def duration(seconds: float | None) -> str:

@@ -19,7 +19,9 @@ from marlbench.grid.board import Board, Row, count, duration, score, stop_heard
 __all__ = ["LiveView"]
 
 REDRAW = 0.4
-"""Seconds between two pictures."""
+"""Seconds between two pictures, at least."""
+SHARE = 0.01
+"""Of a core that pictures may take: those of many runs come less often."""
 FRAME = 5
 """Lines of the picture that are neither runs nor their troubles."""
 TROUBLES = 4
@@ -86,9 +88,11 @@ class LiveView:
     def tick(self) -> None:
         """Draw, if it is time."""
         if time.monotonic() >= self._due:
-            self._due = time.monotonic() + REDRAW
+            began = time.process_time()
             self.board.refresh()
             self._live.update(self.picture(), refresh=True)
+            spent = time.process_time() - began
+            self._due = time.monotonic() + max(REDRAW, spent / SHARE)
 
     def picture(self) -> RenderableType:
         """Give heading, table of runs, what memory they take, and the failures."""

@@ -15,10 +15,12 @@ __all__ = ["PlainView"]
 class PlainView:
     """A line when a run starts or ends, and one per running run every so often."""
 
-    def __init__(self, board: Board, every: float = 20.0) -> None:
+    def __init__(self, board: Board, every: float = 20.0, look: float = 1.0) -> None:
+        """Say every so many seconds how far runs are, and look so often at their files."""
         self.board = board
-        self.every = every
+        self.every, self.look = every, look
         self._due = time.monotonic() + every
+        self._next_look = 0.0
         self._told = False
         self._warned = False
         self._planned: set[Path] = set()
@@ -48,6 +50,9 @@ class PlainView:
 
     def tick(self) -> None:
         """Say how far every running run is, if it is time."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + self.look
         self.board.refresh()
         self._tell_length()
         self._tell_memory()

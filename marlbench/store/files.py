@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from pydantic_core import from_json
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -168,13 +170,24 @@ def printable(value: Any) -> Any:
 
 def _parsed(text: bytes, place: str) -> dict[str, Any]:
     try:
-        document: dict[str, Any] = json.loads(text)
+        document: dict[str, Any] = _loaded(text)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{place}: {error}") from error
     if not isinstance(document, dict):
         raise ValueError(f"{place}: a document of names and values was expected")
     # JSON allows control characters as \uXXXX alone, and what is beyond ASCII as it is
     return document if text.isascii() and b"\\u" not in text else printable(document)
+
+
+def _loaded(text: bytes) -> Any:
+    """Parse JSON in less than half of the time that the standard library takes.
+
+    What this refuses is left to the library: it reads halves of surrogate pairs, which it writes.
+    """
+    try:
+        return from_json(text)
+    except ValueError:
+        return json.loads(text)
 
 
 def truncate(path: Path, size: int) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +16,12 @@ from marlbench.errors import UserError
 from marlbench.following.follower import Follower
 from marlbench.following.start import require_sink
 from marlbench.sinks import Sink
+from marlbench.store import read
 from tests.following.test_follower import ENDED, evaluate, played, update
 
 SINKS = {sink.name: sink for sink in marlbench_sinks()}
+NOWHERE = {"WANDB_BASE_URL": "http://127.0.0.1:9", "WANDB_API_KEY": 40 * "a"}
+"""A server that nobody runs."""
 
 
 def handed_on(sink: Sink, results: Path) -> Path:
@@ -44,6 +50,47 @@ def test_tensorboard_reads_the_events(tmp_path: Path) -> None:
         if "train/loss" in events.Tags()["scalars"]:
             found += [(each.step, each.value) for each in events.Scalars("train/loss")]
     assert sorted(found) == [(10, 1.0), (20, 0.5), (30, pytest.approx(1 / 3))]
+
+
+def test_a_grid_is_followed_by_tensorboard_to_its_end(tmp_path: Path) -> None:
+    accumulator = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", exc_type=ImportError
+    )
+    asked = "--algo ippo --suite probe --task two_step --preset smoke --seeds 1 --workers 1"
+    command = [sys.executable, "-P", "-m", "marlbench", "run", *asked.split()]
+    command += ["--results", str(tmp_path), "--sink", "tensorboard"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+    assert "has not got everything" not in run.stdout
+    (folder,) = tmp_path.glob("*/*/*/seed_0")
+    events = accumulator.EventAccumulator(str(folder / "sinks" / "tensorboard"))
+    events.Reload()
+    record = read(folder)
+    updates = [each.step for each in events.Scalars("train/seconds")]
+    assert updates == [row["env_steps"] for row in record.training()]
+    points = [(each.step, each.value) for each in events.Scalars("eval/return")]
+    assert points == [
+        (row["step"], pytest.approx(row["metrics"]["return"])) for row in record.evaluations()
+    ]
+    assert len(events.Scalars("final/return")) == 1
+
+
+def test_wandb_that_cannot_be_reached_is_said_in_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("wandb")
+    journal = played(tmp_path / "results", 1, 2)
+    journal.close()
+    code = (
+        "import sys; from marlbench.following import process, weights_and_biases as wandb; "
+        "wandb.PATIENCE = 2.0; sys.exit(process.main(['wandb']))"
+    )
+    env = {**os.environ, **NOWHERE, "HOME": str(tmp_path)}
+    command = [sys.executable, "-P", "-c", code]
+    followed = f"{journal.folder}\n\n"
+    told = subprocess.run(command, input=followed, env=env, capture_output=True, text=True)
+    assert told.returncode == 1
+    said = [line for line in told.stderr.splitlines() if str(journal.folder) in line]
+    assert len(said) == 1
+    assert said[0].startswith(f"wandb: {journal.folder}: CommError: ")
+    assert said[0].endswith("; again in 5 s")
 
 
 def test_wandb_keeps_an_offline_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from io import StringIO
 from pathlib import Path
@@ -16,6 +15,7 @@ from marlbench.grid.board import Board
 from marlbench.grid.live import LiveView
 from marlbench.grid.memory import REMEDY
 from marlbench.grid.plain import PlainView
+from marlbench.store.files import replace_json
 
 
 def board_of(folder: Path, labels: list[str], slots: int = 2, seeds: int = 1) -> Board:
@@ -39,7 +39,7 @@ def board_of(folder: Path, labels: list[str], slots: int = 2, seeds: int = 1) ->
 def write(folder: Path, **progress: Any) -> None:
     """Be a worker that tells its progress."""
     document = {"time": time.time(), "phase": "training", "eta_s": None}
-    (folder / "progress.json").write_text(json.dumps(document | progress))
+    replace_json(folder / "progress.json", document | progress, durable=False)
 
 
 def screen(board: Board, width: int, height: int) -> list[str]:
@@ -125,6 +125,51 @@ def test_time_to_go_counts_the_runs_that_wait(tmp_path: Path) -> None:
     assert board.eta() == pytest.approx(240, abs=30)
 
 
+def test_progress_that_did_not_change_is_not_read_again(tmp_path: Path) -> None:
+    board = board_of(tmp_path, ["dmawm"])
+    (folder,) = board.rows
+    row = board.started(folder, 1)
+    write(folder, env_steps=10)
+    board.refresh()
+    before = row.progress
+    board.refresh()
+    assert row.progress is before
+    write(folder, env_steps=10)
+    board.refresh()
+    assert row.progress is not before
+
+
+def test_the_time_to_go_of_many_runs_takes_no_more_for_each(tmp_path: Path) -> None:
+    def seconds(runs: int) -> float:
+        board = board_of(tmp_path / str(runs), ["dmawm"], slots=64, seeds=runs)
+        for row in list(board.rows.values())[::2]:
+            row.state, row.progress = "done", {"elapsed_s": 100.0}
+        taken = []
+        for _ in range(3):
+            began = time.process_time()
+            assert board.eta() == pytest.approx(runs / 2 / 64 * 100, abs=100)
+            taken.append(time.process_time() - began)
+        return min(taken)
+
+    assert seconds(1600) < 10 * seconds(400)  # with runs compared in pairs it was 16 times
+
+
+def test_pictures_of_many_runs_come_less_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    board = board_of(tmp_path, ["dmawm"], seeds=64)
+    paper = StringIO()
+    with LiveView(board, Console(file=paper, force_terminal=True, width=100, height=70)) as view:
+        view.tick()
+        now, drawn = time.monotonic(), len(paper.getvalue())
+        monkeypatch.setattr(time, "monotonic", lambda: now + 0.6)
+        view.tick()
+        assert len(paper.getvalue()) == drawn
+        monkeypatch.setattr(time, "monotonic", lambda: now + 60.0)
+        view.tick()
+        assert len(paper.getvalue()) > drawn
+
+
 def test_time_to_go_knows_start_up_what_is_played_already_and_runs_of_other_labels(
     tmp_path: Path,
 ) -> None:
@@ -180,7 +225,7 @@ def test_the_speed_of_an_earlier_worker_is_not_shown(tmp_path: Path) -> None:
 def test_a_pipe_gets_plain_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     board = board_of(tmp_path, ["dmawm"], seeds=2)
     first, second = board.rows
-    view = PlainView(board, every=0)
+    view = PlainView(board, every=0, look=0)
     view.started(first, 1)
     write(
         first, env_steps=2000, steps_per_s=50.4, eta_s=7960, elapsed_s=40, scores={"return": "3.50"}
@@ -208,7 +253,7 @@ def test_a_length_of_no_time_is_not_told(
 ) -> None:
     board = board_of(tmp_path, ["dmawm"], seeds=2)
     first, second = board.rows
-    view = PlainView(board)
+    view = PlainView(board, look=0)
     view.started(first, 1)
     view.started(second, 1)
     write(first, elapsed_s=0.0)
@@ -222,7 +267,7 @@ def test_a_run_that_another_process_finished_has_no_duration(
 ) -> None:
     board = board_of(tmp_path, ["dmawm"])
     (folder,) = board.rows
-    view = PlainView(board)
+    view = PlainView(board, look=0)
     view.retrying(folder, "being played by another process", 5.0)
     write(folder, env_steps=400_000, scores={"return": "1.00"})
     view.finished(folder, None)
@@ -234,7 +279,7 @@ def test_a_pipe_is_told_once_to_what_a_replay_grows(
 ) -> None:
     board = board_of(tmp_path, ["dmawm", "small", "elsewhere"])
     large, small, silent = board.rows
-    view = PlainView(board)
+    view = PlainView(board, look=0)
     for folder in board.rows:
         view.started(folder, 1)
     view.tick()
@@ -253,7 +298,7 @@ def test_environments_are_told_beside_the_replays_and_count_with_them(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     board = board_of(tmp_path, ["dmawm", "qmix"])
-    view = PlainView(board)
+    view = PlainView(board, look=0)
     for folder, replay in zip(board.rows, (2.0, 0.0), strict=True):
         view.started(folder, 1)
         write(folder, replay_gib=replay, copies_gib=16.0, free_gib=30.0)
@@ -273,7 +318,7 @@ def test_what_an_earlier_worker_planned_is_not_told(
     board = board_of(tmp_path, ["dmawm"])
     (folder,) = board.rows
     write(folder, replay_gib=9.8, free_gib=5.0, time=time.time() - 100)
-    view = PlainView(board)
+    view = PlainView(board, look=0)
     view.started(folder, 1)
     view.tick()
     assert "GiB" not in capsys.readouterr().out + "\n".join(screen(board, 80, 24))
@@ -284,7 +329,7 @@ def test_replays_that_do_not_fit_together_are_warned_of_once_with_the_remedy(
 ) -> None:
     board = board_of(tmp_path, ["dmawm"], slots=3, seeds=4)
     folders = list(board.rows)
-    view = PlainView(board)
+    view = PlainView(board, look=0)
     for folder in folders[:3]:
         view.started(folder, 1)
     for folder, free in zip(folders[:2], (20.0, 11.0), strict=True):

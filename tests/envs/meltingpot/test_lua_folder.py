@@ -6,6 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from importlib.resources import files
 from importlib.util import find_spec
@@ -154,14 +155,31 @@ def test_who_comes_second_takes_the_first_ones_copy(
     assert [file.name for file in place.iterdir()] == ["theirs"]
 
 
-def test_where_nothing_can_be_kept_the_copy_is_this_process_own(
+def test_where_nothing_can_be_kept_all_processes_of_a_user_share_one_copy(
     installed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     copy = lua_folder.sorted_folder(installed)
     assert (copy / lua_folder.FIRST).is_file()
-    assert not copy.is_relative_to(tmp_path / "file")
+    lua_folder.sorted_folder.cache_clear()
+    assert lua_folder.sorted_folder(installed) == copy
+    assert [path.name for path in copy.parent.iterdir()] == [copy.name]
+    assert copy.parent == tmp_path / f"marlbench-{os.getuid()}"
+
+
+def test_a_temporary_folder_that_others_may_write_into_or_lead_elsewhere_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    place = lua_folder.temporary_folder()
+    place.chmod(0o777)
+    assert lua_folder.temporary_folder() != place
+    place.rename(tmp_path / "theirs")
+    (tmp_path / "theirs").chmod(0o700)
+    place.symlink_to(tmp_path / "theirs")
+    assert lua_folder.temporary_folder() != place
 
 
 def contents(folder: Path) -> dict[str, str]:
