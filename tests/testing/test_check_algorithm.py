@@ -38,7 +38,7 @@ def failures(algorithm: Algorithm) -> dict[str, Verdict]:
 def test_a_good_learner_keeps_every_promise() -> None:
     verdicts = check_algorithm(linear.algorithm)
     assert [each for each in verdicts if not each.passed] == []
-    assert len(verdicts) == 16
+    assert len(verdicts) == 17
 
 
 class Spy(Linear):
@@ -97,6 +97,7 @@ class Whisper(Linear):
 @pytest.mark.parametrize("learner", [Spy, StateSpy, Gossip, Whisper])
 def test_a_communicator_declared_decentralised_is_caught(learner: type[Linear]) -> None:
     found = failures(offered(learner))
+    found.pop("plays images of any size", None)  # two of them hear numbers alone
     assert list(found) == ["execution is as declared"]
     assert "depends on what other agents see" in found["execution is as declared"].detail
 
