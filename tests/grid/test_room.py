@@ -113,6 +113,7 @@ def test_a_run_that_meets_a_full_disk_goes_on_to_the_very_rows(disk: Path, tmp_p
         assert rows(short / name) == rows(whole / name)
 
 
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX's, once a test has loaded it
 def test_a_limit_on_files_is_no_failure_of_the_run(tmp_path: Path) -> None:
     """As a quota of the disk, for whoever may not mount one."""
     spec = small_spec()

@@ -180,6 +180,7 @@ os._exit(0)
         os.kill(child, signal.SIGKILL)
 
 
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # JAX's, once a test has loaded it
 def test_a_forked_child_does_not_write(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     pid = os.fork()
