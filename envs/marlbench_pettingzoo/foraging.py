@@ -69,7 +69,12 @@ class Foraging:
         return self._env
 
     def reset(self, seed: int) -> Step:
-        """Begin the episode that this seed decides."""
+        """Begin the episode that this seed decides.
+
+        Players stand nowhere first: food is not laid where one stood at the end of the last one.
+        """
+        for player in self._env.players:
+            player.position = None
         observations, _ = self._env.reset(seed=seed)
         return replace(self._arrival(observations, 0.0), first=True)
 

@@ -172,3 +172,13 @@ def test_listing_the_suites_imports_no_simulator_and_building_prints_nothing() -
         [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize("task", ["Foraging-5x5-2p-1f-coop", "Foraging-8x8-2p-2f-coop"])
+def test_where_food_lies_does_not_depend_on_the_episode_before(task: str) -> None:
+    played = Foraging(task)
+    for seed in range(20):
+        step = played.reset(seed)
+        assert np.array_equal(step.obs, Foraging(task).reset(seed).obs)
+        for time in range(seed % 7):
+            played.step(np.array([(1 + time) % 5, time * seed % 5]))
