@@ -18,6 +18,7 @@ AUTHORS: dict[str, Any] = {
 
 QUICK: dict[str, Any] = {
     "warmup": 1000,
+    "train_every": 16,
     "pretrain": 300,
     "buffer": 50_000,
     "batch": 32,
@@ -37,11 +38,12 @@ QUICK: dict[str, Any] = {
     "beta_dec": 10.0,
     "small_rewards": 5.0,
     "model_lr": 3e-3,
-    "horizon": 8,
+    "horizon": 4,
     "rollouts": 128,
     "gamma": 0.95,
     "epochs": 3,
     "minibatch": 512,
+    "entropy_coef": 0.02,
     "actor_lr": 7e-4,
     "critic_lr": 1e-3,
     "policy_units": 128,
@@ -66,7 +68,7 @@ PICTURES: dict[str, Any] = {
     "centre_images": True,
     "image_obs": 0.05,
     "image_reward": 10.0,
-    "entropy_coef": 0.02,
+    "horizon": 8,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
