@@ -38,7 +38,11 @@ class Followed:
 
 
 class Writer(Protocol):
-    """Takes the rows of one run; may raise whatever a network raises, and is then opened anew."""
+    """Takes the rows of one run; may raise whatever a network raises, and is then opened anew.
+
+    A row counts as handed on once `log` has returned. What a writer then still holds, as those do
+    that upload in the background, is lost if its process is killed before `close`.
+    """
 
     def log(self, values: Mapping[str, float], env_steps: int, time: float) -> None:
         """Take numbers by name (`eval/win`, `train/loss`), of so many env steps, at a Unix time."""

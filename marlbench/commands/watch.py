@@ -18,6 +18,7 @@ from marlbench.plugin import Suite
 from marlbench.store import read_spec
 from marlbench.store.folder import CHECKPOINTS, SPEC
 from marlbench.store.kept import chosen
+from marlbench.store.reading import read
 
 __all__ = ["film_run"]
 
@@ -100,12 +101,30 @@ def check_playable(catalogue: Catalogue, folder: Path, of: str) -> Suite:
     suite = catalogue.suite(spec.suite)
     require_installed(suite)
     if not any((folder / CHECKPOINTS).glob("*.json")):
-        raise UserError(f"{folder} has no checkpoint yet: marlbench status says how far it is")
+        raise UserError(f"{folder} {without_checkpoint(folder)}")
     try:
         chosen(folder, of)
     except ValueError as error:
         raise UserError(str(error)) from error
     return suite
+
+
+def without_checkpoint(folder: Path) -> str:
+    """Say why a run has no checkpoint, and what can be done; raises UserError for a damaged one."""
+    try:
+        record = read(folder)
+    except ValueError as error:
+        raise UserError(f"{folder} cannot be read: {error}") from error
+    reason = " ".join(str((record.failure or {}).get("reason", "no reason was left")).split())
+    if record.status == "diverged":
+        return (
+            f"{reason}; that was before its first checkpoint: name another run (marlbench status)"
+        )
+    if record.status == "failed":
+        return f"failed before its first checkpoint ({reason}): the same marlbench run tries again"
+    if record.status == "done":
+        return "is done and its checkpoints are gone: play it again, with another --results"
+    return "has no checkpoint yet: marlbench status says how far it is"
 
 
 def spec_of(folder: Path) -> RunSpec:

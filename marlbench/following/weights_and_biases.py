@@ -1,4 +1,9 @@
-"""Weights & Biases: a run each in the project `marlbench`; WANDB_MODE=offline needs no network."""
+"""Weights & Biases: a run each in the project `marlbench`; WANDB_MODE=offline needs no network.
+
+wandb uploads in the background and tells nobody when a row has arrived. So rows count as handed on
+before they are uploaded; those that it still had when it was killed are in its own files below
+`sinks/wandb` in the run's folder, and `wandb sync` uploads them.
+"""
 
 from __future__ import annotations
 

@@ -27,6 +27,8 @@ __all__ = ["section"]
 WIDTH, HEIGHT = 460.0, 250.0
 SHOWN = 6
 """Pictures at most, so that the page stays small."""
+UNBROKEN = "\N{NON-BREAKING HYPHEN}"
+"""So that a browser breaks no line within `9-16`."""
 GUESSES = {"last_seen": "last seen", "mean": "mean"}
 COLUMNS = {
     "reward_r2": "R2",
@@ -37,7 +39,7 @@ CAPTION = (
     "Squared error of observations that are imagined, in units of what the agent's mean "
     "observation would get: below 1 the model knows more. Dotted: the last observation seen, in "
     "the same unit. Thin: single agents. Fresh episodes, true actions, z of the prior, at the "
-    "last point of the curve; means over seeds."
+    "last point of the curve; means over seeds. What is above the axis runs along its top."
 )
 
 
@@ -87,7 +89,7 @@ def render(material: Material, out: Path) -> Part:
     head, rows = _table(models, said)
     page = [
         *(each.html() for each in figures),
-        table(head, rows),
+        table([each.replace("-", UNBROKEN) for each in head], rows),
         f'<p class="faint">{escape(NOTE)}</p>',
     ]
     page += [_shown(said[model.cell.label][0], model.cell, path) for model, path in pictures]

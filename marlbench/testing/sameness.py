@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from marlbench.plugin import ReplayBuffer
+from marlbench.plugin import ReplayBuffer, Step
+from marlbench.vecenv.synchronous import stack
 
 
 def difference(one: Any, other: Any, place: str = "state") -> str | None:
@@ -36,6 +37,18 @@ def difference(one: Any, other: Any, place: str = "state") -> str | None:
     if type(one) is type(other) and is_dataclass(one):
         return difference(_fields(one), _fields(other), place)
     return None if _leaf(one) == _leaf(other) else place
+
+
+def step_difference(
+    one: list[Step], other: list[Step], observations_only: bool = False
+) -> str | None:
+    """Give the first place at which two sequences of steps differ exactly, None if they do not."""
+    names = ["obs"] if observations_only else [f.name for f in fields(Step) if f.name != "info"]
+    both = [[[getattr(step, name) for name in names] for step in steps] for steps in (one, other)]
+    infos = [[stack([step]).info for step in steps] for steps in (one, other)]
+    return difference(both[0], both[1], f"[time][{', '.join(names)}]") or difference(
+        infos[0], infos[1], "info"
+    )
 
 
 def leaves(state: Any, place: str = "state") -> Iterator[tuple[str, Any]]:

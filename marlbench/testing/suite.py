@@ -5,7 +5,7 @@ from __future__ import annotations
 import pickle
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from marlbench.errors import one_line
 from marlbench.plugin import Config, Env, EnvSpec, Step, Suite
 from marlbench.testing.elsewhere import SEEDS, in_other_processes
-from marlbench.testing.sameness import difference
+from marlbench.testing.forgetting import compare_resets
+from marlbench.testing.sameness import step_difference
 from marlbench.testing.verdict import Check, Verdict, carry_out, require
 from marlbench.vecenv.checks import TAKEN_BACK, check_spec, check_step, check_win, won_key
 from marlbench.vecenv.random_play import random_actions, random_episode, random_steps
@@ -165,10 +166,10 @@ class TaskChecks:
             one = list(random_episode(env, seed))
             np.random.seed(seed)
             same = list(random_episode(other, seed))
-            place = _differ(one, same)
+            place = step_difference(one, same)
             require(place is None, f"two episodes of seed {seed} differ at {place}")
         one, other_seed = list(random_episode(env, 1)), list(random_episode(env, 2))
-        varied = _differ(one, other_seed, observations_only=True)
+        varied = step_difference(one, other_seed, observations_only=True)
         env.close()
         other.close()
         return "" if varied else "seeds 1 and 2 look the same: a deterministic task"
@@ -185,21 +186,17 @@ class TaskChecks:
             return f"not tried, what builds it cannot be sent there: {one_line(error)}"
         for there in in_other_processes(blob):
             for seed, one, other in zip(SEEDS, here, there, strict=True):
-                place = _differ(one, other)
+                place = step_difference(one, other)
                 require(place is None, f"in another process episode {seed} differs at {place}")
         return ""
 
     def reset_forgets(self) -> str:
-        """A reset in the middle of an episode begins the same one as a fresh copy's."""
-        fresh, used = self.make(), self.make()
-        for seed in range(3):
-            for _ in zip(range(3), random_episode(used, 50 + seed), strict=False):
-                pass
-            place = _differ(list(random_episode(fresh, seed)), list(random_episode(used, seed)))
-            require(place is None, f"after an episode that was left, the next differs at {place}")
-        fresh.close()
-        used.close()
-        return ""
+        """A reset begins the same episode, whatever was played before and wherever it was left."""
+        little, much = self.make(), self.make()
+        count = compare_resets(little, much)
+        little.close()
+        much.close()
+        return f"{count} seeds, after as many other episodes"
 
     def steps_are_kept(self) -> str:
         """The arrays of a step that was given do not change afterwards."""
@@ -209,7 +206,7 @@ class TaskChecks:
             steps.append(step)
             copies.append(pickle.loads(pickle.dumps(step)))
         env.close()
-        place = _differ(steps, copies)
+        place = step_difference(steps, copies)
         require(place is None, f"a step is written over later: {place}")
         return ""
 
@@ -222,7 +219,7 @@ class TaskChecks:
                 step = env.step(random_actions(env.spec, step, rng))
         twin = pickle.loads(pickle.dumps(env))
         rest = [list(random_steps(each, step, np.random.default_rng(6))) for each in (env, twin)]
-        place = _differ(rest[0], rest[1])
+        place = step_difference(rest[0], rest[1])
         require(place is None, f"a copy that was pickled goes on otherwise at {place}")
         env.close()
         return f"{len(rest[0])} steps were left"
@@ -237,7 +234,7 @@ class TaskChecks:
                 pictures.append(render(self.suite, rendered))
         except NotImplementedError as error:  # of a suite that does not know its tasks
             return f"not drawn: {error}"
-        place = _differ(steps, list(random_episode(plain, 4)))
+        place = step_difference(steps, list(random_episode(plain, 4)))
         require(place is None, f"an episode that is drawn differs at {place}")
         shape = pictures[0].shape
         require(len(shape) == 3 and shape[2] == 3, f"a picture is {shape}")
@@ -279,7 +276,7 @@ class TaskChecks:
         alone = [env.reset(int(seed)) for env, seed in zip(singles, seeds, strict=True)]
         rng, ended = np.random.default_rng(7), 0
         for time in range(2 * singles[0].spec.episode_limit + 2):
-            place = _differ(unstack(together), alone)
+            place = step_difference(unstack(together), alone)
             require(place is None, f"at time {time} copies differ from lone ones at {place}")
             actions = np.stack([random_actions(vector.spec, step, rng) for step in alone])
             seeds = seeds + count
@@ -315,13 +312,3 @@ def constant_episode(env: Env, actions: NDArray[np.float32]) -> Iterator[Step]:
             return
         step = env.step(actions)
         yield step
-
-
-def _differ(one: list[Step], other: list[Step], observations_only: bool = False) -> str | None:
-    """Give where two sequences of steps differ."""
-    names = ["obs"] if observations_only else [f.name for f in fields(Step) if f.name != "info"]
-    both = [[[getattr(step, name) for name in names] for step in steps] for steps in (one, other)]
-    infos = [[stack([step]).info for step in steps] for steps in (one, other)]
-    return difference(both[0], both[1], f"[time][{', '.join(names)}]") or difference(
-        infos[0], infos[1], "info"
-    )

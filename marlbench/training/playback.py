@@ -5,13 +5,14 @@ The film of a checkpoint that was evaluated shows the very episodes of that eval
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from marlbench.plugin import Step
 from marlbench.training import evaluation
 from marlbench.vecenv.checks import CheckedVectorEnv
 from marlbench.vecenv.single import build_single, render
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from marlbench.config import RunSpec
-    from marlbench.plugin import Agent, EnvSpec, Step, Suite
+    from marlbench.plugin import Agent, Env, EnvSpec, Suite
 
 
 @dataclass(frozen=True)
@@ -36,11 +37,54 @@ class Frame:
     """Whether the episode ends with it."""
 
 
+class OneOfMany:
+    """A `VectorEnv` of which one copy is played; the others show and are told nothing else.
+
+    The learner acts on as many as the evaluation had, so that it draws and rounds as it did there.
+    """
+
+    def __init__(self, make: Callable[[], Env], num_envs: int) -> None:
+        """Build the one that is played."""
+        self._played = SyncVectorEnv(make, 1)
+        self.num_envs, self.spec = num_envs, self._played.spec
+        self.copy = 0
+        """Which one it is, to be changed before a reset."""
+
+    @property
+    def played(self) -> Env | None:
+        """The environment itself; None after a crash."""
+        return self._played.envs[0]
+
+    def reset(self, seeds: NDArray[np.int64]) -> Step:
+        """Begin the episode of its seed, of seeds (E,)."""
+        return self._everywhere(self._played.reset(self._own(seeds)))
+
+    def step(self, actions: NDArray[Any], seeds: NDArray[np.int64]) -> Step:
+        """Play its joint action of (E, A, *), or begin the episode of its seed."""
+        return self._everywhere(self._played.step(self._own(actions), self._own(seeds)))
+
+    def close(self) -> None:
+        """Free what the simulator holds."""
+        self._played.close()
+
+    def _own(self, values: NDArray[Any]) -> NDArray[Any]:
+        return values[self.copy : self.copy + 1]
+
+    def _everywhere(self, step: Step) -> Step:
+        """Give its step (1, ...) as every copy's, (E, ...)."""
+        arrays = {each.name: getattr(step, each.name) for each in fields(step)}
+        info = {name: self._repeated(values) for name, values in arrays.pop("info").items()}
+        return Step(**{name: self._repeated(each) for name, each in arrays.items()}, info=info)
+
+    def _repeated(self, values: NDArray[Any] | None) -> Any:
+        return None if values is None else np.repeat(values, self.num_envs, 0)
+
+
 def copies_of(spec: RunSpec, suite: Suite) -> CheckedVectorEnv:
-    """Build the copies that evaluate a run, each of which can be drawn."""
+    """Build what stands for the copies that evaluate a run; the one that plays can be drawn."""
     config = suite.config(**spec.suite_config)
     make = partial(build_single, suite, spec.task, config)
-    return CheckedVectorEnv(SyncVectorEnv(make, evaluation.num_envs(spec.run.evaluation)))
+    return CheckedVectorEnv(OneOfMany(make, evaluation.num_envs(spec.run.evaluation)))
 
 
 @dataclass(frozen=True)
@@ -58,14 +102,15 @@ class Playback:
     def frames(self, episodes: int) -> Iterator[Frame]:
         """Give the frames of the first episodes, one episode after another.
 
-        All copies play, and anew for every episode: so no more than one picture is held.
+        Its copy plays anew for every episode: so there is one copy and no more than one picture.
         """
         copies = self.env.inside
-        assert isinstance(copies, SyncVectorEnv)
+        assert isinstance(copies, OneOfMany)
         for number in range(episodes):
             copy, turn = number % self.env.num_envs, number // self.env.num_envs
+            copies.copy = copy
             said = f"episode {number + 1}" if episodes > 1 else ""
-            camera = Camera(self.suite, copies, copy)
+            camera = Camera(self.suite, copies)
             statistics = EpisodeStatistics(self.env.spec, self.env.num_envs)
             for step in episode(self.steps(), copy, turn, statistics):
                 if (picture := camera()) is not None:
@@ -82,11 +127,10 @@ class Playback:
 def episode(
     steps: Iterator[Step], copy: int, turn: int, statistics: EpisodeStatistics
 ) -> Iterator[Step]:
-    """Give the steps of a copy's episode of this turn, those of all copies being played."""
+    """Give the steps of a copy's episode of this turn, those before it being played too."""
     ended = 0
     for step in steps:
-        if not step.first.all():
-            statistics.add(step)
+        statistics.add(step)
         if ended == turn:
             yield step
         ended += bool(step.last[copy])
@@ -117,15 +161,15 @@ def outcome(step: Step, copy: int, spec: EnvSpec) -> str:
 
 
 class Camera:
-    """Draws one of the copies; after a crash there is none, and the last picture stays."""
+    """Draws the copy that plays; after a crash there is none, and the last picture stays."""
 
     _picture: NDArray[np.uint8] | None = None
 
-    def __init__(self, suite: Suite, copies: SyncVectorEnv, copy: int) -> None:
-        self._suite, self._copies, self._copy = suite, copies, copy
+    def __init__(self, suite: Suite, copies: OneOfMany) -> None:
+        self._suite, self._copies = suite, copies
 
     def __call__(self) -> NDArray[np.uint8] | None:
         """Give the picture (height, width, 3); None as long as there was no copy."""
-        if (env := self._copies.envs[self._copy]) is not None:
+        if (env := self._copies.played) is not None:
             self._picture = render(self._suite, env)
         return self._picture

@@ -90,8 +90,11 @@ class Progress:
         }
 
     def _rate(self, env_steps: int) -> float | None:
-        """Give recent env steps per second of training; None until updates were timed."""
-        if len(self._stamps) < 2:
+        """Give recent env steps per second of training; None until updates were timed.
+
+        None too as long as the updates that were timed are all of one env step.
+        """
+        if len(self._stamps) < 2 or env_steps <= self._stamps[0][1]:
             return None
         clock, steps = self._stamps[0]
         return (env_steps - steps) / (self._training_clock() - clock)

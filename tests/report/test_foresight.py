@@ -73,6 +73,9 @@ def test_means_over_seeds_of_the_last_point_are_shown(modelled: Path, tmp_path: 
         "0.90",
         "2",
     ]
+    assert [
+        f"<th scope=col>R2 {a}\N{NON-BREAKING HYPHEN}{a + 1}" in page for a in (1, 3, 5)
+    ] == 3 * [True]
     twin = page.split('id="foresight"')[1].split("</figure>")[0]
     # errors 0.1 and 0.2 times the steps ahead; the last step is known of one agent alone
     for k in range(HORIZON):

@@ -200,6 +200,35 @@ class Haunted(Broken):
         return replace(step, state=step.state + np.float32(self.total))
 
 
+class Residue(Synthetic):
+    """Shows now and then, for a moment, that the episode before was played to its end."""
+
+    ended = False
+
+    def reset(self, seed: int) -> Step:
+        """Begin, with seeds of one kind otherwise than after an episode that was left."""
+        step, ended = super().reset(seed), self.ended
+        self.ended = False
+        return replace(step, obs=step.obs + np.float32(ended and seed % 4 == 2 and seed > 2))
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Play, and keep the end in mind."""
+        step = super().step(actions)
+        self.ended = step.last
+        return step
+
+
+class FirstWorld(Synthetic):
+    """Keeps to the world that its first seed laid out."""
+
+    first: int | None = None
+
+    def reset(self, seed: int) -> Step:
+        """Begin where the first episode began."""
+        self.first = seed if self.first is None else self.first
+        return super().reset(self.first)
+
+
 class OneBuffer(Broken):
     """Gives the same array every time."""
 
@@ -234,6 +263,8 @@ class Forgetful(Broken):
         (Ghosts, "the dead stay dead", "not zero"),
         (Unseeded, "the seed decides", "two episodes of seed 0 differ at"),
         (Haunted, "a reset forgets", "differs at"),
+        (Residue, "a reset forgets", "that of seed 6 differs at [time][obs"),
+        (FirstWorld, "a reset forgets", "that of seed 0 differs at"),
         (OneBuffer, "steps are not written over", "written over"),
         (Forgetful, "copies go on mid-episode", "goes on otherwise"),
     ],

@@ -17,13 +17,14 @@ from PIL import Image
 from marlbench.config import RunSpec
 from marlbench.host import load_catalogue
 from marlbench.installation import pip_install
-from marlbench.plugin import Step
+from marlbench.plugin import Env, Step
 from marlbench.store import create, files, run_folder
 from marlbench.testing import synthetic
 from marlbench.training import film, playback, watch, worker
 from marlbench.training.checkpoint import newest_agent
 from marlbench.training.playback import Frame
 from marlbench.training.replay_segments import Damaged
+from marlbench.vecenv.single import build_single, render
 from tests import linear
 from tests.training.small_runs import small_spec
 
@@ -85,6 +86,23 @@ def test_the_filmed_episodes_are_those_of_the_last_evaluation(battle: Path) -> N
     assert len(filmed) == sum(row["lengths"]) + 4  # every step, and where each begins
     assert filmed[0].picture.shape == filmed[-1].picture.shape
     assert newest_agent(battle)[1] == 300
+
+
+def test_a_film_builds_one_copy_however_many_evaluated(battle: Path) -> None:
+    built: list[Env] = []
+
+    def make(task: str, config: Any) -> Env:
+        built.append(build_single(SUITE, task, config))
+        return built[-1]
+
+    spec = battle_spec()
+    suite = replace(SUITE, build=make, build_vector=None)
+    suite = replace(suite, render=lambda env: render(SUITE, env))
+    agent, env = agent_of(battle, spec), playback.copies_of(spec, suite)
+    filmed = list(playback.Playback(agent, env, suite, spec, spec.run.steps).frames(4))
+    row = files.read_rows(battle / "eval.jsonl")[-2]
+    assert len(filmed) == sum(row["lengths"]) + 4
+    assert (len(built), env.num_envs) == (1, 3)
 
 
 def test_the_agent_to_be_filmed_comes_without_its_replay(battle: Path, tmp_path: Path) -> None:
@@ -161,6 +179,22 @@ def test_an_episode_that_crashes_ends_there_with_its_last_picture() -> None:
     assert [frame.picture[0, 0, 0] for frame in filmed] == [0, 1, 2, 2]
     assert filmed[-1].caption.endswith("crashed")
     assert [frame.last for frame in filmed] == [False, False, False, True]
+
+
+def test_episodes_that_all_end_at_their_limit_are_filmed_one_after_another() -> None:
+    calm = synthetic.Sizes(death=0.0, end=0.0)
+    suite = replace(
+        synthetic.suite,
+        build=lambda task, config: synthetic.Synthetic(calm),
+        render=lambda env: np.full((2, 2, 3), env._time, np.uint8),
+    )
+    spec = small_spec()  # 4 episodes in 3 copies
+    env = playback.copies_of(spec, suite)
+    agent = linear.algorithm.build(linear.Config(), env.spec, 0, "cpu")
+    filmed = list(playback.Playback(agent, env, suite, spec, 0).frames(4))
+    limit = env.spec.episode_limit
+    assert [frame.picture[0, 0, 0] for frame in filmed] == 4 * [*range(limit + 1)]
+    assert filmed[-1].caption.startswith(f"episode 4   step {limit}   ")
 
 
 def moving(count: int, broken: bool = False) -> Iterator[Frame]:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
-from marlbench.plugin import Env, Step, Suite
+from marlbench.plugin import Config, Env, Step, Suite
+from marlbench.testing import check_suite
 from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.single import build_single
 from marlbench_pettingzoo import LBF_TASKS, MPE_TASKS, importing, marlbench_suites
 from marlbench_pettingzoo.foraging import Foraging
+from marlbench_pettingzoo.replayed import Replayed
 
 SUITES: dict[str, Suite] = {suite.name: suite for suite in marlbench_suites()}
 ALL = [("mpe", task) for task in MPE_TASKS] + [("lbf", task) for task in LBF_TASKS]
@@ -182,3 +186,22 @@ def test_where_food_lies_does_not_depend_on_the_episode_before(task: str) -> Non
         assert np.array_equal(step.obs, Foraging(task).reset(seed).obs)
         for time in range(seed % 7):
             played.step(np.array([(1 + time) % 5, time * seed % 5]))
+
+
+class Remembering(Foraging):
+    """Foraging as lbforaging itself begins it: players still stand where they stood."""
+
+    def reset(self, seed: int) -> Step:
+        """Begin, with food nowhere that one of them stood."""
+        observations, _ = self.inside.reset(seed=seed)
+        return replace(self._arrival(observations, 0.0), first=True)
+
+
+@pytest.mark.parametrize("task", LBF_TASKS)
+def test_the_check_sees_food_that_is_not_laid_where_players_stood(task: str) -> None:
+    def build(task: str, config: Config) -> Env:
+        return Replayed(partial(Remembering, task))
+
+    found = check_suite(replace(SUITES["lbf"], build=build), task)
+    wrong = {each.name: each.detail for each in found if not each.passed}
+    assert "differs at [time][obs" in wrong["a reset forgets"]
