@@ -36,7 +36,8 @@ TURNS, LONG = 5, 10.0
 def measure(algorithm: Algorithm, size: str, agents: int, device: str) -> dict[str, float]:
     """Give milliseconds of each phase and of the step, ours and plain in turns.
 
-    `size` is one of `Phases.sizes`, or `quick`. `times` is how many times as long the plain step takes. On a GPU also the most MiB of ours.
+    `size` is one of `Phases.sizes`, or `quick`. `times` is how many times as long the plain step
+    takes. On a GPU also the most MiB of ours.
     """
     told = algorithm.phases
     assert told is not None, algorithm.name

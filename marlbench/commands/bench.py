@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from itertools import groupby, product
 from typing import TYPE_CHECKING
 
-from marlbench.bench.machine import machine
 from marlbench.errors import UserError, did_you_mean
 from marlbench.host import Catalogue, check_task
 from marlbench.needs import missing
@@ -78,10 +77,7 @@ def bench(catalogue: Catalogue, asked: Asked, as_json: bool) -> Iterator[str]:
         raise UserError(f"--device is cpu or cuda: got {asked.device!r}")
     catalogue.preset(asked.sizes)
     planned = list(plan(catalogue, asked))
-    gpu = name_of_gpu() if asked.device == "cuda" else ""
-    if asked.device == "cuda" and not gpu:
-        raise UserError("there is no GPU here that torch can use: --device cpu")
-    here = machine() | {"device": gpu or "cpu"}
+    here = machine(asked.device)
     if as_json:
         rows = [vars(measured(each)) for each in planned]
         yield json.dumps({"machine": here, "rows": rows}, indent=2)
@@ -163,20 +159,31 @@ def measured(planned: Measurement) -> Row:
         return Row(planned.part, planned.name, {}, lack)
     # so that a long measurement is seen to go on
     print(f"marlbench: {planned.part}: {planned.name}", file=sys.stderr)
-    command = [sys.executable, "-P", "-m", f"marlbench.bench.{planned.part}", *planned.arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    done = child(planned.part, planned.arguments)
     if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["it died"])[-1]
-        return Row(planned.part, planned.name, {}, last)
+        return Row(planned.part, planned.name, {}, last_line(done))
     return Row(planned.part, planned.name, json.loads(done.stdout.splitlines()[-1]))
 
 
-def name_of_gpu() -> str:
-    """Ask torch, which is loaded for it; empty where there is none."""
-    asked = "import torch; print(torch.cuda.get_device_name() if torch.cuda.is_available() else '')"
-    command = [sys.executable, "-c", asked]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+def machine(device: str) -> dict[str, str]:
+    """Ask a process, which may load torch for it; raises UserError where there is no GPU."""
+    done = child("machine", [device])
+    if done.returncode:
+        raise UserError(last_line(done))
+    said: dict[str, str] = json.loads(done.stdout)
+    return said
+
+
+def child(part: str, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run a module of the bench in a process of its own with one thread."""
+    command = [sys.executable, "-P", "-m", f"marlbench.bench.{part}", *arguments]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> str:
+    """Give what a child that failed said last."""
+    return (done.stderr.strip().splitlines() or ["it died"])[-1]
 
 
 def table(title: str, rows: list[Row]) -> Table:

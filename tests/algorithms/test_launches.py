@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from marlbench.host import load_catalogue
 from marlbench.testing.launches import Launches, launches
@@ -90,6 +91,48 @@ def test_dmawm_launches_no_more_at_papers_shapes() -> None:
     assert not counted.syncs + ppo.syncs
     assert counted.operations.total() <= MODEL_AND_IMAGINATION, counted.operations.most_common(8)
     assert ppo.operations.total() <= PPO, ppo.operations.most_common(8)
+
+
+class NoiseOnMeta(TorchFunctionMode):
+    """Makes on the device `meta` what is drawn, and what is made where a generator is.
+
+    Torch has no generators for it.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function of torch, without a generator."""
+        named = dict(kwargs or {})
+        named.pop("generator", None)
+        if "device" in named:
+            named["device"] = "meta"
+        return func(*args, **named)
+
+
+@pytest.mark.parametrize("name", ["dmawm", "mamba"])
+def test_a_training_step_runs_on_meta_where_every_read_raises(name: str) -> None:
+    """So nothing in it waits for numbers, whatever it would call to read them.
+
+    Plain gradient descent stands for Adam, of which torch has no fused form there.
+    """
+    trial = Subject.of(CATALOGUE.algorithms[name], None).trial()
+    trial.learn(updates=1)
+    agent: Any = trial.agent
+    for owner, network, optimiser in (
+        (agent, "model", "optimiser"),
+        (agent.policy, "actor", "actor_optimiser"),
+        (agent.policy, "critic", "critic_optimiser"),
+    ):
+        moved = getattr(owner, network).to("meta")
+        setattr(owner, optimiser, torch.optim.SGD(moved.parameters(), 1e-3))
+    agent.device = "meta"
+    metrics: dict[str, torch.Tensor] = {}
+    with NoiseOnMeta():
+        for _, found in agent.phases():
+            metrics |= found
+    assert len(metrics) > 10
+    assert {metric.device.type for metric in metrics.values()} == {"meta"}
+    with pytest.raises(RuntimeError, match="meta"):
+        float(metrics["model_loss"])
 
 
 @pytest.mark.parametrize(
