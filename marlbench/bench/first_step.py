@@ -22,5 +22,5 @@ def tell(*_: Any) -> Any:
 
 
 if __name__ == "__main__":
-    CheckedVectorEnv.step = tell  # type: ignore[method-assign]
+    CheckedVectorEnv.step = tell  # type: ignore[assignment,method-assign]
     sys.exit(worker.main(sys.argv[1:]))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -43,11 +42,14 @@ def measure(algorithm: Algorithm, size: str, agents: int, device: str) -> dict[s
     assert told is not None, algorithm.name
     sizes = {**told.sizes, "quick": told.quick}
     settings = overlay(algorithm.defaults, sizes[size])
-    config = algorithm.config(**settings | (told.on_cpu if device == "cpu" else {}))
+    settings |= dict(told.on_cpu) if device == "cpu" else {}
+    config = algorithm.config(**settings)
     ours = shown(algorithm.build, config, agents, device)
     plain = None if told.plain is None else shown(told.plain, config, agents, device)
-    steps, slow, begin, peak = [], [], time.perf_counter(), 0
-    while len(steps) < 2 or (len(steps) <= TURNS and time.perf_counter() - begin < LONG):
+    steps: list[dict[str, float]] = []
+    slow: list[dict[str, float]] = []
+    begin, peak = seconds(device), 0
+    while len(steps) < 2 or (len(steps) <= TURNS and seconds(device) - begin < LONG):
         forget_peak(device)
         steps.append(step_ms(ours, device))
         peak = max(peak, peak_bytes(device))

@@ -28,7 +28,7 @@ def test_every_part_runs_and_says_what_it_saw(tmp_path: Path) -> None:
         "qmix     metrics 0",
         "qmix-smoke: went on at env step 30, devices ['cpu', 'cpu']",
         ", plain step ms ",
-        "widths of smoke: curve after 0 env steps: return ",
+        "widths of smoke: curve after 0 env steps: win ",
         "left out: nothing",
         "wrong: nothing",
     ):
