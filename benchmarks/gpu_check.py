@@ -126,11 +126,11 @@ def reachable(place: Path) -> dict[str, str]:
     }
 
 
-def equality(check: Check) -> None:
+def equality(check: Check, keep: float) -> None:
     """Compare updates and actions; let runs that began on the CPU end on the GPU."""
     names = ["qmix"] if check.tiny else []
     title = f"the same updates on the CPU and on {check.device}"
-    check.run(title, 20, "marlbench.bench.devices", check.device, *names)
+    check.run(title, 20, "marlbench.bench.devices", check.device, *names, keep=keep)
     with tempfile.TemporaryDirectory() as results:
         learners = "qmix" if check.tiny else "dmawm,qmix,mappo"
         steps = (30, 60) if check.tiny else (300, 600)
@@ -138,7 +138,10 @@ def equality(check: Check) -> None:
             words = ["run", "--algo", learners, "--suite", "skirmish", "--preset", "smoke"]
             words += ["--seeds", "1", "--steps", str(until), "--results", results]
             words += ["--set", f"run.device={device}"]
-            check.run(f"runs on {device} up to {until} env steps", 20, "marlbench", *words)
+            title = f"runs on {device} up to {until} env steps"
+            check.run(title, 20, "marlbench", *words, keep=keep)
+        if title in check.skipped:
+            return
         for folder in sorted(Path(results).glob("*/*/*/seed_*")):
             check.say(f"  {folder.parent.name}: {went_on(check, folder)}")
 
@@ -274,7 +277,7 @@ def main() -> int:
         check = Check(options.device, options.tiny, options.minutes, sys.executable, environment)
         check.run("the machine", 5, "marlbench.bench.machine", options.device)
         if not check.wrong:
-            equality(check)
+            equality(check, keep=10.0 if check.tiny else 250.0)
             tables(check, keep=5.0 if check.tiny else 190.0)
             learning(check)
     check.say(f"left out: {', '.join(check.skipped) or 'nothing'}")
