@@ -28,7 +28,7 @@ __all__ = ["measure"]
 OBSERVED = 2000
 """Env steps that a learner is shown before its first training step."""
 COPIES = 8
-TURNS, LONG = 5, 10.0
+TURNS, LONG = 5, 5.0
 """Steps of each of which the median is taken, the first aside; after so many seconds no more."""
 
 
