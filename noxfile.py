@@ -129,11 +129,10 @@ def demo(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Seconds per update, per policy step and per env step, one thread; figures, not tests."""
+    """What learners, suites, runs and results cost on this machine; figures, not tests."""
     install(session, ".[mpe,lbf,smax,vmas,meltingpot]")
     session.run(*MELTINGPOT)
-    for script in ("value_learning", "on_policy", "mamba", "environments"):
-        session.run("python", f"benchmarks/{script}.py", env={"OMP_NUM_THREADS": "1"})
+    session.run("marlbench", "bench", *session.posargs)
 
 
 RUN = "run --algo dmawm,mappo --suite skirmish --task 5v6 --preset quick --steps 10000 --seeds 1"

@@ -18,7 +18,6 @@ from marlbench.cli_options import (
     ASuite,
     DryRun,
     Label,
-    Only,
     Presets,
     Results,
     RunsPerGpu,
@@ -210,17 +209,23 @@ def check(
 
 @app.command()
 def bench(
-    only: Only = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAMES", help="Parts, algorithms, suites, SUITE/TASK; else all."),
+    ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Small sizes, short play.")] = False,
+    preset: Annotated[str, typer.Option(help="Whose sizes learners have; else quick's.")] = "",
     device: Annotated[str, typer.Option(metavar="cpu|cuda", help="Of learners.")] = "cpu",
     json: Annotated[bool, typer.Option("--json", help="One object in place of tables.")] = False,
 ) -> None:
-    """Measure what learners and suites cost on this machine."""
+    """Measure what learners, suites, runs and results cost on this machine."""
+    from marlbench.commands.bench import Asked
     from marlbench.commands.bench import bench as lines
     from marlbench.commands.run import names
     from marlbench.host import load_catalogue
 
-    print_lines(lines(load_catalogue(), names("--only", only or []), quick, device, json))
+    asked = Asked(names("--only", only or []), quick, preset, device)
+    print_lines(lines(load_catalogue(), asked, json))
 
 
 @env.command("check")

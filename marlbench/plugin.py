@@ -20,6 +20,7 @@ import pluggy
 from marlbench.appearance import Appearance
 from marlbench.entries import Finding, Preset
 from marlbench.metrics import Metric, episode_return, win_rate
+from marlbench.phases import PhasedAgent, Phases
 from marlbench.plugin_config import AlgorithmConfig, Config
 
 if TYPE_CHECKING:
@@ -27,28 +28,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "API_VERSION",
-    "ActionKind",
-    "Agent",
-    "Algorithm",
-    "AlgorithmConfig",
-    "Appearance",
-    "Config",
-    "DrawingAgent",
-    "Env",
-    "EnvSpec",
-    "Finding",
-    "Metric",
-    "Preset",
-    "ReplayBuffer",
-    "SplitEnv",
-    "Step",
-    "Suite",
-    "VectorEnv",
-    "episode_return",
-    "hookimpl",
+    "API_VERSION", "ActionKind", "Agent", "Algorithm", "AlgorithmConfig", "Appearance", "Config",
+    "DrawingAgent", "Env", "EnvSpec", "Finding", "Metric", "PhasedAgent", "Phases", "Preset",
+    "ReplayBuffer", "SplitEnv", "Step", "Suite", "VectorEnv", "episode_return", "hookimpl",
     "win_rate",
-]
+]  # fmt: skip
 
 API_VERSION = 2
 """The contract of this page. A plugin module states the one it is for: `marlbench_api = 2`."""
@@ -301,6 +285,8 @@ class Algorithm:
     """Its name for readers, its place in tables and its look in figures."""
     wants_gpu: bool = False
     """Whether the paper's settings take days without a GPU, so that the host can say so."""
+    phases: Phases | None = None
+    """How its training step is timed by phase (`marlbench bench`); None: only as a whole."""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ Equations, tables and appendices are cited by the numbers of the anonymous revie
 
 from collections.abc import Iterable
 
-from marlbench.plugin import Agent, Algorithm, Appearance, EnvSpec, hookimpl
+from marlbench.plugin import Agent, Algorithm, Appearance, EnvSpec, PhasedAgent, Phases, hookimpl
 from marlbench.studies import Study
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.presets import PRESETS
@@ -19,6 +19,26 @@ def build(config: Config, spec: EnvSpec, seed: int, device: str) -> Agent:
     from marlbench_dmawm.agent import Dmawm
 
     return Dmawm(config, spec, seed, device)
+
+
+def build_plain(config: Config, spec: EnvSpec, seed: int, device: str) -> PhasedAgent:
+    """Import the learner's plain loops, which the bench compares it with."""
+    from marlbench_dmawm.plain import PlainDmawm
+
+    return PlainDmawm(config, spec, seed, device)
+
+
+PHASES = Phases(
+    sizes={"D=256": {"deter": 256}, "D=512": {}},
+    agents=(2, 5, 10, 25),
+    on_cpu={"batch": 1, "rollouts": 8},
+    quick={
+        "batch": 2, "length": 8, "horizon": 3, "rollouts": 8, "epochs": 1, "deter": 16, "heads": 4,
+        "units": 16, "decoder_units": 16, "policy_units": 16, "latents": 4, "classes": 4,
+    },
+    plain=build_plain,
+)  # fmt: skip
+"""The paper's loops and widths; on a CPU a sixteenth of its windows, 8 of its 1,024 rollouts."""
 
 
 @hookimpl
@@ -36,6 +56,7 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             appearance=Appearance("DMAWM", True, 30, "#B2182B", "solid", "circle"),
             presets=PRESETS,
             wants_gpu=True,
+            phases=PHASES,
         )
     ]
 

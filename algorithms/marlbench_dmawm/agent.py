@@ -6,6 +6,7 @@ that it then gives of the same windows [section 4.3], PPO on what was imagined [
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.latents import latent_kl, sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import COLUMNS, strip
+from marlbench.toolbox.ppo import ImaginedRollout
 from marlbench.toolbox.saving import Part, parts_of, restore, seeded, state_of
 from marlbench.toolbox.sequence_replay import SequenceReplay
 from marlbench.toolbox.training import descend, to_floats
@@ -141,18 +143,26 @@ class Dmawm:
 
     def train(self) -> dict[str, Tensor]:
         """One training step of the model and, in its imagination, of the policy."""
+        metrics: dict[str, Tensor] = {}
+        for _, found in self.phases():
+            metrics |= found
+        return metrics
+
+    def phases(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Take a training step; as each phase of it ends give its name, and its metrics."""
         batch = self.sample_batch()
-        model_metrics = self.train_model(batch)
-        start = self.imagination_start(batch)
-        rollout = imagine(self.model, self.policy.actor, start, self.config.horizon, self.generator)
+        yield "sample", {}
+        yield "model", self.train_model(batch)
+        rollout = self.imagined(self.imagination_start(batch))
         advantage, target = advantages(self.policy.critic, rollout, self.config, self.spec)
-        metrics = self.policy.learn(rollout.batch(advantage, target), self.generator)
         unit = self.model.reward_unit
         imagined = {
             "imagined_reward": unit * rollout.reward.mean(),
             "imagined_value": unit * target.mean(),
         }
-        return model_metrics | metrics | imagined
+        data = rollout.batch(advantage, target)
+        yield "imagination", {}
+        yield "PPO", self.policy.learn(data, self.generator) | imagined
 
     def sample_batch(self) -> Batch:
         """Windows of the replay with their absorbing states [section 4.2]."""
@@ -163,16 +173,23 @@ class Dmawm:
 
     def encode(self, batch: Batch) -> States:
         """The states of a batch, z drawn of the posterior."""
-        shape = (*batch.reward.shape, self.config.latents)  # (T, B, A, K)
-        uniform = torch.rand(shape, generator=self.generator, device=self.device)
-        return self.model.observe(batch, uniform)
+        return self.model.observe(batch, self.uniform(batch))
+
+    def uniform(self, batch: Batch) -> Tensor:
+        """Random numbers (T, B, A, K) for the states of a batch."""
+        shape = (*batch.reward.shape, self.config.latents)
+        return torch.rand(shape, generator=self.generator, device=self.device)
 
     def train_model(self, batch: Batch) -> dict[str, Tensor]:
         """One gradient step of the world model [Eq. 3]."""
-        loss, terms = self.model.loss(batch, self.encode(batch))
+        loss, terms = self.model_loss(batch)
         norm = descend(loss, self.optimiser, self.config.model_grad_norm)
         metrics = {f"model_{name}": term.detach() for name, term in terms.items()}
         return metrics | {"model_loss": loss.detach(), "model_grad_norm": norm}
+
+    def model_loss(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The world model's objective and its terms [Eq. 3]."""
+        return self.model.loss(batch, self.encode(batch))
 
     @torch.no_grad()
     def imagination_start(self, batch: Batch) -> Start:
@@ -197,6 +214,11 @@ class Dmawm:
             avail=batch.avail.flatten(0, 1)[rows],
             weight=weight[rows],
         )
+
+    def imagined(self, start: Start) -> ImaginedRollout:
+        """Rollouts of the policy in the model [section 4.3]."""
+        horizon = self.config.horizon
+        return imagine(self.model, self.policy.actor, start, horizon, self.generator)
 
     # Showing
 

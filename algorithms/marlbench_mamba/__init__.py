@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from marlbench.plugin import Algorithm, Appearance, hookimpl
+from marlbench.plugin import Algorithm, Appearance, Phases, hookimpl
 from marlbench_mamba.config import PRESETS, MambaConfig
 
 if TYPE_CHECKING:
@@ -39,5 +39,6 @@ def marlbench_algorithms() -> Iterable[Algorithm]:
             appearance=Appearance("MAMBA", True, 10, "#D988B6", "dashed", "square"),
             presets=PRESETS,
             wants_gpu=True,
+            phases=Phases({"paper": {"buffer": 6000}}, quick=PRESETS["smoke"] | {"buffer": 2000}),
         )
     ]

@@ -6,6 +6,7 @@ imagine from the states of other windows, PPO on what was imagined.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,7 @@ from marlbench.toolbox.latents import LatentState, sample_classes
 from marlbench.toolbox.memory_budget import rows_within
 from marlbench.toolbox.pictures import strip
 from marlbench.toolbox.policies import gumbel_noise
+from marlbench.toolbox.ppo import PPOBatch
 from marlbench.toolbox.saving import Part, parts_of, restore, seeded, state_of
 from marlbench.toolbox.training import descend, to_floats
 from marlbench_mamba.config import MambaConfig
@@ -133,13 +135,30 @@ class Mamba:
 
     def train_agent(self, batch: Batch) -> dict[str, Tensor]:
         """PPO on what is imagined from every state that a batch leads to."""
+        return self.learn_from(*self.imagined(batch))
+
+    def imagined(self, batch: Batch) -> tuple[PPOBatch, dict[str, Tensor]]:
+        """What the policy decides in imagination from every state of a batch, and its means."""
         with torch.no_grad():
             states = self.model.observe(batch, self.uniform(batch))
         actor, horizon = self.policy.actor, self.config.horizon
         rollout = imagine(self.model, actor, starts(states), horizon, self.generator)
         advantage, target = advantages(self.policy.critic, rollout, self.config)
-        metrics = self.policy.learn(rollout.batch(advantage, target), self.generator)
-        return metrics | {"imagined_reward": rollout.reward.mean(), "imagined_value": target.mean()}
+        means = {"imagined_reward": rollout.reward.mean(), "imagined_value": target.mean()}
+        return rollout.batch(advantage, target), means
+
+    def learn_from(self, data: PPOBatch, means: dict[str, Tensor]) -> dict[str, Tensor]:
+        """PPO on what was imagined."""
+        return self.policy.learn(data, self.generator) | means
+
+    def phases(self) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """Learn once from one batch; as each phase ends give its name, and its metrics."""
+        batch = self.batch()
+        yield "sample", {}
+        yield "model", self.train_model(batch)
+        data, means = self.imagined(batch)
+        yield "imagination", means
+        yield "PPO", self.learn_from(data, means)
 
     # Showing
 

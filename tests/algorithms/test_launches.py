@@ -6,17 +6,21 @@ must not happen is that a change of ours moves them up unseen.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from marlbench.host import load_catalogue
+from marlbench.plugin import Agent
 from marlbench.testing.launches import Launches, launches
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.trial import Subject, Trial
 from marlbench.toolbox.ppo import PPOBatch
+from marlbench.vecenv.random_play import random_actions
 from marlbench_dmawm.agent import Dmawm
 from marlbench_dmawm.config import Config
 from marlbench_dmawm.imagination import advantages, imagine
@@ -90,6 +94,63 @@ def test_dmawm_launches_no_more_at_papers_shapes() -> None:
     assert not counted.syncs + ppo.syncs
     assert counted.operations.total() <= MODEL_AND_IMAGINATION, counted.operations.most_common(8)
     assert ppo.operations.total() <= PPO, ppo.operations.most_common(8)
+
+
+class OnMeta(TorchFunctionMode):
+    """Makes and draws everything on the device `meta`, for which torch has no generators."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call a function of torch, without a generator."""
+        named = dict(kwargs or {})
+        named.pop("generator", None)
+        if named.get("device") is not None:
+            named["device"] = "meta"
+        return func(*args, **named)
+
+
+class AnyGenerator(torch.Generator):
+    """A CPU's generator wherever one is asked for, since there is none on `meta`."""
+
+    def __new__(cls, device: str = "cpu") -> Any:
+        """Give it."""
+        return cls.__base__()  # type: ignore[misc]
+
+
+def descent(weights: Iterable[torch.Tensor], lr: float = 1e-3, **_: object) -> torch.optim.SGD:
+    """Give plain gradient descent in Adam's place, of which torch has no fused form on `meta`."""
+    return torch.optim.SGD(weights, lr)
+
+
+def learn(agent: Agent, trial: Trial) -> None:
+    """Show an agent random play until it has learnt."""
+    rng, step = np.random.default_rng(0), trial.step
+    metrics = None
+    while metrics is None:
+        actions = random_actions(trial.env.spec, step, rng)
+        agent.observe(step, actions)
+        step = trial.env.step(actions, rng.integers(2**31, size=len(actions)))
+        metrics = agent.update()
+
+
+UNMEASURED = {"dmawm": {"small_rewards": 0.0}}
+"""How large rewards are is read once a run, when the warm-up ends."""
+
+
+@pytest.mark.parametrize("name", CATALOGUE.algorithms)
+def test_an_update_runs_on_meta_up_to_its_metrics(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There every read raises, whatever it is called: the first is that of all metrics."""
+    entry = CATALOGUE.algorithms[name]
+    subject = Subject.of(entry, UNMEASURED.get(name))
+    trial = subject.trial()
+    monkeypatch.setattr(torch, "Generator", AnyGenerator)
+    monkeypatch.setattr(torch.optim, "Adam", descent)
+    agent = entry.build(subject.config(trial.env.num_envs), trial.env.spec, 1, "meta")
+    with OnMeta(), pytest.raises(NotImplementedError, match="copy out of meta") as raised:
+        learn(agent, trial)
+    places = [each.name for each in raised.traceback if "marlbench" in str(each.path)]
+    assert places[-1] == "to_floats"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Draws what agents of the paper's substrates see, for the suite's page.
 
-`python benchmarks/meltingpot_views.py FOLDER`: a picture of each substrate.
+`python docs/programs/meltingpot_views.py FOLDER`: a picture of each substrate.
 """
 
 from __future__ import annotations
@@ -47,6 +47,6 @@ def draw(task: str, file: Path) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:
-        raise SystemExit("python benchmarks/meltingpot_views.py FOLDER: where do the pictures go?")
+        raise SystemExit("meltingpot_views.py FOLDER: where do the pictures go?")
     for substrate in PAPER:
         draw(substrate, Path(sys.argv[1]) / f"meltingpot-{substrate}.png")

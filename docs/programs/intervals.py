@@ -1,6 +1,6 @@
 """How often the intervals of a report hold the truth, by simulation: docs/benchmarks/intervals.md.
 
-    python benchmarks/intervals.py [simulations] [simulations across tasks]
+    python docs/programs/intervals.py [simulations] [simulations across tasks]
 
 A run's true rate of wins is drawn from a case, its value is the share won of 160 episodes, and the
 truth is the mean over runs: its interval should hold it 95 times in 100.

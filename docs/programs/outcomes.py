@@ -1,29 +1,29 @@
 """What tasks are like: their sizes, and how play without learning ends. Not a matter of time.
 
-`python benchmarks/outcomes.py SUITE[/TASK]... [--episodes 1000]`: a row of a suite's page per task,
-of all tasks of a suite that is named alone. An outcome is: the mean of each metric of the suite and
-its standard error, the mean length, and the share of episodes that came to a real end. Episodes are
-those of seeds 0, 1, 2 and so on, as many copies at once.
+`python docs/programs/outcomes.py SUITE[/TASK]... [--episodes 1000]`: a row of a suite's page per
+task, of all tasks of a suite that is named alone. An outcome is: the mean of each metric of the
+suite and its standard error, the mean length, and the share of episodes that came to a real end.
+Episodes are those of seeds 0, 1, 2 and so on, as many copies at once.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
+from marlbench.host import load_catalogue
 from marlbench.metrics import Metric
-from marlbench.plugin import EnvSpec, Step
+from marlbench.plugin import EnvSpec, Step, Suite
 from marlbench.vecenv.checks import CheckedVectorEnv
 from marlbench.vecenv.random_play import random_actions
 from marlbench.vecenv.statistics import Episode, EpisodeStatistics
 from marlbench.vecenv.synchronous import build
 from marlbench_skirmish.scripted import charge, focus_fire, nearest_item
 from marlbench_skirmish.tasks import GATHERINGS
-from naming import named
 
 Policy = Callable[[Step], NDArray[np.int64]]
 
@@ -42,6 +42,14 @@ def main() -> None:
                 cells.append(f"{name}: {outcome(env, policy)}")
             env.close()
             print(f"| {' | '.join(cells)} |", flush=True)
+
+
+def named(words: list[str]) -> Iterator[tuple[Suite, list[str]]]:
+    """Give a suite for each `SUITE/TASK` or `SUITE`, with the task if it is named."""
+    catalogue = load_catalogue()
+    for word in words:
+        name, _, task = word.partition("/")
+        yield catalogue.suite(name), [task] if task else []
 
 
 def sizes(spec: EnvSpec) -> list[str]:
