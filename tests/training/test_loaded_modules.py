@@ -9,6 +9,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -60,7 +61,7 @@ def loaded(algorithm: str, folder: Path) -> dict[str, list[str]]:
         [sys.executable, "-P", "-c", WORKER, str(folder)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    found: dict[str, list[str]] = json.loads(done.stdout.splitlines()[-1])
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     assert found.pop("code") == 0, done.stderr
     assert (folder / "train.jsonl").read_text(), "it has to learn, too"
     return found
