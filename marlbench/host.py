@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -128,11 +128,17 @@ class Catalogue:
         return entries[name]
 
 
-def load_catalogue() -> Catalogue:
-    """Import every installed plugin and gather what it offers; never raises for a plugin."""
+def load_catalogue(until: Collection[tuple[str, str]] = ()) -> Catalogue:
+    """Import every installed plugin and gather what it offers; never raises for a plugin.
+
+    With `until` (`("suites", "skirmish")`) only until these entries are there, the same as would be
+    there in the end: a run needs two plugins of many.
+    """
     catalogue, manager = Catalogue(), pluggy.PluginManager(GROUP)
     manager.add_hookspecs(hookspecs)
-    for entry_point, distribution in _installed():
+    for entry_point, distribution in _installed({name for _, name in until}):
+        if until and all(name in getattr(catalogue, kind) for kind, name in until):
+            break
         try:
             _add(catalogue, manager, entry_point, distribution)
         except UnusableError as error:
@@ -140,14 +146,21 @@ def load_catalogue() -> Catalogue:
     return catalogue
 
 
-def _installed() -> Iterator[tuple[importlib.metadata.EntryPoint, str]]:
-    """Give entry points with their distributions: our own first, so that ours keep their names."""
+def _installed(sought: Set[str]) -> Iterator[tuple[importlib.metadata.EntryPoint, str]]:
+    """Give entry points with their distributions: our own first, so that ours keep their names.
+
+    Of ours, none of which offers what another does, those first that are called by what is sought.
+    """
     found = []
     for entry_point in importlib.metadata.entry_points(group=GROUP):
         dist = entry_point.dist
         found.append((entry_point, f"{dist.name} {dist.version}" if dist else "unknown"))
-    ours = f"{DISTRIBUTION} "
-    yield from sorted(found, key=lambda pair: (not pair[1].startswith(ours), pair[1], pair[0].name))
+
+    def place(pair: tuple[importlib.metadata.EntryPoint, str]) -> tuple[bool, bool, str, str]:
+        ours, name = pair[1].startswith(f"{DISTRIBUTION} "), pair[0].name
+        return not ours, not (ours and name in sought), pair[1], name
+
+    yield from sorted(found, key=place)
 
 
 def _add(

@@ -301,6 +301,8 @@ class Suite:
     default_task: str
     """What short presets play: one of `tasks`, unless they are open."""
     config: type[Config] = Config
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The host's settings per preset name, over the preset's: fewer of long episodes, say."""
     paper_tasks: tuple[str, ...] = ()
     """What of `tasks` the `paper` preset plays where the suite has more; empty: all of them."""
     observes_images: Callable[[str, Any], bool] = lambda task, config: False
@@ -308,10 +310,8 @@ class Suite:
     actions: Callable[[str, Any], ActionKind] = lambda task, config: "discrete"
     """`(task, config)`: how do agents act? Asked to plan, so it imports no simulator."""
     build_vector: Callable[[str, Any, int], VectorEnv] | None = None
-    """`build_vector(task, config, num_envs)`, in place of `build`, steps E copies at once.
-
-    The host builds single copies anew when they raise; a vector form that raises fails the run.
-    """
+    """`build_vector(task, config, num_envs)`, in place of `build`, steps E copies at once. Single
+    copies are built anew when they raise; a vector form that raises fails the run."""
     extra: str | None = None
     """Which of marlbench's own pip extras installs the simulator; None: what `requires` names."""
     requires: tuple[str, ...] = ()

@@ -16,7 +16,7 @@ from marlbench.config import RunConfig
 from marlbench.errors import UserError, did_you_mean
 from marlbench.fields import Setting, flatten, nest, settings_of
 from marlbench.overrides import Override
-from marlbench.plugin import Algorithm, Preset
+from marlbench.plugin import Algorithm, Preset, Suite
 from marlbench.studies import Variant
 
 __all__ = [
@@ -66,12 +66,13 @@ def learner_by_study(algorithm: Algorithm, study: str, variant: Variant) -> list
     return _opened(algorithm.config, f"study {study}", variant.settings)
 
 
-def host_by_presets(presets: Iterable[Preset]) -> list[Override]:
-    """Give what the presets set of the host."""
+def host_by_presets(presets: Iterable[Preset], suite: Suite | None = None) -> list[Override]:
+    """Give what the presets set of the host, a suite's own word after the preset's."""
     return [
         override
         for preset in presets
-        for override in _opened(RunConfig, f"preset {preset.name}", preset.run)
+        for values in (preset.run, suite.presets.get(preset.name, {}) if suite else {})
+        for override in _opened(RunConfig, f"preset {preset.name}", values)
     ]
 
 

@@ -19,6 +19,7 @@ from marlbench.imagination import Imagination
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.latents import latent_kl, sample_classes
 from marlbench.toolbox.memory_budget import rows_within
+from marlbench.toolbox.optimisers import Adam
 from marlbench.toolbox.pictures import COLUMNS, strip
 from marlbench.toolbox.ppo import ImaginedRollout
 from marlbench.toolbox.saving import Part, parts_of, restore, seeded, state_of
@@ -58,7 +59,7 @@ class Dmawm:
             self.model = WorldModel(config, spec).to(device)
             actor, critic = Actor(config, spec).to(device), Critic(config, spec).to(device)
         self.policy = PolicyLearner(config, actor, critic)
-        self.optimiser = torch.optim.Adam(
+        self.optimiser = Adam(
             self.model.parameters(), config.model_lr, eps=config.model_eps, fused=True
         )
         least = config.num_envs * config.length

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from marlbench.toolbox.optimisers import Adam
 from marlbench.toolbox.ppo import PPOBatch, minibatches, ppo_clip
 from marlbench.toolbox.saving import Part
 from marlbench.toolbox.training import descend
@@ -18,12 +19,8 @@ class PolicyLearner:
         self.actor = actor
         self.critic = critic
         c = config
-        self.actor_optimiser = torch.optim.Adam(
-            actor.parameters(), c.actor_lr, eps=c.policy_eps, fused=True
-        )
-        self.critic_optimiser = torch.optim.Adam(
-            critic.parameters(), c.critic_lr, eps=c.policy_eps, fused=True
-        )
+        self.actor_optimiser = Adam(actor.parameters(), c.actor_lr, eps=c.policy_eps, fused=True)
+        self.critic_optimiser = Adam(critic.parameters(), c.critic_lr, eps=c.policy_eps, fused=True)
 
     def learn(self, data: PPOBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Several epochs, of the whole batch or of minibatches; the last step's metrics."""

@@ -19,6 +19,7 @@ from marlbench.imagination import Imagination
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.latents import LatentState, sample_classes
 from marlbench.toolbox.memory_budget import rows_within
+from marlbench.toolbox.optimisers import Adam
 from marlbench.toolbox.pictures import strip
 from marlbench.toolbox.policies import gumbel_noise
 from marlbench.toolbox.ppo import PPOBatch
@@ -42,7 +43,7 @@ class Mamba:
             self.model = WorldModel(config, spec).to(device)
             actor, critic = Actor(config, spec).to(device), Critic(config, spec).to(device)
         self.policy = PolicyLearner(config, actor, critic)
-        self.optimiser = torch.optim.Adam(self.model.parameters(), config.model_lr, fused=True)
+        self.optimiser = Adam(self.model.parameters(), config.model_lr, fused=True)
         rows = rows_within(config.replay_gib, fields(spec), config.buffer, config.min_buffer)
         self.replay = ChainedReplay(spec, rows, not config.bootstrap_timeouts)
         self.rng = np.random.default_rng(seed)

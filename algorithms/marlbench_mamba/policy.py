@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from marlbench.toolbox.optimisers import Adam
 from marlbench.toolbox.policies import entropy, log_prob
 from marlbench.toolbox.ppo import PPOBatch, minibatches, ppo_clip
 from marlbench.toolbox.saving import Attributes, Part
@@ -19,10 +20,10 @@ class PolicyLearner:
     def __init__(self, config: MambaConfig, actor: Actor, critic: Critic) -> None:
         self.config, self.actor, self.critic = config, actor, critic
         self.entropy_coef = config.entropy_coef  # falls as it learns
-        self.actor_optimiser = torch.optim.Adam(
+        self.actor_optimiser = Adam(
             actor.parameters(), config.actor_lr, weight_decay=config.actor_decay, fused=True
         )
-        self.critic_optimiser = torch.optim.Adam(critic.parameters(), config.critic_lr, fused=True)
+        self.critic_optimiser = Adam(critic.parameters(), config.critic_lr, fused=True)
 
     def learn(self, data: PPOBatch, generator: torch.Generator) -> dict[str, Tensor]:
         """Several epochs of minibatches of joint states; the last minibatch's metrics."""

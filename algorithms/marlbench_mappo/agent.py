@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.decisions import Policy, decision
 from marlbench.toolbox.normalise import ValueNorm, standardise
+from marlbench.toolbox.optimisers import Adam
 from marlbench.toolbox.ppo import clipped_huber, equal_parts, ppo_clip
 from marlbench.toolbox.rollout import Notes, Rollout, Rows, Stream, stream_advantages
 from marlbench.toolbox.saving import Attributes, Part, restore, seeded, state_of
@@ -63,10 +64,10 @@ class Mappo:
         sizes = {"hidden": self.config.hidden, "extra_layers": self.config.extra_layers}
         return kind(shape, outputs, gain=gain, **sizes).to(self.device)
 
-    def adam(self, network: nn.Module, lr: float) -> torch.optim.Adam:
+    def adam(self, network: nn.Module, lr: float) -> Adam:
         """The network's own optimiser."""
         eps = self.config.adam_eps
-        return torch.optim.Adam(network.parameters(), lr=lr, eps=eps, fused=True)
+        return Adam(network.parameters(), lr=lr, eps=eps, fused=True)
 
     @property
     def view_shape(self) -> tuple[int, ...]:

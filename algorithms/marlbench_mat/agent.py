@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from marlbench.plugin import EnvSpec, Step
 from marlbench.toolbox.normalise import ValueNorm, standardise
+from marlbench.toolbox.optimisers import Adam
 from marlbench.toolbox.policies import (
     UNAVAILABLE,
     entropy,
@@ -47,7 +48,7 @@ class Mat:
             self.decoder = Decoder(spec.num_actions, *sizes)
         self.transformer = nn.ModuleList([self.encoder, self.decoder]).to(device)
         self.value_norm = ValueNorm(config.value_norm_beta).to(device)
-        self.optimiser = torch.optim.Adam(
+        self.optimiser = Adam(
             self.transformer.parameters(), lr=config.learning_rate, eps=config.adam_eps, fused=True
         )
         self.generator = torch.Generator().manual_seed(seed)

@@ -19,6 +19,7 @@ from torch import Tensor
 from marlbench.plugin import EnvSpec
 from marlbench.toolbox.episodes import Batch
 from marlbench.toolbox.mixers import MonotonicMixer
+from marlbench.toolbox.optimisers import RMSprop
 from marlbench.toolbox.saving import Part, seeded
 from marlbench.toolbox.training import descend
 from marlbench.toolbox.utility import Utility
@@ -62,7 +63,7 @@ class Mbvd:
         self.target = self.online.frozen()
         weights = [*self.online.parameters(), *self.model.parameters()]
         decay, eps = config.rmsprop_decay, config.rmsprop_eps
-        self.optimiser = torch.optim.RMSprop(weights, config.learning_rate, decay, eps)
+        self.optimiser = RMSprop(weights, config.learning_rate, decay, eps)
         self.generator = torch.Generator(self.device).manual_seed(seed)
 
     # --- learning -----------------------------------------------------------------------------

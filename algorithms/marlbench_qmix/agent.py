@@ -15,6 +15,7 @@ from torch import Tensor
 
 from marlbench.plugin import EnvSpec
 from marlbench.toolbox.episodes import Batch
+from marlbench.toolbox.optimisers import Adam
 from marlbench.toolbox.saving import Part, seeded
 from marlbench.toolbox.training import descend
 from marlbench_qmix.config import QmixConfig
@@ -33,7 +34,7 @@ class Qmix:
         with seeded(seed):
             self.online = networks(config, spec).to(self.device)
         self.target = self.online.frozen()
-        self.optimiser = torch.optim.Adam(
+        self.optimiser = Adam(
             self.online.parameters(), config.learning_rate, eps=config.adam_eps, fused=True
         )
 

@@ -17,6 +17,13 @@ marlbench_api = 2
 
 REQUIRES = ("dmlab2d", "meltingpot", "ml_collections", "tree", "immutabledict", "networkx")
 
+PRESETS = {
+    "quick": {"evaluation": {"every": 10_000, "episodes": 4, "num_envs": 4, "final_episodes": 8}},
+    "smoke": {"evaluation": {"episodes": 1, "num_envs": 1, "final_episodes": 2}},
+}
+"""Episodes of 1000 steps, and as dear again to begin: with quick's 32 at a time, evaluations were
+most of a run. With these they take at most a quarter of a `quick` one [docs/evaluation.md]."""
+
 
 def build(task: str, config: Config) -> Env:
     """Give one copy of a substrate; the simulator is imported here."""
@@ -65,6 +72,7 @@ def marlbench_suites() -> Iterable[Suite]:
             TASKS,
             build,
             default_task=PAPER[0],
+            presets=PRESETS,
             paper_tasks=PAPER,
             observes_images=lambda task, config: True,
             config=Config,

@@ -39,7 +39,7 @@ def picture(env: Replayed) -> NDArray[np.uint8]:
 def particles_picture(env: Replayed) -> NDArray[np.uint8]:
     """Give (350, 350, 3): mpe2's own picture at half its size."""
     pygame = simulator("pygame", pip_install("mpe"))
-    world: Any = env.inside.inside.unwrapped  # type: ignore[attr-defined]
+    world: Any = env.inside.inside  # type: ignore[attr-defined]
     kept = world.render_mode, world.screen
     world.render_mode, world.screen = "rgb_array", pygame.Surface((world.width, world.height))
     try:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from marlbench.installation import pip_install
-from marlbench.plugin import Env
-from marlbench_pettingzoo.config import Config, MpeConfig
+from marlbench.plugin import Env, EnvSpec, Step, episode_return
+from marlbench_pettingzoo.config import MpeConfig
 from marlbench_pettingzoo.importing import simulator
-from marlbench_pettingzoo.parallel import Parallel, version
+from marlbench_pettingzoo.numbers import actions_of
+from marlbench_pettingzoo.parallel import version
 from marlbench_pettingzoo.replayed import Replayed
 
 STEPS = 25
@@ -40,14 +45,77 @@ def build_particles(task: str, config: MpeConfig) -> Env:
     """Give one copy of a particle world; ValueError for an unknown one."""
     if task not in WORLDS:
         raise ValueError(f"mpe has no task {task!r}; it has {', '.join(WORLDS)}")
-    return Replayed(partial(particles, task, config.continuous_actions))
+    return Replayed(partial(Particles, task, config.continuous_actions))
 
 
-def particles(task: str, continuous: bool = False) -> Parallel:
-    """Make a particle world that holds no drawing surface."""
-    world = WORLDS[task]
-    module = simulator(f"mpe2.{world.module}", pip_install("mpe"))
-    env = module.parallel_env(**world.kwargs, continuous_actions=continuous)
-    env.unwrapped.screen = None  # 2 MB a copy, for drawing alone
-    config = Config(reward="shared", limit=STEPS, leaving=False)
-    return Parallel(env, config, version("mpe2"), world.return_bounds)
+class Particles:
+    """One particle world; its 25 steps end by time-out and its reward is the same for all agents.
+
+    mpe2's own world is stepped, without PettingZoo's wrappers that take turns for it, check their
+    order and make dicts of the answers: their steps, bit for bit, in half of the time. Shorter
+    observations are padded with zeros; the state is all of them in a row, unpadded.
+    """
+
+    def __init__(self, task: str, continuous: bool = False) -> None:
+        """Make the world of a task, without its drawing surface."""
+        world = WORLDS[task]
+        module = simulator(f"mpe2.{world.module}", pip_install("mpe"))
+        self._env = module.raw_env(**world.kwargs, continuous_actions=continuous)
+        self._env.screen = None  # 2 MB a copy, for drawing alone
+        self._names: list[str] = self._env.possible_agents
+        acts = {name: self._env.action_space(name) for name in self._names}
+        self._actions = actions_of(acts, leaving=False, joint=False)
+        sizes = [self._env.observation_space(name).shape[0] for name in self._names]
+        self._seen = np.arange(max(sizes)) < np.array(sizes)[:, None]  # (A, O)
+        agents, width = self._seen.shape
+        self._avail = np.zeros((agents, self._actions.count), np.bool_)
+        for agent in range(agents):
+            self._actions.allow(agent, None, self._avail[agent], ended=False)
+        self.spec = EnvSpec(
+            num_agents=agents,
+            obs_shape=(width,),
+            num_actions=self._actions.count,
+            episode_limit=STEPS,
+            state_shape=(sum(sizes),),
+            actions=self._actions.kind,
+            bounds=self._actions.bounds,
+            metrics=(episode_return(*world.return_bounds),),
+            simulator=version("mpe2"),
+        )
+
+    @property
+    def inside(self) -> Any:
+        """The particle world itself."""
+        return self._env
+
+    def reset(self, seed: int) -> Step:
+        """Begin the episode that this seed decides."""
+        self._env.reset(seed=seed)
+        return replace(self._arrival(0.0), first=True)
+
+    def step(self, actions: NDArray[Any]) -> Step:
+        """Play one joint action (A, *); the world moves with the last agent's."""
+        for agent in range(len(self._names)):
+            self._env.step(self._actions.native(agent, actions[agent]))
+        paid = self._env.rewards[self._names[0]]
+        return replace(self._arrival(paid), last=self._env.truncations[self._names[0]])
+
+    def close(self) -> None:
+        """Free what the simulator holds."""
+        self._env.close()
+
+    def _arrival(self, reward: float) -> Step:
+        """Give the step in mid-episode on which the world stands."""
+        obs = np.zeros(self._seen.shape, np.float32)
+        flat = np.concatenate([self._env.observe(name) for name in self._names])
+        obs[self._seen] = flat
+        return Step(
+            obs=obs,
+            avail=self._avail.copy(),
+            alive=np.ones(len(self._names), np.bool_),
+            reward=np.full(len(self._names), reward, np.float32),
+            first=False,
+            last=False,
+            terminal=False,
+            state=flat,
+        )

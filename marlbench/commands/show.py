@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Any
 
@@ -39,7 +40,7 @@ def describe(catalogue: Catalogue, name: str) -> Iterator[str]:
     if name in catalogue.suites:
         return _suite(catalogue.suites[name])
     if name in catalogue.presets:
-        return _preset(catalogue.presets[name], list(catalogue.algorithms.values()))
+        return _preset(catalogue.presets[name], catalogue)
     if name in catalogue.executors:
         return _executor(catalogue.executors[name])
     if name in catalogue.studies:
@@ -94,7 +95,7 @@ def _executor(executor: Executor) -> Iterator[str]:
     yield from _settings(f"{executor.name}.", settings_of(executor.config), {}, {})
 
 
-def _preset(preset: Preset, algorithms: Iterable[Algorithm]) -> Iterator[str]:
+def _preset(preset: Preset, catalogue: Catalogue) -> Iterator[str]:
     yield f"{preset.name}: {preset.summary}"
     yield ""
     if preset.on_pictures is not None:
@@ -103,7 +104,11 @@ def _preset(preset: Preset, algorithms: Iterable[Algorithm]) -> Iterator[str]:
         yield f"seeds {preset.seeds}"
     for key, value in _values(host_by_presets([preset])).items():
         yield f"run.{key} = {_spelt(value)}"
-    for algorithm in algorithms:
+    for suite in catalogue.suites.values():
+        own = host_by_presets([replace(preset, run={})], suite)
+        for key, value in _values(own).items():
+            yield f"run.{key} = {_spelt(value)} on {suite.name}"
+    for algorithm in catalogue.algorithms.values():
         for key, value in _values(learner_by_presets(algorithm, [preset])).items():
             yield f"{algorithm.name}.{key} = {_spelt(value)}"
 

@@ -162,7 +162,7 @@ def make_plan(catalogue: Catalogue, request: Request) -> Plan:
         request,
         suite,
         resolve("suite", suite.config, own["suite"]),
-        resolve("run", RunConfig, [*host_by_presets(presets), *own["run"]]),
+        resolve("run", RunConfig, [*host_by_presets(presets, suite), *own["run"]]),
         [catalogue.presets[PAPER]] if PAPER in catalogue.presets else [],
     )
     settings = shared.suite_config.config

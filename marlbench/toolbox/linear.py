@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Linear", "Perceptron", "linear", "product"]
+__all__ = ["Linear", "Perceptron", "linear", "product", "worthwhile"]
 
 Activation = Literal["none", "relu"]
 

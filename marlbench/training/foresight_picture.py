@@ -7,10 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+    from PIL import Image
 
     from marlbench.imagination import ImaginingAgent
     from marlbench.plugin import EnvSpec, Suite
@@ -90,6 +90,8 @@ def sheet(
     heads: Sequence[str], rows: Sequence[tuple[str, Sequence[Any]]], draw: Draw
 ) -> NDArray[np.uint8]:
     """Set rows of observations under heads; each pair of rows stands apart, None is left blank."""
+    from PIL import Image, ImageDraw, ImageFont  # few runs draw
+
     stills = [[None if obs is None else still(draw(obs)) for obs in row] for _, row in rows]
     width, height = next(each for each in stills[0] if each is not None).size
     size = (
@@ -112,6 +114,8 @@ def sheet(
 
 def still(picture: NDArray[np.uint8]) -> Image.Image:
     """Give a picture about `SIDE` pixels large, small ones by whole factors."""
+    from PIL import Image
+
     height, width, _ = picture.shape
     longest = max(height, width)
     if longest <= SIDE:

@@ -151,10 +151,10 @@ def unwritten(error: OSError, folder: Path) -> int:
 
 
 def from_catalogue(spec: RunSpec) -> tuple[Algorithm, Suite]:
-    """Find what the run's document names among the installed plugins."""
+    """Find what the run's document names, importing no more plugins than that takes."""
     from marlbench.host import load_catalogue
 
-    catalogue = load_catalogue()
+    catalogue = load_catalogue([("algorithms", spec.algorithm), ("suites", spec.suite)])
     return entries_for(spec, catalogue.algorithm(spec.algorithm), catalogue.suite(spec.suite))
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 
 import pytest
 import torch
@@ -46,6 +48,20 @@ def test_unrolling_is_each_episode_alone(lengths: list[int]) -> None:
     theirs = torch.autograd.grad((expected * weights).sum(), wanted)
     for mine, reference in zip(ours, theirs, strict=True):
         torch.testing.assert_close(mine, reference, rtol=0, atol=EXACT)
+
+
+def test_what_is_kept_for_gradients_goes_with_the_states() -> None:
+    gru = PackedGRU(4, 6)
+    gc.collect()
+    gc.disable()  # a cycle through torch would not be found by it either
+    try:
+        states = gru.unroll(torch.randn(6, 4), [3, 3])
+        node, there = weakref.ref(states.grad_fn), weakref.ref(states)
+        del states
+        assert node() is None
+        assert there() is None
+    finally:
+        gc.enable()
 
 
 def test_gradients_are_those_of_finite_differences() -> None:
