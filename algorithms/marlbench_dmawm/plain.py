@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.distributions import Categorical, Independent, kl_divergence
 
 from marlbench.plugin import EnvSpec
+from marlbench.toolbox.optimisers import Adam
 from marlbench.toolbox.ppo import ImaginedRollout, PPOBatch
 from marlbench.toolbox.training import descend
 from marlbench_dmawm.absorbing import Batch
@@ -41,7 +42,7 @@ __all__ = ["PlainDmawm", "imagined", "model_loss", "states"]
 
 
 class PlainDmawm(Dmawm):
-    """The same learner with every loop as it is written, and torch's own Adam."""
+    """The same learner with every loop as it is written, and Adam not fused."""
 
     def __init__(self, config: Config, spec: EnvSpec, seed: int, device: str) -> None:
         """Raises ValueError for what the plain loops do not know."""
@@ -51,9 +52,7 @@ class PlainDmawm(Dmawm):
             raise ValueError(msg)
         super().__init__(config, spec, seed, device)
         self.policy = PlainPolicyLearner(config, self.policy.actor, self.policy.critic)
-        self.optimiser = torch.optim.Adam(
-            self.model.parameters(), config.model_lr, eps=config.model_eps
-        )
+        self.optimiser = Adam(self.model.parameters(), config.model_lr, eps=config.model_eps)
 
     def encode(self, batch: Batch) -> States:
         """The states of a batch, z drawn of the posterior."""
@@ -74,12 +73,8 @@ class PlainPolicyLearner(PolicyLearner):
 
     def __init__(self, config: Config, actor: Actor, critic: Critic) -> None:
         super().__init__(config, actor, critic)
-        self.actor_optimiser = torch.optim.Adam(
-            actor.parameters(), config.actor_lr, eps=config.policy_eps
-        )
-        self.critic_optimiser = torch.optim.Adam(
-            critic.parameters(), config.critic_lr, eps=config.policy_eps
-        )
+        self.actor_optimiser = Adam(actor.parameters(), config.actor_lr, eps=config.policy_eps)
+        self.critic_optimiser = Adam(critic.parameters(), config.critic_lr, eps=config.policy_eps)
 
     def step(self, data: PPOBatch) -> dict[str, Tensor]:
         """One gradient step of actor [Eq. 8] and critic [Eq. 9]."""

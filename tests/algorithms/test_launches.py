@@ -6,6 +6,7 @@ must not happen is that a change of ours moves them up unseen.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,6 +20,7 @@ from marlbench.plugin import Agent
 from marlbench.testing.launches import Launches, launches
 from marlbench.testing.synthetic import Sizes, Synthetic
 from marlbench.testing.trial import Subject, Trial
+from marlbench.toolbox import optimisers
 from marlbench.toolbox.ppo import PPOBatch
 from marlbench.vecenv.random_play import random_actions
 from marlbench_dmawm.agent import Dmawm
@@ -145,7 +147,10 @@ def test_an_update_runs_on_meta_up_to_its_metrics(
     subject = Subject.of(entry, UNMEASURED.get(name))
     trial = subject.trial()
     monkeypatch.setattr(torch, "Generator", AnyGenerator)
-    monkeypatch.setattr(torch.optim, "Adam", descent)
+    adam = optimisers.Adam
+    for module in list(sys.modules.values()):  # of learners, which the trial has imported
+        if vars(module).get("Adam") is adam:
+            monkeypatch.setattr(module, "Adam", descent)
     agent = entry.build(subject.config(trial.env.num_envs), trial.env.spec, 1, "meta")
     with OnMeta(), pytest.raises(NotImplementedError, match="copy out of meta") as raised:
         learn(agent, trial)

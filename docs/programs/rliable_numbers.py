@@ -1,10 +1,10 @@
 """Numbers of rliable for the golden tests of `marlbench.report.aggregates`; needs no marlbench.
 
-It stands beside them as no part of `marlbench bench`: it compares with another library, whose
+It is no part of `marlbench bench`: it compares with another library, whose
 environment cannot be ours. rliable pins pandas below 3 and arch below 8:
 
     python3 -m venv rliable && rliable/bin/pip install rliable==1.2.0 "pandas<3" "arch<8"
-    rliable/bin/python tests/report/rliable_numbers.py > tests/report/rliable.json
+    rliable/bin/python docs/programs/rliable_numbers.py > tests/report/rliable.json
 """
 
 import json
