@@ -9,6 +9,8 @@ import torch
 from marlbench.plugin import EnvSpec, Step
 from marlbench_dmawm.absorbing import Batch
 from marlbench_dmawm.config import Config
+from marlbench_dmawm.networks import Actor, Critic
+from marlbench_dmawm.world_model import WorldModel
 
 
 @pytest.fixture
@@ -38,6 +40,17 @@ def config() -> Config:
         actor_lr=1e-3,
         critic_lr=1e-3,
     )
+
+
+@pytest.fixture
+def networks(config: Config, spec: EnvSpec) -> tuple[WorldModel, Actor, Critic]:
+    """Untrained networks in float64 whose outputs are not nearly nothing."""
+    torch.manual_seed(0)
+    model, actor, critic = WorldModel(config, spec), Actor(config, spec), Critic(config, spec)
+    for network in (model.environment.reward, critic.out, actor.out):
+        weight = list(network.parameters())[-2]
+        torch.nn.init.normal_(weight, std=0.3)
+    return model.double(), actor.double(), critic.double()
 
 
 @pytest.fixture

@@ -23,16 +23,6 @@ ROLLOUTS = 6
 
 
 @pytest.fixture
-def networks(config: Config, spec: EnvSpec) -> tuple[WorldModel, Actor, Critic]:
-    torch.manual_seed(0)
-    model, actor, critic = WorldModel(config, spec), Actor(config, spec), Critic(config, spec)
-    for network in (model.environment.reward, critic.out, actor.out):
-        weight = list(network.parameters())[-2]
-        torch.nn.init.normal_(weight, std=0.3)  # output layers start at nearly nothing
-    return model.double(), actor.double(), critic.double()
-
-
-@pytest.fixture
 def start(config: Config, spec: EnvSpec) -> Start:
     generator = torch.Generator().manual_seed(2)
     agents = (ROLLOUTS, spec.num_agents)

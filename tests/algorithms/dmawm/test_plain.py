@@ -20,16 +20,6 @@ from marlbench_dmawm.world_model import WorldModel
 from tests.algorithms.lockstep import Lockstep
 
 
-@pytest.fixture
-def networks(config: Config, spec: EnvSpec) -> tuple[WorldModel, Actor, Critic]:
-    torch.manual_seed(0)
-    model, actor, critic = WorldModel(config, spec), Actor(config, spec), Critic(config, spec)
-    for network in (model.environment.reward, critic.out, actor.out):
-        weight = list(network.parameters())[-2]
-        torch.nn.init.normal_(weight, std=0.3)  # output layers start at nearly nothing
-    return model.double(), actor.double(), critic.double()
-
-
 def test_imagination_equals_the_plain_loop(
     networks: tuple[WorldModel, Actor, Critic], config: Config, spec: EnvSpec
 ) -> None:
