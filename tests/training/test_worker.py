@@ -309,6 +309,12 @@ def test_a_missing_gpu_is_said_with_the_remedy(tmp_path: Path) -> None:
         worker.prepare_torch(RunConfig(device="cuda"), 1)
 
 
+def test_memory_is_not_filled_though_torch_is_deterministic() -> None:
+    worker.prepare_torch(RunConfig(device="cpu"), 1)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.utils.deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+
+
 def test_metrics_that_json_cannot_say_become_null(tmp_path: Path) -> None:
     files.append_row(tmp_path / "x.jsonl", {"metrics": {"loss": float("nan"), "kl": 1.0}})
     row = json.loads((tmp_path / "x.jsonl").read_text())
