@@ -47,7 +47,7 @@ def measure(algorithm: Algorithm, preset: str, device: str, updates: int) -> dic
     trial = begun(algorithm, config, SIZES, device)
     counted = next_update(trial, launches)
     figures = {"update ms": update_ms(trial, device, updates)}
-    alike = begun(algorithm, config, replace(SIZES, end=0.0), device)
+    alike = begun(algorithm, config, replace(SIZES, death=0.0, end=0.0), device)
     figures["equal ms"] = update_ms(alike, device, updates)
     figures |= {"operations": counted.operations.total(), "syncs": counted.syncs.total()}
     for copies in COPIES:
