@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -51,9 +52,9 @@ def build_particles(task: str, config: MpeConfig) -> Env:
 class Particles:
     """One particle world; its 25 steps end by time-out and its reward is the same for all agents.
 
-    mpe2's own world is stepped, without PettingZoo's wrappers that take turns for it, check their
-    order and make dicts of the answers: their steps, bit for bit, in half of the time. Shorter
-    observations are padded with zeros; the state is all of them in a row, unpadded.
+    mpe2's own world is moved, without PettingZoo's wrappers and turns and without rewards that are
+    not paid: their steps, bit for bit, in less than half of the time. Shorter observations are
+    padded with zeros; the state is all of them in a row, unpadded.
     """
 
     def __init__(self, task: str, continuous: bool = False) -> None:
@@ -62,6 +63,8 @@ class Particles:
         module = simulator(f"mpe2.{world.module}", pip_install("mpe"))
         self._env = module.raw_env(**world.kwargs, continuous_actions=continuous)
         self._env.screen = None  # 2 MB a copy, for drawing alone
+        if self._env.local_ratio == 0.0:
+            pay_only_the_team(self._env.scenario)
         self._names: list[str] = self._env.possible_agents
         acts = {name: self._env.action_space(name) for name in self._names}
         self._actions = actions_of(acts, leaving=False, joint=False)
@@ -91,21 +94,22 @@ class Particles:
     def reset(self, seed: int) -> Step:
         """Begin the episode that this seed decides."""
         self._env.reset(seed=seed)
-        return replace(self._arrival(0.0), first=True)
+        return self._arrival(0.0, first=True)
 
     def step(self, actions: NDArray[Any]) -> Step:
-        """Play one joint action (A, *); the world moves with the last agent's."""
-        for agent in range(len(self._names)):
-            self._env.step(self._actions.native(agent, actions[agent]))
-        paid = self._env.rewards[self._names[0]]
-        return replace(self._arrival(paid), last=self._env.truncations[self._names[0]])
+        """Play one joint action (A, *): the world moves once, for all agents together."""
+        env, native = self._env, self._actions.native
+        env.current_actions = [native(agent, said) for agent, said in enumerate(actions)]
+        env._execute_world_step()
+        env.steps += 1
+        return self._arrival(env.rewards[self._names[0]], last=env.steps >= STEPS)
 
     def close(self) -> None:
         """Free what the simulator holds."""
         self._env.close()
 
-    def _arrival(self, reward: float) -> Step:
-        """Give the step in mid-episode on which the world stands."""
+    def _arrival(self, reward: float, first: bool = False, last: bool = False) -> Step:
+        """Give the step on which the world stands."""
         obs = np.zeros(self._seen.shape, np.float32)
         flat = np.concatenate([self._env.observe(name) for name in self._names])
         obs[self._seen] = flat
@@ -114,8 +118,14 @@ class Particles:
             avail=self._avail.copy(),
             alive=np.ones(len(self._names), np.bool_),
             reward=np.full(len(self._names), reward, np.float32),
-            first=False,
-            last=False,
+            first=first,
+            last=last,
             terminal=False,
             state=flat,
         )
+
+
+def pay_only_the_team(scenario: Any) -> None:
+    """Let a scenario that pays agents' own rewards zero times not reckon them."""
+    scenario.global_reward = copy(scenario).global_reward  # may be made of agents' own
+    scenario.reward = lambda agent, world: 0.0

@@ -66,3 +66,11 @@ def test_steps_that_were_given_stay_as_they_were() -> None:
         env.step(first.avail.argmax(-1))
     first_again = said(first)
     assert before == first_again
+
+
+def test_rewards_that_are_not_paid_are_not_reckoned(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = simulator("mpe2.simple_spread.simple_spread", "pip install mpe2").Scenario
+    monkeypatch.delattr(scenario, "is_collision")  # of agents' own rewards alone
+    env = Particles("simple_spread_3")
+    env.reset(0)
+    assert (env.step(np.zeros(3, np.int64)).reward < 0).all()
