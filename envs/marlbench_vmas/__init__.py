@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 marlbench_api = 2
 
+PRESETS = {"quick": {"evaluation": {"every": 10_000, "final_episodes": 64}}}
+"""Half of the points and two rounds of 32 copies, since an episode has 100 steps: with quick's
+evaluations were a third of a run [docs/evaluation.md]."""
+
 
 def build_vector(task: str, config: Config, num_envs: int) -> VectorEnv:
     """Give E copies of a task that are stepped at once; vmas is imported here."""
@@ -49,5 +53,6 @@ def marlbench_suites() -> Iterable[Suite]:
             requires=("vmas",),
             copyable=True,
             render=render,
+            presets=PRESETS,
         )
     ]
