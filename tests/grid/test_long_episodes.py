@@ -35,7 +35,7 @@ def test_suites_of_short_episodes_play_what_published_results_played(suite: str)
 @pytest.mark.parametrize(
     ("suite", "length", "most"), [("meltingpot", 1_000, 2), ("lbf", 50, 1), ("vmas", 100, 1.5)]
 )
-def test_long_episodes_are_played_by_the_dozen_in_a_quick_run(
+def test_a_quick_run_evaluates_less_where_episodes_are_long(
     suite: str, length: int, most: float
 ) -> None:
     plan = planned(load_catalogue(), suite)
@@ -43,7 +43,8 @@ def test_long_episodes_are_played_by_the_dozen_in_a_quick_run(
     points = len({*range(0, steps, told.every), steps})
     # greedily and sampled; vmas steps copies as one batch
     assert length * 2 * (points * told.episodes + told.final_episodes) <= most * steps
-    assert plan.specs[0].origins["run.evaluation.every"] == "preset quick"
+    origins = plan.specs[0].origins
+    assert {origins[f"run.evaluation.{of}"] for of in ("every", "episodes")} == {"preset quick"}
 
 
 def test_a_suites_word_follows_its_preset_and_goes_before_later_ones_and_the_users() -> None:
