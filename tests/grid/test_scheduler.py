@@ -7,8 +7,11 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -23,6 +26,9 @@ from marlbench.host import load_catalogue
 from marlbench.overrides import parse_set
 from marlbench.processors import cores
 from marlbench.store import Journal, create, runs
+
+Handler = Callable[[int, FrameType | None], Any] | signal.Handlers | int | None
+"""What `signal.signal` takes and gives."""
 
 SLOTS = [Slot("cpu 0", "", 1), Slot("cpu 1", "", 1)]
 CHILD = """
@@ -256,18 +262,27 @@ def test_a_run_that_another_process_took_over_is_no_failure(tmp_path: Path) -> N
     assert record.said[-1] == ("finished", "run_0", None)
 
 
+@contextmanager
+def answering(number: signal.Signals, handler: Handler) -> Iterator[None]:
+    """Have this process answer a signal so, whatever it inherited: `nohup pytest` is deaf."""
+    before = signal.signal(number, handler)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_request_to_stop_lets_workers_write_their_checkpoint(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     folders = scripted(tmp_path, HEAR_AND_STOP, HEAR_AND_STOP, "pass")
-    before = signal.getsignal(number)
-    record = Interrupter(folders=folders[:2], number=number)
-    outcome = scheduler(record).run(folders)
+    with answering(number, signal.default_int_handler):
+        outcome = scheduler(Interrupter(folders=folders[:2], number=number)).run(folders)
+        assert signal.getsignal(number) is signal.default_int_handler
     assert (outcome.interrupted, outcome.failures) == (True, {})
     assert all((folder / "checkpoint").exists() for folder in folders[:2])
     assert not (folders[2] / "began-1").exists()
-    assert signal.getsignal(number) is before
 
 
 def test_slurm_asks_twice_and_the_workers_have_their_time_all_the_same(tmp_path: Path) -> None:
@@ -288,13 +303,10 @@ def test_slurm_asks_twice_and_the_workers_have_their_time_all_the_same(tmp_path:
 
 def test_a_hang_up_that_was_to_be_ignored_stops_nothing(tmp_path: Path) -> None:
     """So `nohup marlbench run` outlives its terminal."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        (folder,) = scripted(tmp_path, "(folder / 'ready').touch(); time.sleep(0.3)")
+    (folder,) = scripted(tmp_path, "(folder / 'ready').touch(); time.sleep(0.3)")
+    with answering(signal.SIGHUP, signal.SIG_IGN):
         outcome = scheduler(Interrupter(folders=[folder], number=signal.SIGHUP)).run([folder])
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGHUP, before)
     assert (outcome.interrupted, outcome.failures) == (False, {})
 
 
