@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -64,3 +66,55 @@ def table_names(page: str) -> list[list[str]]:
     """The first two cells of every row of a page's tables."""
     lines = [line for line in page.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.split("|")[1:3]] for line in lines]
+
+
+BY_STEP = (
+    "skirmish-5v6",
+    "skirmish-rand_5v5",
+    "smax-2s3z",
+    "foraging-8x8",
+    "simple-spread-3",
+    "dmawm-ablations",
+)
+"""The published folders whose means at every evaluation the page shows."""
+
+
+@pytest.mark.parametrize("folder", BY_STEP)
+def test_the_page_of_results_has_the_means_of_the_files_beside_it(
+    folder: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import means_by_step
+
+    results = PROGRAMS.parent / "results"
+    monkeypatch.setattr(sys, "argv", ["means_by_step.py", str(results / folder)])
+    means_by_step.main()
+    page = (results / "README.md").read_text("utf-8")
+    tables = re.findall(r"(?:^\|.*\n)+", capsys.readouterr().out, re.M)
+    assert tables
+    assert [table for table in tables if table not in page] == []
+
+
+def test_means_by_step_are_of_all_finished_seeds() -> None:
+    import means_by_step
+
+    folder = PROGRAMS.parent / "results" / "foraging-8x8"
+    ((title, table),) = means_by_step.tables(folder)
+    rows = {line.split(" | ")[0].strip("| "): line.split(" | ") for line in table.splitlines()[2:]}
+    task = folder / "lbf" / "Foraging-8x8-2p-2f-coop" / "dmawm-quick"
+    lines = [
+        json.loads(line)
+        for path in sorted(task.glob("seed_*/eval.jsonl"))
+        for line in path.read_text("utf-8").splitlines()
+    ]
+    at = [row["metrics"]["return"] for row in lines if row["step"] == 7500]
+    ends = [row for row in lines if row["kind"] == "final"]
+    final = [row["metrics"]["return"] for row in ends]
+    sampled = [row["sampled"]["metrics"]["return"] for row in ends]
+    assert title == "lbf/Foraging-8x8-2p-2f-coop, return"
+    assert (len(at), len(final), len(sampled)) == (3, 3, 3)
+    first, *_, last, by_sampling = rows["DMAWM"][2:]
+    assert rows["DMAWM"][1] == "3"
+    assert [float(first), float(last), float(by_sampling.strip(" |"))] == pytest.approx(
+        [sum(each) / 3 for each in (at, final, sampled)],
+        abs=0.005,  # two digits are shown
+    )
