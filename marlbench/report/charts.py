@@ -20,16 +20,14 @@ from marlbench.report.exhibits import Exhibit, Panel
 from marlbench.report.looks import Look, looks_of
 from marlbench.report.machines import Crowd, crowd, shared, sharing
 from marlbench.report.scores import Cell
-from marlbench.report.svg import Plane, area, fitted, line, mark, number, short, tag, text
+from marlbench.report.svg import LETTER, Plane, area, fitted, line, mark, number, short, tag, text
 
 __all__ = ["Across", "curves", "metrics_of"]
 
 Across = Literal["steps", "clock"]
 WIDTH, HEIGHT = 460.0, 270.0
 LEFT, TOP, BOTTOM = 58.0, 24.0, 38.0
-LETTER = 6.8
-"""Pixels of a letter, about."""
-WIDEST = 118.0
+WIDEST = 128.0
 """Pixels that names at the ends of lines get at most."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -9,6 +10,9 @@ from html import escape
 from marlbench.report.svg import tag
 
 __all__ = ["Exhibit", "Panel", "table"]
+
+NUMBER = re.compile(r"[-+<\[ ]*\d")
+"""How a cell begins that is a number, a bound or an interval."""
 
 
 @dataclass(frozen=True)
@@ -70,10 +74,19 @@ class Exhibit:
 def table(
     head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "", kind: str = "plain"
 ) -> str:
-    """Give a table of texts; its first column are heads of rows. Closing tags are left out."""
-    heads = "".join(f"<th scope=col>{escape(each)}" for each in head)
+    """Give a table of texts; its first column are heads of rows. Closing tags are left out.
+
+    Columns without a cell that begins like a number are of class `words`.
+    """
+    rows = list(rows)
+    numeric = (any(NUMBER.match(row[k]) for row in rows) for k in range(len(head)))
+    kinds = ["" if each else " class=words" for each in numeric]
+    heads = "".join(
+        f"<th scope=col{kind}>{escape(each)}" for kind, each in zip(kinds, head, strict=True)
+    )
     body = "".join(
-        f"<tr><th scope=row>{escape(first)}" + "".join(f"<td>{escape(each)}" for each in rest)
+        f"<tr><th scope=row>{escape(first)}"
+        + "".join(f"<td{kind}>{escape(each)}" for kind, each in zip(kinds[1:], rest, strict=True))
         for first, *rest in rows
     )
     said = f"<caption>{escape(caption)}</caption>" if caption else ""

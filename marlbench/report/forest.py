@@ -12,13 +12,13 @@ from marlbench.report.looks import Look, looks_of
 from marlbench.report.results_table import number_of, seeds_of
 from marlbench.report.scores import Cell
 from marlbench.report.statistics import FRACTIONS
-from marlbench.report.svg import Plane, fitted, mark, tag, text
+from marlbench.report.svg import LETTER, Plane, fitted, mark, tag, text
 from marlbench.report.svg import short as px
 
 __all__ = ["efficiency", "forests"]
 
 WIDTH, ROW, TOP, BOTTOM = 460.0, 22.0, 24.0, 38.0
-NARROW, WIDEST, NUMBERS = 92.0, 150.0, 108.0
+NARROW, WIDEST, NUMBERS = 92.0, 180.0, 108.0
 """Pixels left of the plane, by the names that stand there, and right of it."""
 
 Said = Mapping[str, tuple[str, str, Look]]
@@ -54,7 +54,7 @@ def forests(cells: Sequence[Cell], names: Mapping[str, str]) -> Iterator[Exhibit
 def _names(row: Sequence[Cell], said: Said) -> float:
     """Pixels that the names of a panel get."""
     longest = max(len(said[cell.label][0]) for cell in row)
-    return min(max(NARROW, 6.8 * longest + 14), WIDEST)
+    return min(max(NARROW, LETTER * longest + 14), WIDEST)
 
 
 def _forest(title: str, row: Sequence[Cell], said: Said) -> Panel:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, count
 from zlib import crc32
 
 from marlbench.appearance import Appearance, Dash, Marker
 from marlbench.report.scores import Cell, by_label
 
-__all__ = ["DASHES", "Look", "dark", "looks_of", "mixed_colour"]
+__all__ = ["DASHES", "Look", "dark", "looks_of", "mixed_colour", "spare_looks"]
 
 DASHES: dict[str, tuple[float, ...]] = {
     "solid": (),
@@ -25,14 +26,15 @@ SPARE: tuple[tuple[str, Dash, Marker], ...] = (
     ("#D35400", "dashdot", "diamond"),
     ("#2E86C1", "longdash", "square"),
     ("#7D3C98", "dotted", "circle"),
-    ("#B7950B", "solid", "down"),
+    ("#9A7D0A", "solid", "down"),
     ("#1B2631", "dashdotdot", "pentagon"),
     ("#CB4335", "dashed", "left"),
     ("#566573", "dotted", "right"),
 )
-"""For algorithms that declare no colour."""
-SHADES = (0.0, 0.45, -0.4, 0.65, -0.6)
-"""Of an algorithm's labels, in order: towards white, or, negative, towards black."""
+"""For algorithms that declare no colour, for many variants of one, and for lines of tasks."""
+SHADES = (0.0, 0.45, -0.4)
+"""Of an algorithm's labels, in order: towards white, or, negative, towards black. More would be too
+pale to read, or told from none."""
 
 
 @dataclass(frozen=True)
@@ -48,21 +50,42 @@ class Look:
 
 
 def looks_of(cells: Sequence[Cell]) -> dict[str, Look]:
-    """Give a look per label, decided by the algorithm and its place among that one's variants."""
+    """Give a look per label, decided by the algorithm and its place among that one's variants.
+
+    Few variants are shades of their algorithm; where there are more, each has a look of its own.
+    """
     own = by_label(cells)
     bases: dict[str, Appearance] = {}
     for cell in sorted(own.values(), key=lambda cell: cell.algorithm):
         if cell.algorithm not in bases:
             bases[cell.algorithm] = _base(cell, [each.colour for each in bases.values()])
-    seen: dict[str, int] = {}
-    looks = {}
-    for label, cell in own.items():
-        nth = seen.get(cell.algorithm, 0)
-        seen[cell.algorithm] = nth + 1
-        base, shade = bases[cell.algorithm], SHADES[nth % len(SHADES)]
-        colour = mixed_colour(base.colour, "#FFFFFF" if shade > 0 else "#000000", abs(shade))
-        looks[label] = Look(colour, base.dash, base.marker, filled=nth % 2 == 0)
-    return looks
+    spare = spare_looks([base.colour for base in bases.values()])
+    looks: dict[str, Look] = {}
+    for algorithm, base in bases.items():
+        variants = [label for label, cell in own.items() if cell.algorithm == algorithm]
+        first = Look(base.colour, base.dash, base.marker, filled=True)
+        few = len(variants) <= len(SHADES)
+        looks |= zip(variants, _shades(first) if few else chain([first], spare), strict=False)
+    return {label: looks[label] for label in own}
+
+
+def spare_looks(taken: Sequence[str] = ()) -> Iterator[Look]:
+    """Give looks without end, none of a colour that is taken while others are left.
+
+    >>> [look.colour for look, _ in zip(spare_looks(["#117A65"]), range(2))]
+    ['#D35400', '#2E86C1']
+    """
+    free = [each for each in SPARE if each[0] not in taken] or SPARE
+    for turn in count():
+        for colour, dash, marker in free:
+            yield Look(colour, dash, marker, filled=turn % 2 == 0)
+
+
+def _shades(look: Look) -> Iterator[Look]:
+    """A look, then lighter and darker ones; markers of every second one are hollow."""
+    for nth, shade in enumerate(SHADES):
+        colour = mixed_colour(look.colour, "#FFFFFF" if shade > 0 else "#000000", abs(shade))
+        yield replace(look, colour=colour, filled=nth % 2 == 0)
 
 
 def _base(cell: Cell, taken: Sequence[str]) -> Appearance:

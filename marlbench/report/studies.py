@@ -19,7 +19,7 @@ from marlbench.fields import flatten
 from marlbench.metrics import Metric
 from marlbench.report.bands import ENDED, band, drawn
 from marlbench.report.caveats import by_task, mixed
-from marlbench.report.looks import SPARE, Look, looks_of
+from marlbench.report.looks import Look, looks_of, spare_looks
 from marlbench.report.scores import Cell, shown_bounds
 from marlbench.report.statistics import DDOF
 from marlbench.studies import Study, StudyFigure, Variant
@@ -69,6 +69,8 @@ class _Found:
     presets: tuple[str, ...]
     rows: Mapping[str, Mapping[str, Cell]]
     """By task, then by variant."""
+    looks: Mapping[str, Look]
+    """By label, as the whole report draws them."""
 
     @property
     def names(self) -> list[str]:
@@ -107,7 +109,7 @@ def _found(
                     shown[name] = cell
         if shown and not mixed(list({cell.label: cell for cell in shown.values()}.values())):
             rows[task if len(suites) == 1 else f"{suite}/{task}"] = shown
-    return _Found(figure, presets, rows)
+    return _Found(figure, presets, rows, looks_of(cells))
 
 
 def is_of(spec: RunSpec, variant: Variant) -> bool:
@@ -132,11 +134,10 @@ def _over_steps(found: _Found, title: str) -> Chart | None:
     scale = _Scale.of([found.rows[task][names[0]].metric for task in tasks])
     if not tasks or scale is None:
         return None
-    looks = _looks([found.rows[tasks[0]][name] for name in names])
-    lines = [
-        _mean_line(name, look, [found.rows[task][name] for task in tasks], scale)
-        for name, look in zip(names, looks, strict=True)
-    ]
+    lines = []
+    for name in names:
+        row = [found.rows[task][name] for task in tasks]
+        lines.append(_mean_line(name, found.looks[row[0].label], row, scale))
     many = f"the mean over {len(tasks)} tasks ({', '.join(tasks)})"
     return Chart(
         title=title,
@@ -236,10 +237,10 @@ def _along(found: _Found, title: str) -> Chart | None:
     """What each task came to at the end, against the setting."""
     key = found.figure.along
     lines = []
-    for k, (task, row) in enumerate(found.rows.items()):
+    for (task, row), look in zip(found.rows.items(), spare_looks(), strict=False):
         points = {_value(cell, key): cell for cell in row.values() if cell.counted}
         if len(points) > 1:
-            lines.append(_task_line(task, _spare(k), sorted(points.items())))
+            lines.append(_task_line(task, look, sorted(points.items())))
     if not lines:
         return None
     metrics = [next(iter(row.values())).metric for row in found.rows.values()]
@@ -277,15 +278,3 @@ def _span(lines: Sequence[Line]) -> tuple[float, float]:
     high = max(float(line.high.max()) for line in lines)
     room = 0.06 * (high - low) or 1.0
     return low - room, high + room
-
-
-def _looks(row: Sequence[Cell]) -> list[Look]:
-    """The first variant as its algorithm is drawn everywhere, the others each its own."""
-    first = looks_of(row[:1])[row[0].label]
-    others = [_spare(k) for k in range(len(SPARE)) if SPARE[k][0] != first.colour]
-    return [first, *(others[k % len(others)] for k in range(len(row) - 1))]
-
-
-def _spare(k: int) -> Look:
-    colour, dash, marker = SPARE[k % len(SPARE)]
-    return Look(colour, dash, marker, filled=k < len(SPARE))

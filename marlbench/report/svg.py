@@ -13,7 +13,10 @@ from math import ceil, floor, log10
 
 from marlbench.report.looks import DASHES, Look
 
-__all__ = ["Plane", "area", "fitted", "line", "mark", "shortened", "tag", "text", "ticks"]
+__all__ = ["LETTER", "Plane", "area", "fitted", "line", "mark", "shortened", "tag", "text", "ticks"]
+
+LETTER = 7.2
+"""Pixels of a letter of a label's name, about: bold, 11 pixels high."""
 
 
 def tag(name: str, content: str = "", /, **attributes: object) -> str:
@@ -160,18 +163,26 @@ def fitted(name: str, width: float, among: Iterable[str] = ()) -> str:
     >>> fitted("MAPPO", 60), fitted("MAPPO (horizon=12)", 80)
     ('MAPPO', 'MAPPO…n=12)')
     """
-    return shortened(name, int(width / 6.8), among)
+    return shortened(name, int(width / LETTER), among)
 
 
 def shortened(name: str, room: int, among: Iterable[str] = ()) -> str:
     """A name in at most so many letters.
 
-    Its end stays, by which variants are told apart; where another name `among` those beside it
-    would read the same, it is cut where they differ.
+    Where all are variants of one title, it is left out of them first. Their ends stay, by which
+    variants are told apart; where another name `among` those beside it would read the same, it is
+    cut where they differ.
 
-    >>> shortened("MAPPO (far, 6k steps)", 15, ["MAPPO (600 steps)"])
+    >>> shortened("MAPPO (gamma=0.95)", 15, ["MAPPO", "MAPPO (gamma=0.9)"])
+    '(gamma=0.95)'
+    >>> shortened("MAPPO (far, 6k steps)", 15, ["MAPPO (600 steps)", "MAT"])
     'MAPPO (far, 6k…'
     """
+    title, bracket, _ = name.partition(" (")
+    every = {name, *among}
+    alike = all(each == title or each.startswith(f"{title} (") for each in every)
+    if bracket and alike and len(every) > 1 and max(map(len, every)) > room:
+        name, *among = (each.removeprefix(f"{title} ") for each in [name, *every])
     if len(name) <= room:
         return name
     half = max(0, (room - 1) // 2)

@@ -99,6 +99,25 @@ def test_an_algorithm_looks_as_it_declares_and_its_variants_are_shades(
     assert {(look.dash, look.marker) for look in variants} == {("dashed", "square")}
 
 
+def test_many_variants_of_an_algorithm_are_each_their_own(results: Path, record: Record) -> None:
+    declared = {"colour": "#D35400", "dash": "dotted", "marker": "square"}
+    record("mappo", 0, [0.0, 1.0], appearance={"colour": "#117A65", "dash": "solid"})
+    for label in ("mbvd", *(f"mbvd-{letter}" for letter in "abcdefghij")):
+        record(label, 0, [0.0, 1.0], algorithm="mbvd", appearance=declared)
+    looks = looks_of(the_cells(results))
+    assert (looks["mappo"].colour, looks["mbvd"].colour) == ("#117A65", "#D35400")
+    assert len(set(looks.values())) == len(looks) == 12  # of 6 spare colours, filled and hollow
+    for look in looks.values():
+        assert contrast(look.colour) >= 3, look  # on white; 3 is what WCAG asks of graphics
+
+
+def contrast(colour: str) -> float:
+    """The contrast of a colour with white, 1 to 21 (WCAG 2.2)."""
+    channels = np.array([int(colour[k : k + 2], 16) for k in (1, 3, 5)]) / 255
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return float(1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05))
+
+
 def test_an_algorithm_that_declares_no_look_has_the_same_in_every_report(
     results: Path, record: Record, tmp_path: Path
 ) -> None:

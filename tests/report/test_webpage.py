@@ -212,8 +212,18 @@ def test_names_that_are_cut_stay_apart(results: Path, record: Record) -> None:
     text, _ = page_of(results, wanted=Wanted(names=names))
     written = re.findall(r'class="name"[^>]*>(?:<title>[^<]*</title>)?([^<]*)</text>', text)
     cut = {each for each in written if "…" in each}
-    assert "MAPPO (… steps)" not in cut
-    assert {"MAPPO (as publ…", "MAPPO (for lon…"} <= cut
+    assert {"(as pub… steps)", "(for lo… steps)"} <= cut  # both are of MAPPO
+    assert not any("MAPPO" in each for each in written)
+
+
+def test_columns_of_words_begin_at_the_left(results: Path, record: Record) -> None:
+    usual(record)
+    text, _ = page_of(results)
+    found = re.findall(r'comparisons">.*?<tr>(.*?)</thead><tbody><tr>(.*?)</?t[rb]', text)
+    ((head, row),) = found
+    words = [" class=words" in cell for cell in re.split("<th", head)[1:]]
+    assert words[:6] == [True, True, False, False, False, True]  # task, difference; the verdict
+    assert [" class=words" in cell for cell in re.split("<td", row)[1:]] == words[1:]
 
 
 def test_a_report_of_what_was_asked_says_what_it_left_out(results: Path, record: Record) -> None:
