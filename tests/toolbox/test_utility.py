@@ -47,6 +47,7 @@ def test_where_the_index_is_hidden_agents_that_see_the_same_are_worth_the_same()
     obs, h = torch.randn(1, 1, 4).expand(1, AGENTS, 4), torch.zeros(1, AGENTS, 5)
     last = torch.full((1, AGENTS), ACTIONS)
     q, _ = hidden(obs, last, h)
-    assert torch.equal(q[:, 0], q[:, 1])
+    # some processors add up a product's rows in another order by their place: 1e-6 is its rounding
+    torch.testing.assert_close(q[:, 0], q[:, 1], rtol=0, atol=1e-6)
     q, _ = Utility(SPEC, hidden=5, image_features=1)(obs, last, h)
-    assert not torch.equal(q[:, 0], q[:, 1])
+    assert (q[:, 0] - q[:, 1]).abs().max() > 1e-3
