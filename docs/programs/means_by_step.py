@@ -12,8 +12,10 @@ from pathlib import Path
 
 import numpy as np
 
-from marlbench.report.columns import columns
+from marlbench.report.caveats import by_task
+from marlbench.report.columns import columns, short
 from marlbench.report.scores import Cell, cells, read_runs
+from marlbench.report.tables import line
 
 
 def main() -> None:
@@ -25,16 +27,14 @@ def main() -> None:
 
 def tables(folder: Path) -> Iterator[tuple[str, str]]:
     """Give the title and the Markdown table of each task."""
-    found = cells(read_runs(folder))
-    for suite, task in dict.fromkeys((cell.suite, cell.task) for cell in found):
-        there = [cell for cell in found if (cell.suite, cell.task) == (suite, task)]
+    for (suite, task), there in by_task(cells(read_runs(folder))):
         names = {column.label: column.name for column in columns(there)}
         steps = sorted({step for cell in there for step in points(cell)} - {0})
-        heads = ["", "seeds", *(f"{step / 1000:g}k" for step in steps), "final", "sampled"]
+        heads = ["", "seeds", *map(short, steps), "final", "sampled"]
         rows = [[names[cell.label], *row(cell, steps)] for cell in there]
         ruler = ["---", *["---:"] * (len(heads) - 1)]
-        lines = (f"| {' | '.join(line)} |" for line in [heads, ruler, *rows])
-        yield f"{suite}/{task}, {there[0].metric.heading}", "\n".join(lines)
+        table = "\n".join(line(*fields) for fields in [heads, ruler, *rows])
+        yield f"{suite}/{task}, {there[0].metric.heading}", table
 
 
 def points(cell: Cell) -> set[int]:

@@ -33,8 +33,8 @@ SPARE: tuple[tuple[str, Dash, Marker], ...] = (
 )
 """For algorithms that declare no colour, for many variants of one, and for lines of tasks."""
 SHADES = (0.0, 0.45, -0.4)
-"""Of an algorithm's labels, in order: towards white, or, negative, towards black. More would be too
-pale to read, or told from none."""
+"""Of an algorithm's labels, in order: towards white, or, negative, towards black. A further one
+would be too pale to read, or too near to these."""
 
 
 @dataclass(frozen=True)
