@@ -43,6 +43,7 @@ def test_inputs_are_observation_then_last_action_then_index() -> None:
 
 
 def test_where_the_index_is_hidden_agents_that_see_the_same_are_worth_the_same() -> None:
+    torch.manual_seed(0)
     hidden = Utility(replace(SPEC, agent_index="hidden"), hidden=5, image_features=1)
     obs, h = torch.randn(1, 1, 4).expand(1, AGENTS, 4), torch.zeros(1, AGENTS, 5)
     last = torch.full((1, AGENTS), ACTIONS)
